@@ -1,0 +1,91 @@
+//! The materialized path of an account: the ids from its root down to itself, each followed by a slash.
+//!
+//! The subtree of an account is a range of paths, so that scope is a predicate on an index in SQL.
+
+use serde::{Deserialize, Serialize};
+
+use crate::AccountId;
+
+/// `acc_root/acc_child/`: where an account stands in its tree.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sea_orm::DeriveValueType,
+)]
+#[serde(transparent)]
+pub struct AccountPath(String);
+
+impl AccountPath {
+    /// The path of a root account.
+    pub fn root(id: &AccountId) -> Self {
+        Self(format!("{id}/"))
+    }
+
+    /// The path of a child of the account that stands here.
+    pub fn child(&self, id: &AccountId) -> Self {
+        Self(format!("{}{id}/", self.0))
+    }
+
+    /// The ids from the root down to the account itself; never empty.
+    pub fn ids(&self) -> Vec<AccountId> {
+        self.0
+            .split_terminator('/')
+            .map(|id| AccountId::parse(id).expect("a stored path holds ids, as its check says"))
+            .collect()
+    }
+
+    /// True if `other` is this account or stands below it.
+    pub fn contains(&self, other: &AccountPath) -> bool {
+        other.0.starts_with(&self.0)
+    }
+
+    /// How many accounts stand above.
+    pub fn depth(&self) -> usize {
+        self.0
+            .bytes()
+            .filter(|byte| *byte == b'/')
+            .count()
+            .saturating_sub(1)
+    }
+
+    /// The path as it is stored; also the least path of the subtree.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The least path after the whole subtree: `0` is the byte after `/`, and no id holds either.
+    pub fn end(&self) -> String {
+        format!("{}0", self.0.trim_end_matches('/'))
+    }
+}
+
+impl std::fmt::Display for AccountPath {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subtree_is_a_range_of_paths() {
+        let (root, child, other) = (AccountId::new(), AccountId::new(), AccountId::new());
+        let root_path = AccountPath::root(&root);
+        let child_path = root_path.child(&child);
+        let grandchild_path = child_path.child(&other);
+        let sibling_path = root_path.child(&other);
+
+        assert_eq!(grandchild_path.ids(), [root, child, other]);
+        assert_eq!(grandchild_path.depth(), 2);
+        for (path, inside) in [
+            (&child_path, true),
+            (&grandchild_path, true),
+            (&sibling_path, false),
+            (&root_path, false),
+        ] {
+            let in_range = path.as_str() >= child_path.as_str() && path.as_str() < child_path.end().as_str();
+            assert_eq!(in_range, inside);
+            assert_eq!(child_path.contains(path), inside);
+        }
+    }
+}

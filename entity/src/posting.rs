@@ -1,0 +1,50 @@
+//! The rows of the ledger; the database refuses to change them.
+
+use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::{LedgerAccountId, PostingId, RatingId, time::Timestamp};
+
+/// Why an amount moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PostingKind {
+    /// A rating was settled.
+    Usage,
+    /// Credits were granted.
+    Grant,
+    /// Credits came with a new account.
+    StarterGrant,
+    /// Credits were bought.
+    Purchase,
+}
+
+/// An amount that moved from one ledger account to another.
+#[derive(Debug, Clone, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
+#[sea_orm(table_name = "postings")]
+pub struct Model {
+    /// The id.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: PostingId,
+    /// Why it moved.
+    pub kind: PostingKind,
+    /// The debited ledger account.
+    pub debit_id: LedgerAccountId,
+    /// The credited ledger account.
+    pub credit_id: LedgerAccountId,
+    /// How much, in micro-units; above zero.
+    pub amount: i64,
+    /// ISO 4217 code of both sides.
+    pub currency: String,
+    /// The rating that it settles, for usage.
+    pub rating_id: Option<RatingId>,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// Rows are joined by hand in the statements that need it.
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,29 @@
+//! The migrations of Canopy: the tables, checks, triggers and indexes that hold on SQLite and on PostgreSQL 15+ alike.
+//!
+//! This crate imports nothing else of Canopy, so that an old migration never changes when the code does. A
+//! migration is SQL with a few names that [`dialect`] spells for each database.
+
+mod dialect;
+mod m0001_accounts;
+mod m0002_usage;
+mod m0003_ledger;
+mod m0004_events;
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+/// Applies the migrations in order; `Migrator::up(&connection, None)` brings a database up to date.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_accounts::Migration),
+            Box::new(m0002_usage::Migration),
+            Box::new(m0003_ledger::Migration),
+            Box::new(m0004_events::Migration),
+        ]
+    }
+}

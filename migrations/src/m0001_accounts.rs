@@ -1,0 +1,201 @@
+//! Rules, plans, the account tree, and who may do what in it.
+
+use sea_orm_migration::prelude::*;
+
+use crate::dialect;
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        // Accounts have plans, plans have rules, and rules have an owning account. PostgreSQL closes the circle
+        // afterwards; SQLite accepts a reference to a table that is still to come.
+        let sqlite = dialect::is_sqlite(manager);
+        let owner = if sqlite { "REFERENCES accounts (id)" } else { "" };
+        dialect::run(manager, &RULES.replace("{owner}", owner)).await?;
+        dialect::run(manager, &PLANS_AND_ACCOUNTS.replace("{owner}", owner)).await?;
+        if !sqlite {
+            dialect::run(manager, CLOSE_THE_CIRCLE).await?;
+        }
+        dialect::run(manager, ACTIVATIONS).await?;
+        dialect::run(manager, PEOPLE).await?;
+        dialect::run(manager, PERMISSIONS_AND_LIMITS).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let cascade = if dialect::is_sqlite(manager) {
+            ""
+        } else {
+            "CASCADE"
+        };
+        for table in [
+            "account_limits",
+            "permission_levels",
+            "api_keys",
+            "members",
+            "users",
+            "rule_activations",
+            "accounts",
+            "plans",
+            "rule_versions",
+            "rule_artifacts",
+        ] {
+            dialect::run(manager, &format!("DROP TABLE {table} {cascade};")).await?;
+        }
+        Ok(())
+    }
+}
+
+const RULES: &str = "
+CREATE TABLE rule_artifacts (
+  digest {text} PRIMARY KEY CHECK (length(digest) = 64),
+  wasm {bytes} NOT NULL,
+  created_at {time} NOT NULL
+);
+CREATE TABLE rule_versions (
+  id {text} PRIMARY KEY CHECK (id LIKE 'rul\\_%' ESCAPE '\\'),
+  owner_account_id {text} {owner},
+  kind {text} NOT NULL CHECK (kind IN ('PRICING', 'LIMITS')),
+  name {text} NOT NULL CHECK (length(name) BETWEEN 1 AND 64),
+  version integer NOT NULL CHECK (version > 0),
+  digest {text} NOT NULL REFERENCES rule_artifacts (digest),
+  size_bytes bigint NOT NULL CHECK (size_bytes > 0),
+  status {text} NOT NULL CHECK (status IN ('DRAFT', 'CHECKED', 'SHADOW', 'ACTIVE', 'RETIRED')),
+  configuration {json} NOT NULL,
+  failure_policy {text} NOT NULL CHECK (failure_policy IN ('KEEP_PENDING', 'DENY')),
+  created_by {text} NOT NULL,
+  created_at {time} NOT NULL,
+  CHECK (kind = 'PRICING' OR failure_policy = 'DENY')
+);
+CREATE UNIQUE INDEX rule_versions_name ON rule_versions (owner_account_id, name, version);
+CREATE UNIQUE INDEX rule_versions_builtin ON rule_versions (name, version) WHERE owner_account_id IS NULL;
+CREATE INDEX rule_versions_owner ON rule_versions (owner_account_id, id);
+CREATE INDEX rule_versions_digest ON rule_versions (digest);
+";
+
+const PLANS_AND_ACCOUNTS: &str = "
+CREATE TABLE plans (
+  id {text} PRIMARY KEY CHECK (id LIKE 'pln\\_%' ESCAPE '\\'),
+  owner_account_id {text} {owner},
+  name {text} NOT NULL CHECK (length(name) BETWEEN 2 AND 64),
+  description text NOT NULL,
+  limits_rule_version_id {text} NOT NULL REFERENCES rule_versions (id),
+  limits_configuration {json} NOT NULL,
+  created_at {time} NOT NULL
+);
+CREATE INDEX plans_owner ON plans (owner_account_id);
+CREATE INDEX plans_rule ON plans (limits_rule_version_id);
+CREATE TABLE accounts (
+  id {text} PRIMARY KEY CHECK (id LIKE 'acc\\_%' ESCAPE '\\'),
+  parent_id {text} REFERENCES accounts (id),
+  path {text} NOT NULL UNIQUE,
+  depth integer NOT NULL CHECK (depth >= 0),
+  kind {text} NOT NULL CHECK (kind IN ('PLATFORM', 'MAIN', 'SUBACCOUNT')),
+  name text NOT NULL CHECK (length(name) BETWEEN 2 AND 120),
+  status {text} NOT NULL CHECK (status IN ('ACTIVE', 'SUSPENDED', 'CLOSED')),
+  currency {text} NOT NULL CHECK (length(currency) = 3),
+  plan_id {text} REFERENCES plans (id),
+  plan_inherited boolean NOT NULL,
+  billing_mode {text} NOT NULL CHECK (billing_mode IN ('OWN', 'PARENT')),
+  credit_mode {text} NOT NULL CHECK (credit_mode IN ('MANUAL', 'RESELLING')),
+  external_ref {text},
+  created_at {time} NOT NULL,
+  updated_at {time} NOT NULL,
+  CHECK ((parent_id IS NULL) = (depth = 0)),
+  CHECK (kind <> 'PLATFORM' OR parent_id IS NULL),
+  CHECK (kind <> 'SUBACCOUNT' OR parent_id IS NOT NULL),
+  CHECK (kind = 'PLATFORM' OR plan_id IS NOT NULL),
+  CHECK (kind = 'SUBACCOUNT' OR billing_mode = 'OWN'),
+  CHECK (NOT plan_inherited OR parent_id IS NOT NULL),
+  CHECK (path LIKE '%' || id || '/')
+);
+CREATE INDEX accounts_children ON accounts (parent_id, id);
+CREATE INDEX accounts_plan ON accounts (plan_id);
+CREATE UNIQUE INDEX accounts_external_ref ON accounts (parent_id, external_ref) WHERE external_ref IS NOT NULL;
+";
+
+const CLOSE_THE_CIRCLE: &str = "
+ALTER TABLE rule_versions ADD FOREIGN KEY (owner_account_id) REFERENCES accounts (id);
+ALTER TABLE plans ADD FOREIGN KEY (owner_account_id) REFERENCES accounts (id);
+";
+
+const ACTIVATIONS: &str = "
+CREATE TABLE rule_activations (
+  id {text} PRIMARY KEY CHECK (id LIKE 'act\\_%' ESCAPE '\\'),
+  account_id {text} NOT NULL REFERENCES accounts (id),
+  kind {text} NOT NULL CHECK (kind IN ('PRICING', 'LIMITS')),
+  rule_version_id {text} NOT NULL REFERENCES rule_versions (id),
+  activated_by {text} NOT NULL,
+  activated_at {time} NOT NULL,
+  retired_at {time}
+);
+CREATE UNIQUE INDEX rule_activations_live ON rule_activations (account_id, kind) WHERE retired_at IS NULL;
+CREATE INDEX rule_activations_account ON rule_activations (account_id, id);
+CREATE INDEX rule_activations_version ON rule_activations (rule_version_id);
+";
+
+const PEOPLE: &str = "
+CREATE TABLE users (
+  id {text} PRIMARY KEY CHECK (id LIKE 'usr\\_%' ESCAPE '\\'),
+  email {text} NOT NULL UNIQUE CHECK (email = lower(email) AND email LIKE '%_@_%'),
+  name text NOT NULL,
+  password_hash text,
+  token_version integer NOT NULL,
+  created_at {time} NOT NULL,
+  last_sign_in_at {time}
+);
+CREATE TABLE members (
+  id {text} PRIMARY KEY CHECK (id LIKE 'mem\\_%' ESCAPE '\\'),
+  account_id {text} NOT NULL REFERENCES accounts (id),
+  user_id {text} NOT NULL REFERENCES users (id),
+  role {text} NOT NULL CHECK (role IN ('OWNER', 'ADMIN', 'AGENCY_ADMIN', 'MEMBER', 'VIEWER')),
+  created_at {time} NOT NULL,
+  UNIQUE (account_id, user_id)
+);
+CREATE INDEX members_account ON members (account_id, id);
+CREATE INDEX members_user ON members (user_id, id);
+CREATE TABLE api_keys (
+  id {text} PRIMARY KEY CHECK (id LIKE 'key\\_%' ESCAPE '\\'),
+  account_id {text} NOT NULL REFERENCES accounts (id),
+  name text NOT NULL CHECK (length(name) BETWEEN 1 AND 120),
+  prefix {text} NOT NULL,
+  secret_hash {text} NOT NULL UNIQUE CHECK (length(secret_hash) = 64),
+  levels {json} NOT NULL,
+  created_by {text} NOT NULL,
+  created_at {time} NOT NULL,
+  expires_at {time},
+  last_used_at {time},
+  revoked_at {time}
+);
+CREATE INDEX api_keys_account ON api_keys (account_id, id);
+";
+
+/// The levels that each key allows are checked here as well as in the code: N is NONE, R READ, L LIMITED, F FULL.
+const PERMISSIONS_AND_LIMITS: &str = "
+CREATE TABLE permission_levels (
+  account_id {text} NOT NULL REFERENCES accounts (id),
+  key {text} NOT NULL,
+  level {text} NOT NULL,
+  updated_at {time} NOT NULL,
+  PRIMARY KEY (account_id, key),
+  CHECK (
+    (key = 'CONVERSATIONS' AND level IN ('NONE', 'READ'))
+    OR (key = 'ACCOUNT' AND level IN ('NONE', 'LIMITED', 'FULL'))
+    OR (key IN ('BILLING', 'USAGE') AND level IN ('NONE', 'FULL'))
+    OR (level IN ('NONE', 'READ', 'FULL') AND key IN (
+      'TASKS', 'AGENTS', 'AGENT_GENERAL', 'AGENT_PROMPT', 'AGENT_KNOWLEDGE', 'AGENT_TOOLS', 'AGENT_CALL_FLOW',
+      'AGENT_ANALYTICS', 'AGENT_NOTIFICATIONS', 'KNOWLEDGE_BASES', 'TELEPHONY', 'PHONE_NUMBERS', 'SIP_TRUNKS',
+      'COMPLIANCE_PROFILES', 'CAMPAIGNS_AND_CONTACTS', 'SETTINGS', 'MEMBERS', 'SUBACCOUNTS', 'TRUST_CENTER',
+      'SCHEDULES', 'DEVELOPERS', 'INTEGRATIONS', 'API_KEYS', 'WEBHOOKS'))
+  )
+);
+CREATE TABLE account_limits (
+  account_id {text} NOT NULL REFERENCES accounts (id),
+  resource {text} NOT NULL CHECK (length(resource) BETWEEN 1 AND 64),
+  maximum bigint NOT NULL CHECK (maximum >= 0),
+  updated_at {time} NOT NULL,
+  PRIMARY KEY (account_id, resource)
+);
+";
