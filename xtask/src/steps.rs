@@ -1,0 +1,247 @@
+//! The steps of `xtask test`: each names the command that does the work.
+//! Nothing here knows the order of results or how they are shown.
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::postgres::Postgres;
+pub(crate) use crate::process::Report;
+use crate::process::{self, Counts};
+use crate::tools::{self, Missing};
+use crate::{rules, schema};
+
+/// A compile of everything on two cores takes half of this.
+const LIMIT: Duration = Duration::from_secs(40 * 60);
+
+/// The manifest of the guests' own workspace.
+const GUESTS: &str = "rules/builtin/Cargo.toml";
+
+/// One step. `only_ci` keeps it out of a developer's run unless it is named.
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) only_ci: bool,
+    pub(crate) run: fn(&Bench) -> Result<Report>,
+}
+
+const fn step(name: &'static str, about: &'static str, run: fn(&Bench) -> Result<Report>) -> Step {
+    Step {
+        name,
+        about,
+        only_ci: false,
+        run,
+    }
+}
+
+/// All steps, the quick ones first.
+pub(crate) const STEPS: [Step; 12] = [
+    step("fmt", "the code is formatted as rustfmt.toml says", fmt),
+    step(
+        "rules",
+        "the committed guests are built from the sources here",
+        |_| done(rules::check()),
+    ),
+    step("clippy", "no lint of the compiler or clippy is broken", clippy),
+    step(
+        "unit",
+        "unit tests of every crate, and the rules of the house",
+        unit,
+    ),
+    step("guests", "the guests' tests, run natively", guests),
+    step("schema", "the committed SDL is the one of the code", |bench| {
+        done(schema::check(bench.canopy()?))
+    }),
+    step("it-sqlite", "features through GraphQL, on SQLite", |_| {
+        integration(None)
+    }),
+    step(
+        "it-postgres",
+        "features through GraphQL, on PostgreSQL",
+        |bench| integration(Some(bench.database("it")?)),
+    ),
+    step(
+        "clients-sqlite",
+        "public GraphQL clients against a demo on SQLite",
+        |bench| clients(bench, None),
+    ),
+    step(
+        "clients-postgres",
+        "public GraphQL clients against a demo on PostgreSQL",
+        |bench| clients(bench, Some(bench.database("clients")?)),
+    ),
+    step("docs", "the documentation builds without a warning", docs),
+    Step {
+        name: "deny",
+        about: "licences, advisories, duplicates and sources of dependencies",
+        only_ci: true,
+        run: deny,
+    },
+];
+
+/// What several steps share: made when the first needs it, gone with the run.
+#[derive(Default)]
+pub(crate) struct Bench {
+    canopy: OnceCell<PathBuf>,
+    postgres: OnceCell<Postgres>,
+}
+
+impl Bench {
+    /// The path of the `canopy` program, built in the development profile.
+    fn canopy(&self) -> Result<&Path> {
+        if self.canopy.get().is_none() {
+            let _ = self.canopy.set(tools::build_and_find_canopy()?);
+        }
+        Ok(self.canopy.get().expect("it was set above"))
+    }
+
+    /// The URL of a new database on the PostgreSQL of this run.
+    fn database(&self, name: &str) -> Result<String> {
+        if self.postgres.get().is_none() {
+            let _ = self.postgres.set(Postgres::start()?);
+        }
+        self.postgres
+            .get()
+            .expect("it was set above")
+            .create_database(name)
+    }
+}
+
+fn fmt(_: &Bench) -> Result<Report> {
+    in_order([
+        tools::cargo(&["fmt", "--all", "--check"]),
+        tools::cargo(&["fmt", "--all", "--check", "--manifest-path", GUESTS]),
+    ])
+}
+
+fn clippy(_: &Bench) -> Result<Report> {
+    let everything = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    let [workspace, mut guests] = [tools::cargo(&everything), tools::cargo(&everything)];
+    guests
+        .current_dir(guests_directory())
+        .env("CARGO_TARGET_DIR", guests_target()?);
+    in_order([workspace, guests])
+}
+
+fn unit(_: &Bench) -> Result<Report> {
+    let report = in_order([
+        tools::cargo(&[
+            "test",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
+        ]),
+        tools::cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--doc"]),
+    ])?;
+    some_tests(report)
+}
+
+fn guests(_: &Bench) -> Result<Report> {
+    let mut test = tools::cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    test.current_dir(guests_directory())
+        .env("CARGO_TARGET_DIR", guests_target()?);
+    some_tests(process::run(&mut test, LIMIT)?)
+}
+
+/// The same binary on both databases: the URL is all that differs.
+fn integration(database: Option<String>) -> Result<Report> {
+    let mut test = tools::cargo(&["test", "--workspace", "--locked", "--test", "it"]);
+    if let Some(url) = database {
+        test.env("CANOPY_TEST_DATABASE_URL", url);
+    }
+    some_tests(process::run(&mut test, LIMIT)?)
+}
+
+fn clients(bench: &Bench, database: Option<String>) -> Result<Report> {
+    tools::require_node()?;
+    let canopy = bench.canopy()?;
+    tools::npm_ci(&mut tools::command("npm", "tests/clients"))?;
+    let mut test = tools::command("node", "tests/clients");
+    test.args(["--test", "--test-reporter=spec"])
+        .env("CANOPY_BIN", canopy);
+    if let Some(url) = database {
+        test.env("CANOPY__DATABASE__URL", url);
+    }
+    some_tests(process::run(&mut test, LIMIT)?)
+}
+
+fn docs(_: &Bench) -> Result<Report> {
+    let mut doc = tools::cargo(&[
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+        "--locked",
+    ]);
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+    process::run(&mut doc, LIMIT)
+}
+
+fn deny(_: &Bench) -> Result<Report> {
+    if tools::on_path("cargo-deny").is_none() {
+        bail!(Missing {
+            tool: "cargo-deny".to_owned(),
+            install: "Install it with `cargo install --locked cargo-deny`.",
+            optional: true,
+        });
+    }
+    process::run(&mut tools::cargo(&["deny", "--locked", "check"]), LIMIT)
+}
+
+/// Runs all commands; the first failure is the report's.
+fn in_order(commands: impl IntoIterator<Item = Command>) -> Result<Report> {
+    let mut sum = Report {
+        counts: Counts::default(),
+        failure: None,
+    };
+    for mut command in commands {
+        let report = process::run(&mut command, LIMIT)?;
+        sum.counts.add(report.counts);
+        sum.failure = sum.failure.or(report.failure);
+    }
+    Ok(sum)
+}
+
+/// A step without commands of its own has no tests to count.
+fn done(result: Result<()>) -> Result<Report> {
+    result.map(|()| Report {
+        counts: Counts::default(),
+        failure: None,
+    })
+}
+
+/// A test step that ran nothing proves nothing.
+fn some_tests(mut report: Report) -> Result<Report> {
+    if report.failure.is_none() && report.counts.passed == 0 {
+        report.failure = Some("ran no test".to_owned());
+    }
+    Ok(report)
+}
+
+fn guests_directory() -> PathBuf {
+    tools::root()
+        .join(GUESTS)
+        .parent()
+        .expect("the manifest lies in a directory")
+        .to_owned()
+}
+
+/// The guests have a workspace of their own, but their artifacts lie with ours.
+fn guests_target() -> Result<PathBuf> {
+    Ok(tools::target_directory()
+        .context("cannot find the target directory")?
+        .join("guests"))
+}
