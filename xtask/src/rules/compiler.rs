@@ -25,7 +25,7 @@ pub(super) struct Compiler {
     rustc: PathBuf,
     /// Cargo builds the standard library too, from the compiler's sources.
     builds_std: bool,
-    sysroot: String,
+    sysroot: PathBuf,
     version: String,
     root: PathBuf,
     target_dir: PathBuf,
@@ -56,7 +56,7 @@ impl Compiler {
             bail!(HOW_TO_INSTALL);
         };
         Ok(Self {
-            sysroot: print(&rustc, &["--print", "sysroot"])?,
+            sysroot: print(&rustc, &["--print", "sysroot"])?.into(),
             version: print(&rustc, &["--version"])?,
             rustc,
             builds_std,
@@ -116,22 +116,22 @@ impl Compiler {
                 std::env::var("HOME").context("neither CARGO_HOME nor HOME is set")?
             ),
         };
-        let root = self
-            .root
-            .to_str()
-            .context("the path of the repository is not UTF-8")?;
-        let library = format!("{}/lib/rustlib/src/rust", self.sysroot);
-        let remaps = [
-            (root, "/canopy"),
-            (cargo_home.as_str(), "/cargo"),
-            (library.as_str(), "/rust"),
-        ];
-        let remaps = remaps.map(|(from, to)| format!("--remap-path-prefix={from}={to}"));
-        Ok(LINK_FLAGS
-            .iter()
-            .map(|flag| flag.to_string())
-            .chain(remaps)
-            .collect())
+        let library = self.sysroot.join("lib/rustlib/src/rust");
+        let mut folders = vec![(self.root.clone(), "/canopy"), (library, "/rust")];
+        // The name of the folder below it depends on how the registry is reached.
+        if let Ok(registries) = std::fs::read_dir(Path::new(&cargo_home).join("registry/src")) {
+            for registry in registries {
+                folders.push((registry?.path(), "/crates"));
+            }
+        }
+        let mut flags: Vec<_> = LINK_FLAGS.iter().map(|flag| flag.to_string()).collect();
+        for (from, to) in folders {
+            let from = from
+                .to_str()
+                .with_context(|| format!("not UTF-8: {}", from.display()))?;
+            flags.push(format!("--remap-path-prefix={from}={to}"));
+        }
+        Ok(flags)
     }
 }
 

@@ -1,0 +1,19 @@
+//! The account tree: reading it within a scope, and changing it.
+
+mod create;
+mod managed;
+mod name;
+mod read;
+mod room;
+mod root;
+mod update;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use create::CreateSubaccount;
+pub(crate) use managed::{lock, on_path};
+pub use root::NewRoot;
+pub use update::UpdateSubaccount;
+pub use view::AccountView;

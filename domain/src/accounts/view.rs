@@ -1,0 +1,82 @@
+//! An account as one actor may see it.
+
+use std::sync::Arc;
+
+use canopy_entity::account::AccountStatus;
+use canopy_entity::{AccountId, AccountPath, account};
+
+use crate::permissions::Access;
+use crate::{Error, Result};
+
+/// An account together with what the actor may do in it. Only the scoped selects of `accounts` make one, so holding
+/// it proves that the account is in the actor's scope; services that read for an account take views, not ids.
+#[derive(Debug, Clone)]
+pub struct AccountView(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    row: account::Model,
+    access: Access,
+    standing: Standing,
+}
+
+/// What an account has from those above it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// The least favourable status on its path.
+    pub(super) status: AccountStatus,
+    /// How many levels it stands below its main account or platform.
+    pub(super) level: u32,
+}
+
+impl AccountView {
+    pub(super) fn new(row: account::Model, access: Access, standing: Standing) -> Self {
+        Self(Arc::new(Inner {
+            row,
+            access,
+            standing,
+        }))
+    }
+
+    /// The row.
+    pub fn row(&self) -> &account::Model {
+        &self.0.row
+    }
+
+    /// The account's id.
+    pub fn id(&self) -> &AccountId {
+        &self.0.row.id
+    }
+
+    /// Where the account stands.
+    pub fn path(&self) -> &AccountPath {
+        &self.0.row.path
+    }
+
+    /// What the actor may do in it.
+    pub fn access(&self) -> &Access {
+        &self.0.access
+    }
+
+    /// The status that holds: the account's own, or that of an account above it if it is less favourable.
+    pub fn status(&self) -> AccountStatus {
+        self.0.standing.status
+    }
+
+    /// How many levels the account stands below its main account or platform, which is level 0.
+    pub fn level(&self) -> u32 {
+        self.0.standing.level
+    }
+
+    /// `Error::Conflict` at `field` unless the account and all above it are active.
+    pub fn require_active(&self, field: &[&str]) -> Result<()> {
+        match self.status() {
+            AccountStatus::Active => Ok(()),
+            AccountStatus::Suspended => Err(Error::conflict(
+                field,
+                "The account, or one above it, is suspended.",
+            )),
+            AccountStatus::Closed => Err(Error::conflict(field, "The account, or one above it, is closed.")),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! API keys: made, listed, revoked. The secret is shown once and only its digest is kept.
+
+use std::collections::HashMap;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use canopy_entity::account::AccountKind;
+use canopy_entity::{ApiKeyId, Level, PermissionKey, api_key, time, time::Timestamp};
+use canopy_rules_host::KeyPolicy;
+use sea_orm::{
+    ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+use serde_json::json;
+
+use super::credential::{KEY_PREFIX, hash_of};
+use crate::limits::Counted;
+use crate::transaction::{self, work};
+use crate::{AccountView, Actor, Domain, Error, Result, accounts, audit};
+
+/// Random bytes of a secret; 43 characters of base64url.
+const SECRET_BYTES: usize = 32;
+/// How many characters of a key stay visible: what all begin with, and a few of its own.
+const VISIBLE: usize = KEY_PREFIX.len() + 4;
+/// The longest name of a key, in characters.
+const MAX_NAME: usize = 120;
+/// The most keys that are listed.
+const MAX_LISTED: u64 = 1_000;
+
+/// What an API key is made with.
+#[derive(Debug, Clone)]
+pub struct NewApiKey {
+    /// What people call it.
+    pub name: String,
+    /// What it may do; a missing key is NONE.
+    pub levels: HashMap<PermissionKey, Level>,
+    /// From when on it is refused.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A new API key with its secret, which is shown this once.
+#[derive(Clone)]
+pub struct CreatedApiKey {
+    /// The row.
+    pub key: api_key::Model,
+    /// `ck_live_…`.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for CreatedApiKey {
+    /// Without the secret.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("CreatedApiKey").field("key", &self.key.id).finish_non_exhaustive()
+    }
+}
+
+impl Domain {
+    /// Makes an API key for `account`. Needs `API_KEYS` FULL, and the plan's key policy must allow it. Nobody can
+    /// give a key more than they have themselves.
+    pub async fn create_api_key(
+        &self,
+        actor: &Actor,
+        account: &AccountView,
+        new: NewApiKey,
+    ) -> Result<CreatedApiKey> {
+        account.access().require(PermissionKey::ApiKeys, Level::Full)?;
+        account.require_active(&["account"])?;
+        check(account, &new)?;
+        let chains = self.evaluate_limits([account.path()]).await?;
+        let policy = match &account.row().parent_id {
+            Some(parent_id) if account.row().kind == AccountKind::Subaccount => chains.policy_of(parent_id).keys,
+            _ => KeyPolicy::Own,
+        };
+        require_policy(policy, account)?;
+        let limit = &chains.limit_of(account, Counted::ApiKeys.name(), actor.scope());
+
+        let secret = fresh_secret();
+        let row = &api_key::Model {
+            id: ApiKeyId::new(),
+            account_id: account.id().clone(),
+            name: new.name.trim().to_owned(),
+            prefix: secret[..VISIBLE].to_owned(),
+            secret_hash: hash_of(&secret),
+            levels: serde_json::to_value(&new.levels).map_err(Error::internal)?,
+            created_by: actor.label(),
+            created_at: time::now(),
+            expires_at: new.expires_at.map(time::truncate),
+            last_used_at: None,
+            revoked_at: None,
+        };
+        transaction::run(&self.0.db, "create-api-key", |txn| {
+            work(async move {
+                accounts::lock(txn, account.id()).await?;
+                let used = Counted::ApiKeys.count(txn, account.id()).await?;
+                if policy == KeyPolicy::AutoOne && used > 0 {
+                    return Err(Error::conflict(
+                        &["account"],
+                        "The plan gives a subaccount one API key; revoke it to make another.",
+                    ));
+                }
+                if let Some(limit) = limit {
+                    limit.require_room(used)?;
+                }
+                api_key::Entity::insert(row.clone().into_active_model())
+                    .exec_without_returning(txn)
+                    .await?;
+                let entry = audit::Entry {
+                    account_id: account.id(),
+                    path: account.path(),
+                    action: "api_key.create",
+                    target: row.id.as_str(),
+                    detail: json!({ "name": row.name, "prefix": row.prefix, "levels": row.levels }),
+                };
+                audit::write(txn, actor, entry).await
+            })
+        })
+        .await?;
+        Ok(CreatedApiKey {
+            key: row.clone(),
+            secret,
+        })
+    }
+
+    /// The API keys of `account`, revoked ones included. Needs `API_KEYS` READ.
+    pub async fn api_keys(&self, _actor: &Actor, account: &AccountView) -> Result<Vec<api_key::Model>> {
+        account.access().require(PermissionKey::ApiKeys, Level::Read)?;
+        Ok(api_key::Entity::find()
+            .filter(api_key::Column::AccountId.eq(account.id().clone()))
+            .order_by_asc(api_key::Column::Id)
+            .limit(MAX_LISTED)
+            .all(&self.0.db)
+            .await?)
+    }
+
+    /// Revokes a key, with immediate effect. Needs `API_KEYS` FULL on its account, which under the policies AUTO_ONE
+    /// and PARENT_ONLY must come from above. A key that is revoked stays as it is.
+    pub async fn revoke_api_key(&self, actor: &Actor, id: &ApiKeyId) -> Result<api_key::Model> {
+        let missing = Error::NotFound("API key");
+        let key = api_key::Entity::find_by_id(id.clone()).one(&self.0.db).await?;
+        let key = key.ok_or_else(|| missing.clone())?;
+        let account = &self.account(actor, &key.account_id).await.map_err(|error| match error {
+            Error::NotFound(_) => missing,
+            other => other,
+        })?;
+        account.access().require(PermissionKey::ApiKeys, Level::Full)?;
+        if !account.access().from_above()
+            && let Some(parent_id) = &account.row().parent_id
+            && account.row().kind == AccountKind::Subaccount
+        {
+            let chains = self.evaluate_limits([account.path()]).await?;
+            if chains.policy_of(parent_id).keys != KeyPolicy::Own {
+                return Err(keys_are_the_parents());
+            }
+        }
+        let key = transaction::run(&self.0.db, "revoke-api-key", |txn| {
+            work(async move {
+                let key = api_key::Entity::find_by_id(id.clone()).lock_exclusive().one(txn).await?;
+                let key = key.ok_or(Error::NotFound("API key"))?;
+                if key.revoked_at.is_some() {
+                    return Ok(key);
+                }
+                let mut row = key.into_active_model();
+                row.revoked_at = Set(Some(time::now()));
+                let key = row.update(txn).await?;
+                let entry = audit::Entry {
+                    account_id: account.id(),
+                    path: account.path(),
+                    action: "api_key.revoke",
+                    target: key.id.as_str(),
+                    detail: json!({ "name": key.name, "prefix": key.prefix }),
+                };
+                audit::write(txn, actor, entry).await?;
+                Ok(key)
+            })
+        })
+        .await?;
+        self.0.hub.rights_changed();
+        Ok(key)
+    }
+}
+
+/// `Error::BadInput` or `Error::Forbidden` for what is wrong with the new key in itself.
+fn check(account: &AccountView, new: &NewApiKey) -> Result<()> {
+    if !(1..=MAX_NAME).contains(&new.name.trim().chars().count()) {
+        return Err(Error::bad_input(&["name"], format!("A name has 1 to {MAX_NAME} characters.")));
+    }
+    if new.expires_at.is_some_and(|expires| expires <= time::now()) {
+        return Err(Error::bad_input(&["expiresAt"], "The key would expire before it is made."));
+    }
+    for (key, level) in &new.levels {
+        let name = key.to_value();
+        if !key.allowed_levels().contains(level) {
+            return Err(Error::bad_input(
+                &["levels", &name],
+                format!("{name} does not allow {}.", level.to_value()),
+            ));
+        }
+        if !account.access().allows(*key, *level) {
+            return Err(Error::Forbidden(format!(
+                "{name} {} is more than you have yourself.",
+                level.to_value()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// `Error::Forbidden` unless the policy lets the actor make a key for the account.
+fn require_policy(policy: KeyPolicy, account: &AccountView) -> Result<()> {
+    match policy {
+        KeyPolicy::Own => Ok(()),
+        KeyPolicy::AutoOne if account.access().from_above() => Ok(()),
+        KeyPolicy::AutoOne => Err(keys_are_the_parents()),
+        KeyPolicy::ParentOnly => Err(Error::Forbidden(
+            "The plan gives subaccounts no API keys; use the main account's with `X-Sub-Account-Id`.".to_owned(),
+        )),
+    }
+}
+
+fn keys_are_the_parents() -> Error {
+    Error::Forbidden("The plan leaves a subaccount's API keys to its parent.".to_owned())
+}
+
+/// A key that nobody can guess: 256 bits from a generator fit for secrets.
+fn fresh_secret() -> String {
+    let bytes: [u8; SECRET_BYTES] = rand::random();
+    format!("{KEY_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_long_and_new_each_time() {
+        let (one, other) = (fresh_secret(), fresh_secret());
+        assert_eq!(one.len(), KEY_PREFIX.len() + 43);
+        assert!(one.starts_with("ck_live_"));
+        assert_ne!(one, other);
+        assert_ne!(hash_of(&one), hash_of(&other));
+        assert_eq!(hash_of(&one).len(), 64);
+    }
+}

@@ -1,0 +1,248 @@
+//! From a presented credential to an [`Actor`]: the one place where grants are made.
+//!
+//! Whatever is wrong with a credential, the answer is the same.
+
+use std::collections::HashSet;
+
+use canopy_entity::account::AccountStatus;
+use canopy_entity::time::{self, Timestamp};
+use canopy_entity::{AccountId, AccountPath, Role, UserId, account, api_key, user};
+use chrono::{SubsecRound, Timelike};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::{Actor, Credentials, Grant, GrantKind, Principal};
+use crate::statement::statement;
+use crate::{Domain, Error, Result};
+
+/// What each API key begins with.
+pub(super) const KEY_PREFIX: &str = "ck_live_";
+/// The longest credential that is looked at, in bytes.
+const MAX_CREDENTIAL: usize = 4_096;
+/// The most memberships of one person that count; the oldest do.
+pub(crate) const MAX_MEMBERSHIPS: u64 = 200;
+
+const MEMBERSHIPS: &str = "
+SELECT m.role, a.id, a.path
+FROM members m JOIN accounts a ON a.id = m.account_id
+WHERE m.user_id = $1
+ORDER BY m.id
+LIMIT $2
+";
+
+#[derive(FromQueryResult)]
+struct Membership {
+    role: Role,
+    id: AccountId,
+    path: AccountPath,
+}
+
+impl Domain {
+    /// Who is asking; none if there is no credential at all. Any credential that does not hold is
+    /// `Error::Unauthenticated`; an `X-Sub-Account-Id` that is no descendant is `Error::NotFound("account")`.
+    pub async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Actor>> {
+        let Some(authorization) = &credentials.authorization else {
+            // Without a credential nobody is asking, and a header alone names nobody.
+            return match credentials.sub_account {
+                Some(_) => Err(Error::Unauthenticated),
+                None => Ok(None),
+            };
+        };
+        let credential = bearer(authorization).ok_or(Error::Unauthenticated)?;
+        let actor = if credential.starts_with(KEY_PREFIX) {
+            self.actor_of_key(credential).await?
+        } else {
+            self.actor_of_token(credential).await?
+        };
+        match &credentials.sub_account {
+            None => Ok(Some(actor)),
+            Some(id) => self.act_on(actor, id).await.map(Some),
+        }
+    }
+
+    async fn actor_of_token(&self, token: &str) -> Result<Actor> {
+        let named = self.0.tokens.check(token)?;
+        self.actor_of_user(&named.user_id, named.token_version).await
+    }
+
+    async fn actor_of_user(&self, id: &UserId, token_version: i32) -> Result<Actor> {
+        let db = &self.0.db;
+        let user = user::Entity::find_by_id(id.clone()).one(db).await?;
+        let user = user
+            .filter(|user| user.token_version == token_version)
+            .ok_or(Error::Unauthenticated)?;
+        let limit = i64::try_from(MAX_MEMBERSHIPS).expect("the bound is small");
+        let memberships = statement(
+            db.get_database_backend(),
+            MEMBERSHIPS,
+            [user.id.as_str().into(), limit.into()],
+        );
+        let memberships = Membership::find_by_statement(memberships).all(db).await?;
+        let grants = memberships
+            .into_iter()
+            .map(|membership| Grant {
+                account_id: membership.id,
+                path: membership.path,
+                kind: GrantKind::Role(membership.role),
+            })
+            .collect();
+        let grants = self.without_closed(grants).await?;
+        Ok(Actor::new(Principal::User(user.id), grants).of_token(token_version))
+    }
+
+    async fn actor_of_key(&self, secret: &str) -> Result<Actor> {
+        let db = &self.0.db;
+        let hash = hash_of(secret);
+        let key = api_key::Entity::find()
+            .filter(api_key::Column::SecretHash.eq(&hash))
+            .one(db)
+            .await?
+            .filter(|key| bool::from(key.secret_hash.as_bytes().ct_eq(hash.as_bytes())))
+            .ok_or(Error::Unauthenticated)?;
+        let actor = self.actor_of_row(&key).await?;
+        self.note_use(&key);
+        Ok(actor)
+    }
+
+    async fn actor_of_row(&self, key: &api_key::Model) -> Result<Actor> {
+        if !holds(key, time::now()) {
+            return Err(Error::Unauthenticated);
+        }
+        let db = &self.0.db;
+        let account = account::Entity::find_by_id(key.account_id.clone()).one(db).await?;
+        let account = account.ok_or(Error::Unauthenticated)?;
+        let levels = serde_json::from_value(key.levels.clone()).map_err(Error::internal)?;
+        let grants = self
+            .without_closed(vec![Grant {
+                account_id: account.id,
+                path: account.path,
+                kind: GrantKind::Levels(levels),
+            }])
+            .await?;
+        if grants.is_empty() {
+            return Err(Error::Unauthenticated);
+        }
+        Ok(Actor::new(Principal::ApiKey(key.id.clone()), grants))
+    }
+
+    /// The actor as the same credential would make it now, on the same account: for those who go on for longer than
+    /// a request. `Error::Unauthenticated` or `Error::NotFound("account")` if it would make none.
+    pub(crate) async fn renewed(&self, actor: &Actor) -> Result<Actor> {
+        let renewed = match (actor.principal(), actor.token_version()) {
+            (Principal::System, _) => return Ok(actor.clone()),
+            (Principal::User(id), Some(token_version)) => self.actor_of_user(id, token_version).await?,
+            (Principal::User(_), None) => return Err(Error::Unauthenticated),
+            (Principal::ApiKey(id), _) => {
+                let key = api_key::Entity::find_by_id(id.clone()).one(&self.0.db).await?;
+                self.actor_of_row(&key.ok_or(Error::Unauthenticated)?).await?
+            }
+        };
+        match actor.acting_as() {
+            Some(id) if actor.is_narrowed() => self.act_on(renewed, id.as_str()).await,
+            _ => Ok(renewed),
+        }
+    }
+
+    /// The grants without those at or below a closed account: there is nothing left for them to reach. A grant above
+    /// a closed account still reaches it, so that it can be restored.
+    async fn without_closed(&self, mut grants: Vec<Grant>) -> Result<Vec<Grant>> {
+        let ids: HashSet<AccountId> = grants.iter().flat_map(|grant| grant.path.ids()).collect();
+        if ids.is_empty() {
+            return Ok(grants);
+        }
+        let closed: Vec<AccountPath> = account::Entity::find()
+            .select_only()
+            .column(account::Column::Path)
+            .filter(account::Column::Id.is_in(ids))
+            .filter(account::Column::Status.eq(AccountStatus::Closed))
+            .into_tuple()
+            .all(&self.0.db)
+            .await?;
+        grants.retain(|grant| !closed.iter().any(|closed| closed.contains(&grant.path)));
+        Ok(grants)
+    }
+
+    /// Writes down the minute in which a key was used. The request does not wait for it, nor fail with it.
+    fn note_use(&self, key: &api_key::Model) {
+        let minute = to_the_minute(time::now());
+        if key.last_used_at.is_some_and(|last| last >= minute) {
+            return;
+        }
+        let (domain, id) = (self.clone(), key.id.clone());
+        tokio::spawn(async move {
+            let noted = api_key::Entity::update_many()
+                .col_expr(api_key::Column::LastUsedAt, Expr::value(minute))
+                .filter(api_key::Column::Id.eq(id.clone()))
+                .exec(&domain.0.db)
+                .await;
+            if let Err(error) = noted {
+                tracing::warn!(key = %id, %error, "the last use of an API key was not noted");
+            }
+        });
+    }
+
+    /// The actor on one of its descendants. An id that is not in its scope is told like one that does not exist.
+    async fn act_on(&self, actor: Actor, id: &str) -> Result<Actor> {
+        let missing = Error::NotFound("account");
+        let Ok(id) = AccountId::parse(id) else {
+            return Err(missing);
+        };
+        let account = actor
+            .scope()
+            .accounts()
+            .filter(account::Column::Id.eq(id))
+            .one(&self.0.db)
+            .await?;
+        match account {
+            Some(account) if account.status != AccountStatus::Closed => {
+                Ok(actor.acting_on(account.id, account.path))
+            }
+            _ => Err(missing),
+        }
+    }
+}
+
+/// The credential of an `Authorization` header.
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, credential) = authorization.trim().split_once(' ')?;
+    let credential = credential.trim_start();
+    (scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty() && credential.len() <= MAX_CREDENTIAL)
+        .then_some(credential)
+}
+
+/// What is kept of an API key.
+pub(super) fn hash_of(secret: &str) -> String {
+    hex::encode(Sha256::digest(secret.as_bytes()))
+}
+
+/// True if the key is neither revoked nor expired.
+fn holds(key: &api_key::Model, now: Timestamp) -> bool {
+    key.revoked_at.is_none() && key.expires_at.is_none_or(|expires| expires > now)
+}
+
+fn to_the_minute(instant: Timestamp) -> Timestamp {
+    instant.with_second(0).unwrap_or(instant).trunc_subsecs(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_bearer_credential_is_read() {
+        assert_eq!(bearer("Bearer abc"), Some("abc"));
+        assert_eq!(bearer("bearer  abc "), Some("abc"));
+        for other in ["", "Bearer", "Bearer ", "Basic abc", "abc"] {
+            assert_eq!(bearer(other), None, "{other}");
+        }
+        assert_eq!(bearer(&format!("Bearer {}", "x".repeat(MAX_CREDENTIAL + 1))), None);
+    }
+
+    #[test]
+    fn a_use_is_noted_to_the_minute() {
+        let instant: Timestamp = "2026-03-01T10:20:30.123456Z".parse().unwrap();
+        assert_eq!(to_the_minute(instant).to_rfc3339(), "2026-03-01T10:20:00+00:00");
+    }
+}

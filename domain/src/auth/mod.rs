@@ -1,0 +1,27 @@
+//! Who is asking: credentials in, an [`Actor`] out. No other module can make an actor.
+
+mod actor;
+mod api_keys;
+mod credential;
+mod password;
+mod sign_in;
+mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+pub use actor::{Actor, Grant, GrantKind, Principal};
+pub use api_keys::{CreatedApiKey, NewApiKey};
+pub(crate) use credential::MAX_MEMBERSHIPS;
+pub(crate) use password::Passwords;
+pub use sign_in::SignedIn;
+pub use tokens::{TokenSettings, Tokens};
+
+/// What a request carries to say who is asking. Both come from HTTP headers or a WebSocket's init payload.
+#[derive(Debug, Clone, Default)]
+pub struct Credentials {
+    /// `Bearer <token or API key>`.
+    pub authorization: Option<String>,
+    /// `X-Sub-Account-Id`: the descendant to act on.
+    pub sub_account: Option<String>,
+}

@@ -1,0 +1,91 @@
+//! Signing in by email and password, and making actors of those who need no credential.
+
+use std::time::Duration;
+
+use canopy_entity::time::{self, Timestamp};
+use canopy_entity::{AccountId, AccountPath, Role, UserId, account, user};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use super::{Actor, Grant, GrantKind, Principal};
+use crate::{Domain, Error, Result};
+
+/// A fresh token.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// The JWT.
+    pub token: String,
+    /// Until when it holds.
+    pub expires_at: Timestamp,
+    /// Who signed in.
+    pub user: user::Model,
+}
+
+impl Domain {
+    /// Checks a password and makes a token. Takes as long for an unknown email as for a wrong password.
+    pub async fn sign_in(&self, email: &str, password: &str) -> Result<SignedIn> {
+        let user = user::Entity::find()
+            .filter(user::Column::Email.eq(email.trim().to_lowercase()))
+            .one(&self.0.db)
+            .await?;
+        let hash = user.as_ref().and_then(|user| user.password_hash.clone());
+        let matches = self.0.passwords.verify(password, hash).await?;
+        let mut user = user.filter(|_| matches).ok_or(Error::Unauthenticated)?;
+
+        let now = time::now();
+        user::Entity::update_many()
+            .col_expr(user::Column::LastSignInAt, Expr::value(now))
+            .filter(user::Column::Id.eq(user.id.clone()))
+            .exec(&self.0.db)
+            .await?;
+        user.last_sign_in_at = Some(now);
+        self.signed_in(user, None)
+    }
+
+    /// A token for `user` that holds for `lifetime` (the configured one if none), for the demo and for tests.
+    pub async fn issue_token(&self, user: &UserId, lifetime: Option<Duration>) -> Result<SignedIn> {
+        let user = user::Entity::find_by_id(user.clone()).one(&self.0.db).await?;
+        self.signed_in(user.ok_or(Error::NotFound("user"))?, lifetime)
+    }
+
+    /// Makes all tokens of `user` invalid at once. For an operator.
+    pub async fn revoke_tokens(&self, user: &UserId) -> Result<()> {
+        user::Entity::update_many()
+            .col_expr(
+                user::Column::TokenVersion,
+                Expr::col(user::Column::TokenVersion).add(1),
+            )
+            .filter(user::Column::Id.eq(user.clone()))
+            .exec(&self.0.db)
+            .await?;
+        self.0.hub.rights_changed();
+        Ok(())
+    }
+
+    /// Canopy itself as an actor, with full access to the tree at `path`: for seeding, workers and the operator's
+    /// command line.
+    pub fn system_actor(&self, account: &AccountId, path: &AccountPath) -> Actor {
+        let grant = Grant {
+            account_id: account.clone(),
+            path: path.clone(),
+            kind: GrantKind::Role(Role::Owner),
+        };
+        Actor::new(Principal::System, vec![grant])
+    }
+
+    /// The operator on one account, named by its id on the command line.
+    pub async fn operator(&self, account: &AccountId) -> Result<Actor> {
+        let row = account::Entity::find_by_id(account.clone()).one(&self.0.db).await?;
+        let row = row.ok_or(Error::NotFound("account"))?;
+        Ok(self.system_actor(&row.id, &row.path))
+    }
+
+    fn signed_in(&self, user: user::Model, lifetime: Option<Duration>) -> Result<SignedIn> {
+        let (token, expires_at) = self.0.tokens.issue(&user.id, user.token_version, lifetime)?;
+        Ok(SignedIn {
+            token,
+            expires_at,
+            user,
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! The domain as one value: the database, the rules' sandbox, the keys for tokens, and who listens.
+
+use std::sync::Arc;
+
+use canopy_rules_host::Host;
+use sea_orm::DatabaseConnection;
+
+use crate::Result;
+use crate::auth::{Passwords, TokenSettings, Tokens};
+use crate::events::Hub;
+
+/// What the domain is opened with.
+#[derive(Clone)]
+pub struct Settings {
+    /// How tokens are signed and checked.
+    pub tokens: TokenSettings,
+    /// Named steps at which a test may break off; see [`Faults`].
+    pub faults: Faults,
+}
+
+/// Called with a step's name just before the step, so that a test can break off there; does nothing otherwise.
+#[derive(Clone, Default)]
+pub struct Faults(Option<Arc<dyn Fn(&'static str) -> bool + Send + Sync>>);
+
+impl Faults {
+    /// Breaks off at each step for which `breaks` says true.
+    pub fn at(breaks: impl Fn(&'static str) -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(breaks)))
+    }
+
+    /// An internal error if a test wants to break off at `step`.
+    pub(crate) fn check(&self, step: &'static str) -> Result<()> {
+        match &self.0 {
+            Some(breaks) if breaks(step) => Err(crate::Error::internal(format!("fault point {step}"))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// All services; cheap to clone.
+#[derive(Clone)]
+pub struct Domain(pub(crate) Arc<Core>);
+
+pub(crate) struct Core {
+    pub(crate) db: DatabaseConnection,
+    pub(crate) rules: Host,
+    pub(crate) tokens: Tokens,
+    pub(crate) passwords: Passwords,
+    pub(crate) hub: Hub,
+    pub(crate) faults: Faults,
+}
+
+impl Domain {
+    /// Opens the domain on a migrated database.
+    pub fn open(db: DatabaseConnection, rules: Host, settings: Settings) -> Result<Self> {
+        Ok(Self(Arc::new(Core {
+            db,
+            rules,
+            tokens: Tokens::new(settings.tokens)?,
+            passwords: Passwords::new(),
+            hub: Hub::new(),
+            faults: settings.faults,
+        })))
+    }
+
+    /// The database, for a readiness probe.
+    pub fn database(&self) -> &DatabaseConnection {
+        &self.0.db
+    }
+
+    /// Puts the plans and rules that Canopy ships into the database, or brings them up to date. Run at each start.
+    pub async fn ensure_builtins(&self) -> Result<()> {
+        let limits_by_plan = self.ensure_builtin_rules().await?;
+        self.ensure_preset_plans(&limits_by_plan).await
+    }
+}

@@ -1,0 +1,193 @@
+//! A stream of news: first what the database has behind the cursor, then what the hub tells.
+//!
+//! A stream counts positions, which have no gaps: a message with the next position is new, one with an earlier
+//! position was seen, and one with a later position says that the stream has missed something and must read the
+//! database. So it neither skips nor repeats, whichever process published, however slow the reader is.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use canopy_entity::outbox;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use sea_orm::FromQueryResult;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::hub::Published;
+use super::{UsageUpdate, cursor, outbox as box_};
+use crate::statement::statement;
+use crate::{AccountView, Actor, Domain, Result};
+
+/// How often a stream looks whether it may go on, besides when this process is told that rights have changed.
+const CHECK_RIGHTS_EVERY: Duration = Duration::from_secs(1);
+/// Rows that are read at once to catch up.
+const PAGE: i64 = 200;
+
+const BEHIND_SUBTREE: &str = "
+SELECT * FROM outbox
+WHERE position > $1 AND position <= $2 AND topic = 'usage' AND path >= $3 AND path < $4
+ORDER BY position LIMIT $5
+";
+
+const BEHIND_ACCOUNT: &str = "
+SELECT * FROM outbox
+WHERE account_id = $3 AND position > $1 AND position <= $2 AND topic = 'usage'
+ORDER BY position LIMIT $4
+";
+
+/// Begins a stream behind the cursor `after`, or at the present end.
+pub(super) async fn open(
+    domain: &Domain,
+    actor: &Actor,
+    account: &AccountView,
+    include_descendants: bool,
+    after: Option<&str>,
+) -> Result<BoxStream<'static, Result<UsageUpdate>>> {
+    let after = after.map(cursor::decode).transpose()?;
+    // Listening begins before the end is read, so that nothing falls between the two.
+    let (published, rights) = domain.0.hub.listen();
+    let end = box_::last_position(&domain.0.db).await?;
+    let seen = match after {
+        Some(after) if after > end => return Err(cursor::not_ours()),
+        Some(after) => after,
+        None => end,
+    };
+    let mut checks = tokio::time::interval_at(Instant::now() + CHECK_RIGHTS_EVERY, CHECK_RIGHTS_EVERY);
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let reader = Reader {
+        domain: domain.clone(),
+        actor: actor.clone(),
+        account: account.clone(),
+        include_descendants,
+        published,
+        rights,
+        checks,
+        seen,
+        behind: seen < end,
+        ready: VecDeque::new(),
+    };
+    Ok(stream::try_unfold(reader, |mut reader| async move {
+        let update = reader.next().await?;
+        Ok(update.map(|update| (update, reader)))
+    })
+    .boxed())
+}
+
+struct Reader {
+    domain: Domain,
+    actor: Actor,
+    account: AccountView,
+    include_descendants: bool,
+    published: broadcast::Receiver<Arc<Published>>,
+    rights: watch::Receiver<()>,
+    checks: tokio::time::Interval,
+    /// All positions up to this one were looked at.
+    seen: i64,
+    /// Whether the database has more than was seen.
+    behind: bool,
+    ready: VecDeque<UsageUpdate>,
+}
+
+impl Reader {
+    /// The next news; none when the process is shutting down.
+    async fn next(&mut self) -> Result<Option<UsageUpdate>> {
+        loop {
+            // A slow reader with much ready must not outlive its right.
+            if self.rights.has_changed().unwrap_or(false) {
+                self.check_rights().await?;
+            }
+            if let Some(update) = self.ready.pop_front() {
+                return Ok(Some(update));
+            }
+            if self.behind {
+                self.check_rights().await?;
+                self.catch_up().await?;
+                continue;
+            }
+            tokio::select! {
+                biased;
+                changed = self.rights.changed() => match changed {
+                    Ok(()) => self.check_rights().await?,
+                    Err(_) => return Ok(None),
+                },
+                _ = self.checks.tick() => self.check_rights().await?,
+                message = self.published.recv() => match message {
+                    Ok(published) => self.look_at(&published),
+                    Err(RecvError::Lagged(_)) => self.behind = true,
+                    Err(RecvError::Closed) => return Ok(None),
+                },
+            }
+        }
+    }
+
+    async fn check_rights(&mut self) -> Result<()> {
+        self.rights.mark_unchanged();
+        self.domain.still_allowed(&self.actor, &self.account).await?;
+        self.checks.reset();
+        Ok(())
+    }
+
+    fn look_at(&mut self, published: &Published) {
+        match published.position.cmp(&(self.seen + 1)) {
+            std::cmp::Ordering::Less => {}
+            std::cmp::Ordering::Greater => self.behind = true,
+            std::cmp::Ordering::Equal => {
+                self.seen = published.position;
+                self.ready.extend(self.wanted(published));
+            }
+        }
+    }
+
+    fn wanted(&self, published: &Published) -> Option<UsageUpdate> {
+        let root = self.account.path();
+        let inside = if self.include_descendants {
+            root.contains(&published.path)
+        } else {
+            *root == published.path
+        };
+        let (kind, event) = published.update.as_ref().filter(|_| inside)?;
+        Some(UsageUpdate {
+            cursor: cursor::encode(published.position),
+            kind: *kind,
+            event: event.clone(),
+        })
+    }
+
+    /// Reads one page of what the database has behind `seen`.
+    async fn catch_up(&mut self) -> Result<()> {
+        let db = &self.domain.0.db;
+        let end = box_::last_position(db).await?;
+        let root = self.account.path();
+        let statement = if self.include_descendants {
+            let values = [
+                self.seen.into(),
+                end.into(),
+                root.as_str().into(),
+                root.end().into(),
+                PAGE.into(),
+            ];
+            statement(db.get_database_backend(), BEHIND_SUBTREE, values)
+        } else {
+            let values = [
+                self.seen.into(),
+                end.into(),
+                self.account.id().as_str().into(),
+                PAGE.into(),
+            ];
+            statement(db.get_database_backend(), BEHIND_ACCOUNT, values)
+        };
+        let rows = outbox::Model::find_by_statement(statement).all(db).await?;
+        let more = i64::try_from(rows.len()).is_ok_and(|rows| rows == PAGE);
+        let mut last = end;
+        for row in rows {
+            let published = box_::published(row)?;
+            last = published.position;
+            self.ready.extend(self.wanted(&published));
+        }
+        self.seen = if more { last } else { end };
+        self.behind = more;
+        Ok(())
+    }
+}

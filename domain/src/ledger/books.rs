@@ -1,0 +1,129 @@
+//! Writing to the ledger: accounts are opened when they are first needed, locked in the order of their ids, and
+//! posted to. What is to move is computed elsewhere.
+
+use std::collections::{BTreeSet, HashMap};
+
+use canopy_entity::ledger_account::{self, LedgerKind};
+use canopy_entity::posting::{self, PostingKind};
+use canopy_entity::time::Timestamp;
+use canopy_entity::{AccountId, LedgerAccountId, PostingId, RatingId};
+use sea_orm::{ActiveEnum, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel};
+
+use super::settle::{Balances, Movement, Slot};
+use crate::statement::{list, statement};
+use crate::{Error, Result};
+
+/// Rows of one insert: far below the number of parameters that a statement may have.
+const ROWS: usize = 500;
+
+const LOCK: &str = "SELECT * FROM ledger_accounts WHERE account_id IN [$1] ORDER BY id [FOR UPDATE]";
+
+/// Some accounts of the ledger, locked until the transaction ends.
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    ids: HashMap<Slot, LedgerAccountId>,
+    /// What is in the wallets.
+    pub(crate) balances: Balances,
+}
+
+impl Books {
+    /// Locks the ledger of `accounts`.
+    pub(crate) async fn lock(
+        txn: &impl ConnectionTrait,
+        accounts: impl IntoIterator<Item = &AccountId>,
+    ) -> Result<Self> {
+        let accounts: BTreeSet<&AccountId> = accounts.into_iter().collect();
+        let mut books = Books::default();
+        let statement = statement(txn.get_database_backend(), LOCK, [list(accounts)]);
+        for row in ledger_account::Model::find_by_statement(statement)
+            .all(txn)
+            .await?
+        {
+            let slot = Slot::new(&row.account_id, row.kind, &row.currency);
+            if matches!(row.kind, LedgerKind::Purchased | LedgerKind::Pool) {
+                books.balances.0.insert(slot.clone(), row.credits - row.debits);
+            }
+            books.ids.insert(slot, row.id);
+        }
+        Ok(books)
+    }
+
+    /// Posts `movements`, each for the rating that it settles if it is for usage.
+    pub(crate) async fn post(
+        &mut self,
+        txn: &impl ConnectionTrait,
+        kind: PostingKind,
+        movements: &[(Option<RatingId>, Movement)],
+        at: Timestamp,
+    ) -> Result<()> {
+        self.open(txn, movements.iter().map(|(_, movement)| movement), at)
+            .await?;
+        for chunk in movements.chunks(ROWS) {
+            let rows = chunk.iter().map(|(rating, movement)| {
+                posting::Model {
+                    id: PostingId::new(),
+                    kind,
+                    debit_id: self.ids[&movement.debit].clone(),
+                    credit_id: self.ids[&movement.credit].clone(),
+                    amount: movement.amount,
+                    currency: movement.debit.currency.clone(),
+                    rating_id: rating.clone(),
+                    created_at: at,
+                }
+                .into_active_model()
+            });
+            posting::Entity::insert_many(rows)
+                .exec_without_returning(txn)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Opens those accounts of the ledger that `movements` need and that are missing. Whoever opens the same one at
+    /// the same time waits, and both find the one that was first.
+    async fn open(
+        &mut self,
+        txn: &impl ConnectionTrait,
+        movements: impl Iterator<Item = &Movement>,
+        at: Timestamp,
+    ) -> Result<()> {
+        let sides = movements.flat_map(|movement| [&movement.debit, &movement.credit]);
+        let mut missing: Vec<&Slot> = sides.filter(|slot| !self.ids.contains_key(*slot)).collect();
+        missing.sort_by_key(|slot| (&slot.account, slot.kind.to_value(), &slot.currency));
+        missing.dedup();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        for chunk in missing.chunks(ROWS) {
+            let rows = chunk.iter().map(|slot| {
+                ledger_account::Model {
+                    id: LedgerAccountId::new(),
+                    account_id: slot.account.clone(),
+                    kind: slot.kind,
+                    currency: slot.currency.clone(),
+                    debits: 0,
+                    credits: 0,
+                    created_at: at,
+                }
+                .into_active_model()
+            });
+            ledger_account::Entity::insert_many(rows)
+                .on_conflict_do_nothing_on([
+                    ledger_account::Column::AccountId,
+                    ledger_account::Column::Kind,
+                    ledger_account::Column::Currency,
+                ])
+                .exec_without_returning(txn)
+                .await?;
+        }
+        let opened = Books::lock(txn, missing.iter().map(|slot| &slot.account)).await?;
+        self.ids.extend(opened.ids);
+        if missing.iter().all(|slot| self.ids.contains_key(*slot)) {
+            Ok(())
+        } else {
+            Err(Error::internal(
+                "an account of the ledger was opened and not found",
+            ))
+        }
+    }
+}

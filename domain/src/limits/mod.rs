@@ -1,0 +1,98 @@
+//! Limits: what the rule of a plan says, what a parent sets, and how both narrow down the path.
+
+mod count;
+mod evaluate;
+mod narrow;
+mod set;
+
+use std::collections::HashMap;
+
+use canopy_entity::{AccountId, Level, PermissionKey, RuleVersionId};
+
+use crate::{AccountView, Actor, Domain, Error, Result};
+
+pub(crate) use count::{Counted, DEPTH};
+pub(crate) use evaluate::Chains;
+
+/// What decided a limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LimitDecider {
+    /// A limits rule: of the plan of this account, or one that is live at it.
+    Rule {
+        /// Whose plan or rule.
+        account_id: AccountId,
+        /// The rule version.
+        rule_version_id: RuleVersionId,
+        /// SHA-256 of its wasm, in hex.
+        rule_digest: String,
+    },
+    /// A limit that was set on this account by its parent.
+    Account {
+        /// The limited account.
+        account_id: AccountId,
+    },
+}
+
+impl LimitDecider {
+    /// The account whose plan, rule or limit it is: the limited one, or one above it.
+    pub fn account_id(&self) -> &AccountId {
+        match self {
+            LimitDecider::Rule { account_id, .. } | LimitDecider::Account { account_id } => account_id,
+        }
+    }
+}
+
+/// How much of one resource an account may have, and has.
+#[derive(Debug, Clone)]
+pub struct ResourceLimit {
+    /// The resource: `depth`, `subaccounts`, `members`, `api_keys`, or what else the rule names.
+    pub resource: String,
+    /// The highest count; none means unlimited.
+    pub max: Option<u64>,
+    /// The present count; for `depth` the account's own level, and 0 for what Canopy does not count yet.
+    pub used: u64,
+    /// What decided it.
+    pub decided_by: LimitDecider,
+    /// The rule's own words; none if the deciding account is out of scope.
+    pub reason: Option<String>,
+}
+
+impl ResourceLimit {
+    /// `Error::LimitExceeded` unless there is room for one more beside `used`.
+    pub(crate) fn require_room(&self, used: u64) -> Result<()> {
+        let Some(max) = self.max.filter(|max| used >= *max) else {
+            return Ok(());
+        };
+        let what = self.resource.replace('_', " ");
+        let because = self.reason.as_deref().map(|reason| format!(" {reason}")).unwrap_or_default();
+        let message = if self.resource == DEPTH {
+            format!("Below this account nothing may be deeper than level {max}.{because} Another plan may allow more.")
+        } else {
+            format!("This account may have {max} {what} and has {used}.{because} Another plan may allow more.")
+        };
+        Err(Error::LimitExceeded {
+            resource: self.resource.clone(),
+            message,
+        })
+    }
+}
+
+impl Domain {
+    /// The limits of each account, sorted by resource; empty for a platform without a plan. An account without
+    /// `SETTINGS` READ is missing from the answer.
+    pub async fn limits(
+        &self,
+        actor: &Actor,
+        accounts: &[AccountView],
+    ) -> Result<HashMap<AccountId, Vec<ResourceLimit>>> {
+        let visible: Vec<&AccountView> = accounts
+            .iter()
+            .filter(|account| account.access().allows(PermissionKey::Settings, Level::Read))
+            .collect();
+        let chains = self.evaluate_limits(visible.iter().map(|account| account.path())).await?;
+        Ok(visible
+            .into_iter()
+            .map(|account| (account.id().clone(), chains.limits_of(account, actor.scope())))
+            .collect())
+    }
+}

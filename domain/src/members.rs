@@ -1,0 +1,147 @@
+//! People and their memberships.
+
+mod add;
+
+use std::collections::{HashMap, HashSet};
+
+use canopy_entity::{AccountId, Level, PermissionKey, Role, UserId, account, member, user};
+use sea_orm::sea_query::Condition;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use crate::page::{List, Pages};
+use crate::{AccountView, Actor, Domain, PageArgs, Principal, Result};
+
+/// A membership with its person.
+#[derive(Debug, Clone)]
+pub struct MemberView {
+    /// The membership.
+    pub member: member::Model,
+    /// The person.
+    pub user: user::Model,
+}
+
+/// An account that the actor may switch to, and as what.
+#[derive(Debug, Clone)]
+pub struct AccessibleAccount {
+    /// The account.
+    pub account: AccountView,
+    /// What the actor is there; none for an API key.
+    pub role: Option<Role>,
+}
+
+impl Domain {
+    /// A page of the members of each account. An account without `MEMBERS` READ is missing from the answer.
+    pub async fn members(
+        &self,
+        _actor: &Actor,
+        accounts: &[AccountView],
+        page: &PageArgs,
+    ) -> Result<Pages<AccountId, MemberView>> {
+        let accounts: Vec<AccountId> = accounts
+            .iter()
+            .filter(|account| account.access().allows(PermissionKey::Members, Level::Read))
+            .map(|account| account.id().clone())
+            .collect();
+        let members = List::<member::Entity> {
+            parent: member::Column::AccountId,
+            id: member::Column::Id,
+            condition: Condition::all(),
+        };
+        let rows = members.pages(&self.0.db, &accounts, page).await?;
+        let people: HashSet<UserId> = rows
+            .values()
+            .flat_map(|page| page.items.iter().map(|(_, row)| row.user_id.clone()))
+            .collect();
+        let people = self.people(people).await?;
+        Ok(rows
+            .into_iter()
+            .map(|(account, page)| {
+                let page = page.filter_map(|member| {
+                    let user = people.get(&member.user_id).cloned()?;
+                    Some(MemberView { member, user })
+                });
+                (account, page)
+            })
+            .collect())
+    }
+
+    /// The accounts that the actor was granted directly, which one may switch to: one page for the actor.
+    pub async fn accessible_accounts(
+        &self,
+        actor: &Actor,
+        page: &PageArgs,
+    ) -> Result<crate::Page<AccessibleAccount>> {
+        let granted: HashSet<AccountId> =
+            actor.grants().iter().map(|grant| grant.account_id.clone()).collect();
+        let accounts = self.granted_accounts(actor, &granted).await?;
+        let Principal::User(user_id) = actor.principal() else {
+            return Ok(of_grants(accounts, page));
+        };
+        let memberships = List::<member::Entity> {
+            parent: member::Column::UserId,
+            id: member::Column::Id,
+            condition: Condition::all().add(member::Column::AccountId.is_in(granted)),
+        };
+        let page = memberships
+            .pages(&self.0.db, std::slice::from_ref(user_id), page)
+            .await?
+            .remove(user_id)
+            .unwrap_or_default();
+        Ok(page.filter_map(|member| {
+            Some(AccessibleAccount {
+                account: accounts.get(&member.account_id).cloned()?,
+                role: Some(member.role),
+            })
+        }))
+    }
+
+    /// The person behind the actor; none for an API key.
+    pub async fn current_user(&self, actor: &Actor) -> Result<Option<user::Model>> {
+        match actor.principal() {
+            Principal::User(id) => Ok(user::Entity::find_by_id(id.clone()).one(&self.0.db).await?),
+            Principal::ApiKey(_) | Principal::System => Ok(None),
+        }
+    }
+
+    /// The granted accounts, whichever of them is acted on: one switches from each to each.
+    async fn granted_accounts(
+        &self,
+        actor: &Actor,
+        ids: &HashSet<AccountId>,
+    ) -> Result<HashMap<AccountId, AccountView>> {
+        let rows = actor
+            .reach()
+            .accounts()
+            .filter(account::Column::Id.is_in(ids.iter().cloned()))
+            .all(&self.0.db)
+            .await?;
+        let views = self.views(actor, rows).await?;
+        Ok(views.into_iter().map(|view| (view.id().clone(), view)).collect())
+    }
+
+    async fn people(&self, ids: HashSet<UserId>) -> Result<HashMap<UserId, user::Model>> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let people = user::Entity::find()
+            .filter(user::Column::Id.is_in(ids))
+            .all(&self.0.db)
+            .await?;
+        Ok(people.into_iter().map(|user| (user.id.clone(), user)).collect())
+    }
+}
+
+/// The page of an actor without memberships; an API key has one account.
+fn of_grants(
+    accounts: HashMap<AccountId, AccountView>,
+    args: &PageArgs,
+) -> crate::Page<AccessibleAccount> {
+    let total = accounts.len() as u64;
+    let rows = accounts
+        .into_iter()
+        .map(|(id, account)| (id.to_string(), AccessibleAccount { account, role: None }))
+        .collect();
+    let mut page = crate::page::cut_from(rows, args);
+    page.total = args.with_total.then_some(total);
+    page
+}

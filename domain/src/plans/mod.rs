@@ -1,0 +1,64 @@
+//! Plans, and the four that Canopy ships.
+
+mod presets;
+
+use std::collections::HashMap;
+
+use canopy_entity::{PlanId, account, plan};
+use sea_orm::sea_query::Condition;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+
+use crate::{Actor, Domain, Error, Result};
+
+/// The most plans that are listed.
+const MAX_PLANS: u64 = 200;
+
+impl Domain {
+    /// The plans with these ids. A plan's terms are visible to all who see an account with it.
+    pub async fn plans(&self, actor: &Actor, ids: &[PlanId]) -> Result<HashMap<PlanId, plan::Model>> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let with_it = actor
+            .scope()
+            .accounts()
+            .select_only()
+            .column(account::Column::PlanId)
+            .filter(account::Column::PlanId.is_in(ids.iter().cloned()))
+            .into_query();
+        let visible = offered_to(actor).add(plan::Column::Id.in_subquery(with_it));
+        let plans = plan::Entity::find()
+            .filter(plan::Column::Id.is_in(ids.iter().cloned()))
+            .filter(visible)
+            .all(&self.0.db)
+            .await?;
+        Ok(plans.into_iter().map(|plan| (plan.id.clone(), plan)).collect())
+    }
+
+    /// The plans that may be given to a new account: those that Canopy ships and those of the actor's accounts.
+    pub async fn available_plans(&self, actor: &Actor) -> Result<Vec<plan::Model>> {
+        Ok(plan::Entity::find()
+            .filter(offered_to(actor))
+            .order_by_asc(plan::Column::Id)
+            .limit(MAX_PLANS)
+            .all(&self.0.db)
+            .await?)
+    }
+
+    /// `Error::NotFound("plan")` unless the plan may be given to an account.
+    pub(crate) async fn require_available_plan(&self, actor: &Actor, id: &PlanId) -> Result<()> {
+        let plan = plan::Entity::find_by_id(id.clone())
+            .filter(offered_to(actor))
+            .one(&self.0.db)
+            .await?;
+        plan.map(|_| ()).ok_or(Error::NotFound("plan"))
+    }
+}
+
+/// Plans that Canopy ships, and those of accounts in the actor's scope.
+fn offered_to(actor: &Actor) -> Condition {
+    let owners = actor.scope().accounts().select_only().column(account::Column::Id).into_query();
+    Condition::any()
+        .add(plan::Column::OwnerAccountId.is_null())
+        .add(plan::Column::OwnerAccountId.in_subquery(owners))
+}

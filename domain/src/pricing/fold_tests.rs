@@ -1,0 +1,216 @@
+use canopy_entity::PlanId;
+use canopy_entity::account::{AccountStatus, BillingMode, CreditMode};
+use canopy_entity::rule_version::{RuleKind, RuleStatus};
+
+use super::*;
+use crate::pricing::AccountFacts;
+
+/// A chain of accounts; a rule at a seller multiplies its cost or, at no cost, charges the quantity.
+struct Chain {
+    facts: Facts,
+    path: AccountPath,
+}
+
+fn chain(length: usize, sellers_with_rules: &[usize]) -> Chain {
+    let mut facts = Facts::default();
+    let mut path: Option<AccountPath> = None;
+    for place in 0..length {
+        let id = AccountId::new();
+        let here = match &path {
+            None => AccountPath::root(&id),
+            Some(above) => above.child(&id),
+        };
+        let account = AccountFacts {
+            path: here.clone(),
+            status: AccountStatus::Active,
+            currency: "USD".to_owned(),
+            plan_id: PlanId::parse("pln_bolna").ok(),
+            billing_mode: BillingMode::Own,
+            credit_mode: CreditMode::Manual,
+            allow_below_cost: false,
+        };
+        facts.accounts.insert(id.clone(), account);
+        if sellers_with_rules.contains(&place) {
+            facts.rules.insert(id.clone(), rule(&id));
+        }
+        path = Some(here);
+    }
+    Chain {
+        facts,
+        path: path.unwrap(),
+    }
+}
+
+fn rule(owner: &AccountId) -> rule_version::Model {
+    rule_version::Model {
+        id: RuleVersionId::new(),
+        owner_account_id: Some(owner.clone()),
+        kind: RuleKind::Pricing,
+        name: "prices".to_owned(),
+        version: 1,
+        digest: "d".repeat(64),
+        size_bytes: 1,
+        status: RuleStatus::Active,
+        configuration: serde_json::json!({}),
+        failure_policy: FailurePolicy::Deny,
+        created_by: "system".to_owned(),
+        created_at: canopy_entity::time::now(),
+    }
+}
+
+fn line(path: &AccountPath, quantity: i64) -> Line {
+    Line {
+        path: path.clone(),
+        meter: "minutes".to_owned(),
+        quantity,
+        occurred_at: "2024-05-17T10:00:00Z".parse().unwrap(),
+        attributes: None,
+    }
+}
+
+fn answer(amount: i64) -> Result<Answer, String> {
+    Ok(Answer {
+        priced: PricedLine {
+            amount,
+            items: Vec::new(),
+            reason: String::new(),
+        },
+        input_digest: "i".to_owned(),
+        output_digest: "o".to_owned(),
+        fuel: 1,
+    })
+}
+
+/// Folds with a rule that doubles its cost, or charges the quantity where there is no cost.
+fn doubled(facts: &Facts, lines: &[Line]) -> (Vec<Outcome>, usize) {
+    folded(facts, lines, |line| {
+        answer(if line.cost == 0 {
+            line.quantity
+        } else {
+            2 * line.cost
+        })
+    })
+}
+
+fn folded(
+    facts: &Facts,
+    lines: &[Line],
+    price: impl Fn(&UsageLine) -> Result<Answer, String>,
+) -> (Vec<Outcome>, usize) {
+    let mut fold = Fold::new(facts, lines, &mut Totals::default());
+    let mut calls_made = 0;
+    for edge in 0..fold.depth() {
+        for call in fold.calls(edge) {
+            calls_made += 1;
+            let answers = call.input.lines.iter().map(&price).collect();
+            fold.apply(&call, answers);
+        }
+    }
+    (fold.finish(), calls_made)
+}
+
+fn prices(outcome: &Outcome) -> Vec<(i64, i64, bool)> {
+    match outcome {
+        Outcome::Rated(edges) => edges
+            .iter()
+            .map(|edge| (edge.cost, edge.price, edge.receipt.is_some()))
+            .collect(),
+        other => panic!("not rated: {other:?}"),
+    }
+}
+
+#[test]
+fn each_price_is_the_cost_of_the_next_seller() {
+    let chain = chain(4, &[0, 1, 2]);
+    let (outcomes, _) = doubled(&chain.facts, &[line(&chain.path, 10)]);
+    assert_eq!(
+        prices(&outcomes[0]),
+        [(0, 10, true), (10, 20, true), (20, 40, true)]
+    );
+}
+
+#[test]
+fn a_seller_without_a_rule_passes_its_cost_on() {
+    let chain = chain(4, &[1]);
+    let (outcomes, _) = doubled(&chain.facts, &[line(&chain.path, 10)]);
+    assert_eq!(
+        prices(&outcomes[0]),
+        [(0, 0, false), (0, 10, true), (10, 10, false)]
+    );
+}
+
+#[test]
+fn a_chain_without_rules_is_pending_and_never_free() {
+    // A rule of the account that used something sells to nobody on this path.
+    let chain = chain(3, &[2]);
+    let (outcomes, calls) = doubled(&chain.facts, &[line(&chain.path, 10)]);
+    assert_eq!((outcomes, calls), (vec![Outcome::Pending], 0));
+}
+
+#[test]
+fn the_topmost_account_has_nobody_to_pay() {
+    let chain = chain(1, &[]);
+    let (outcomes, _) = doubled(&chain.facts, &[line(&chain.path, 10)]);
+    assert_eq!(outcomes, [Outcome::Rated(Vec::new())]);
+}
+
+#[test]
+fn two_currencies_in_a_chain_have_no_price() {
+    let mut chain = chain(3, &[0]);
+    let last = chain.path.ids().pop().unwrap();
+    chain.facts.accounts.get_mut(&last).unwrap().currency = "EUR".to_owned();
+    assert_eq!(
+        doubled(&chain.facts, &[line(&chain.path, 10)]).0,
+        [Outcome::Pending]
+    );
+}
+
+#[test]
+fn all_lines_of_a_seller_are_one_call() {
+    let chain = chain(3, &[0, 1]);
+    let lines: Vec<Line> = (1..=50).map(|quantity| line(&chain.path, quantity)).collect();
+    let (outcomes, calls) = doubled(&chain.facts, &lines);
+    assert_eq!(calls, 2);
+    assert_eq!(prices(&outcomes[49]), [(0, 50, true), (50, 100, true)]);
+}
+
+#[test]
+fn a_price_below_cost_is_a_failure_unless_the_plan_allows_it() {
+    let mut chain = chain(3, &[0, 1]);
+    let seller = chain.path.ids()[1].clone();
+    let lower = |line: &UsageLine| answer(if line.cost == 0 { 10 } else { line.cost - 1 });
+    let (outcomes, _) = folded(&chain.facts, &[line(&chain.path, 1)], lower);
+    assert!(matches!(&outcomes[0], Outcome::Denied { message, .. } if message.contains("below the cost")));
+
+    chain.facts.accounts.get_mut(&seller).unwrap().allow_below_cost = true;
+    let (outcomes, _) = folded(&chain.facts, &[line(&chain.path, 1)], lower);
+    assert_eq!(prices(&outcomes[0]), [(0, 10, true), (10, 9, true)]);
+}
+
+#[test]
+fn a_failure_ends_its_own_line_as_its_policy_says() {
+    let mut chain = chain(3, &[0, 1]);
+    let seller = chain.path.ids()[0].clone();
+    let fails_at_13 = |line: &UsageLine| match line.quantity {
+        13 => Err("no".to_owned()),
+        quantity => answer(quantity),
+    };
+    let lines = [
+        line(&chain.path, 12),
+        line(&chain.path, 13),
+        line(&chain.path, 14),
+    ];
+    let (outcomes, _) = folded(&chain.facts, &lines, fails_at_13);
+    let seller_path = chain.facts.accounts[&seller].path.clone();
+    assert_eq!(
+        outcomes[1],
+        Outcome::Denied {
+            seller: seller_path,
+            message: "no".to_owned()
+        }
+    );
+    assert_eq!(prices(&outcomes[2]), [(0, 14, true), (14, 14, true)]);
+
+    chain.facts.rules.get_mut(&seller).unwrap().failure_policy = FailurePolicy::KeepPending;
+    assert_eq!(folded(&chain.facts, &lines, fails_at_13).0[1], Outcome::Pending);
+}

@@ -1,0 +1,21 @@
+//! Prices: what each seller of the chain above an account charges for its usage.
+//!
+//! The price folds from the top of the tree down: what the topmost seller charges is the next seller's cost, and so
+//! on to the account that used something. A seller without a pricing rule passes its cost on. If no seller has a
+//! rule there is no price, which is not the same as a price of nothing: the usage waits.
+//!
+//! A rule never runs while a transaction is open. So [`Facts`] are read first, prices computed from them, and the
+//! transaction that records the prices reads the facts again, under lock: if they differ it starts over.
+
+mod facts;
+mod fold;
+mod rate;
+mod receipt;
+mod totals;
+
+#[cfg(test)]
+pub(crate) use facts::AccountFacts;
+pub(crate) use facts::Facts;
+pub(crate) use fold::{EdgePrice, Line, Outcome};
+pub use receipt::{LineItem, line_items};
+pub(crate) use totals::Totals;

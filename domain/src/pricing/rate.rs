@@ -1,0 +1,121 @@
+//! Calling the sellers' rules: one call per seller for all lines of a batch, and what to do if one fails.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use canopy_entity::rule_version;
+use canopy_rules_host::{LoadedRule, MAX_LINES, PricingInput, RuleError};
+
+use super::fold::{Answer, Fold};
+use super::{Facts, Line, Outcome, Totals};
+use crate::{Domain, Result};
+
+/// How often a rule may be called for one batch to find out which lines it fails on.
+const MAX_CALLS: usize = 64;
+/// How long that may take.
+const MAX_TIME: Duration = Duration::from_secs(2);
+
+impl Domain {
+    /// Prices `lines` along their chains. Must not be called while a transaction is open.
+    pub(crate) async fn rate(
+        &self,
+        facts: &Facts,
+        lines: &[Line],
+        mut totals: Totals,
+    ) -> Result<Vec<Outcome>> {
+        let mut fold = Fold::new(facts, lines, &mut totals);
+        for edge in 0..fold.depth() {
+            for call in fold.calls(edge) {
+                let answers = self.price_lines(call.rule, &call.input).await?;
+                fold.apply(&call, answers);
+            }
+        }
+        Ok(fold.finish())
+    }
+
+    /// Asks a rule for the price of each line. If it fails on a batch the batch is halved until the lines that it
+    /// fails on are found, within bounds: a line beyond them fails as the last one did.
+    async fn price_lines(
+        &self,
+        rule: &rule_version::Model,
+        input: &PricingInput,
+    ) -> Result<Vec<Result<Answer, String>>> {
+        let lines = input.lines.len();
+        let loaded = match self.load_rule(rule).await? {
+            Ok(loaded) => loaded,
+            Err(error) => return Ok(vec![Err(failed(rule, &error)); lines]),
+        };
+        let started = Instant::now();
+        let mut calls = lines.div_ceil(MAX_LINES) + MAX_CALLS;
+        let mut answers: HashMap<usize, Result<Answer, String>> = HashMap::with_capacity(lines);
+        let mut ranges: Vec<(usize, usize)> = (0..lines)
+            .step_by(MAX_LINES)
+            .map(|start| (start, lines.min(start + MAX_LINES)))
+            .rev()
+            .collect();
+        let mut last_failure = None;
+        while let Some((start, end)) = ranges.pop() {
+            if let (Some(message), true) = (&last_failure, calls == 0 || started.elapsed() > MAX_TIME) {
+                answers.extend((start..end).map(|line| (line, Err(String::clone(message)))));
+                continue;
+            }
+            calls = calls.saturating_sub(1);
+            match self.price_part(&loaded, input, start, end).await {
+                Ok(priced) => answers.extend((start..end).zip(priced.into_iter().map(Ok))),
+                Err(error) => {
+                    let message = failed(rule, &error);
+                    if end - start == 1 {
+                        answers.insert(start, Err(message.clone()));
+                    } else {
+                        let middle = start.midpoint(end);
+                        ranges.extend([(middle, end), (start, middle)]);
+                    }
+                    last_failure = Some(message);
+                }
+            }
+        }
+        Ok((0..lines)
+            .map(|line| answers.remove(&line).expect("each range was answered or failed"))
+            .collect())
+    }
+
+    async fn price_part(
+        &self,
+        loaded: &LoadedRule,
+        input: &PricingInput,
+        start: usize,
+        end: usize,
+    ) -> Result<Vec<Answer>, RuleError> {
+        let part = PricingInput {
+            seller_path: input.seller_path.clone(),
+            currency: input.currency.clone(),
+            configuration: input.configuration.clone(),
+            accounts: input.accounts.clone(),
+            lines: input.lines[start..end].to_vec(),
+        };
+        let outcome = self.0.rules.price(loaded, part).await?;
+        let fuel = i64::try_from(outcome.fuel).unwrap_or(i64::MAX);
+        Ok(outcome
+            .value
+            .into_iter()
+            .zip(start..end)
+            .map(|(priced, line)| Answer {
+                input_digest: input
+                    .single(line)
+                    .expect("the line is one of the input's")
+                    .digest()
+                    .to_string(),
+                output_digest: priced.digest().to_string(),
+                priced,
+                fuel,
+            })
+            .collect())
+    }
+}
+
+/// Counts and logs a failure of a rule; answers its words for the rule's owner.
+fn failed(rule: &rule_version::Model, error: &RuleError) -> String {
+    metrics::counter!("canopy_rule_failures_total", "kind" => error.kind()).increment(1);
+    tracing::warn!(rule = %rule.id, kind = error.kind(), %error, "a pricing rule failed");
+    error.to_string()
+}

@@ -1,0 +1,145 @@
+//! How much was used in a month before: what tiers and packages go by.
+//!
+//! The totals of a buyer are those of its whole subtree, for one meter and one calendar month in UTC, as they were
+//! when the batch was read, plus what stands earlier in the batch. Batches that are priced at the same instant do
+//! not see each other.
+
+use std::collections::{BTreeSet, HashMap};
+
+use canopy_entity::AccountId;
+use canopy_entity::time::Timestamp;
+use canopy_entity::usage_aggregate::Granularity;
+use canopy_rules_host::PeriodTotals;
+use sea_orm::ConnectionTrait;
+
+use super::{Facts, Line};
+use crate::Result;
+use crate::statement::{list, statement};
+use crate::usage::bucket;
+
+/// CROSS JOIN keeps SQLite to this order of tables: the buyers, what stands below them, its aggregates.
+const SUBTREE_MONTHS: &str = "
+SELECT b.id AS buyer, g.meter, g.bucket_start,
+       CAST(SUM(g.quantity) AS bigint) AS quantity, CAST(SUM(g.events) AS bigint) AS events
+FROM accounts b CROSS JOIN accounts a CROSS JOIN usage_aggregates g
+WHERE b.id IN [$1]
+  AND a.path >= b.path AND a.path < substr(b.path, 1, length(b.path) - 1) || '0'
+  AND g.account_id = a.id AND g.granularity = 'MONTH' AND g.bucket_start >= $3 AND g.bucket_start <= $4
+  AND g.meter IN [$2]
+GROUP BY b.id, g.meter, g.bucket_start
+";
+
+/// What was used before, by buyer, meter and month.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    used: HashMap<(AccountId, String, Timestamp), (i64, i64)>,
+}
+
+impl Totals {
+    /// Reads the totals of all buyers of `lines` whose seller has a rule that may ask for them.
+    pub(crate) async fn read(db: &impl ConnectionTrait, facts: &Facts, lines: &[Line]) -> Result<Self> {
+        let mut totals = Totals::default();
+        let mut buyers = BTreeSet::new();
+        for line in lines {
+            let ids = line.path.ids();
+            let priced = ids.windows(2).filter(|edge| facts.rules.contains_key(&edge[0]));
+            buyers.extend(priced.map(|edge| edge[1].clone()));
+        }
+        let months = lines.iter().map(Line::month);
+        let (Some(first), Some(last)) = (months.clone().min(), months.max()) else {
+            return Ok(totals);
+        };
+        if buyers.is_empty() {
+            return Ok(totals);
+        }
+        let meters: BTreeSet<&str> = lines.iter().map(|line| line.meter.as_str()).collect();
+        let values = [list(&buyers), list(meters), first.into(), last.into()];
+        let statement = statement(db.get_database_backend(), SUBTREE_MONTHS, values);
+        for row in db.query_all_raw(statement).await? {
+            let key = (
+                row.try_get("", "buyer")?,
+                row.try_get("", "meter")?,
+                row.try_get("", "bucket_start")?,
+            );
+            let sums = (row.try_get("", "quantity")?, row.try_get("", "events")?);
+            totals.used.insert(key, sums);
+        }
+        Ok(totals)
+    }
+
+    /// Takes out what `lines` themselves have added, for lines that were recorded before they are priced.
+    pub(crate) fn without(mut self, lines: &[Line]) -> Self {
+        for line in lines {
+            for buyer in line.path.ids().into_iter().skip(1) {
+                if let Some((quantity, events)) = self.used.get_mut(&line.key(buyer)) {
+                    *quantity = quantity.saturating_sub(line.quantity);
+                    *events -= 1;
+                }
+            }
+        }
+        self
+    }
+
+    /// The totals before `line`, for the buyer of each edge from the top down; `line` counts from now on.
+    pub(super) fn before(&mut self, line: &Line) -> Vec<PeriodTotals> {
+        let start = line.month().timestamp();
+        let buyers = line.path.ids().into_iter().skip(1);
+        buyers
+            .map(|buyer| {
+                let (quantity, lines) = self.used.entry(line.key(buyer)).or_default();
+                let before = PeriodTotals {
+                    start,
+                    quantity: *quantity,
+                    lines: *lines,
+                };
+                *quantity = quantity.saturating_add(line.quantity);
+                *lines += 1;
+                before
+            })
+            .collect()
+    }
+}
+
+impl Line {
+    fn month(&self) -> Timestamp {
+        bucket::start_of(Granularity::Month, self.occurred_at)
+    }
+
+    fn key(&self, buyer: AccountId) -> (AccountId, String, Timestamp) {
+        (buyer, self.meter.clone(), self.month())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use canopy_entity::AccountPath;
+
+    use super::*;
+
+    #[test]
+    fn lines_that_come_earlier_in_a_batch_count_for_each_buyer_above() {
+        let (root, agency, one, two) = (
+            AccountId::new(),
+            AccountId::new(),
+            AccountId::new(),
+            AccountId::new(),
+        );
+        let above = AccountPath::root(&root).child(&agency);
+        let line = |account: &AccountId, quantity| Line {
+            path: above.child(account),
+            meter: "minutes".to_owned(),
+            quantity,
+            occurred_at: "2024-05-17T10:00:00Z".parse().unwrap(),
+            attributes: None,
+        };
+        let lines = [line(&one, 5), line(&two, 7)];
+        let mut totals = Totals::default();
+        let quantities = |totals: &[PeriodTotals]| totals.iter().map(|t| t.quantity).collect::<Vec<_>>();
+        assert_eq!(quantities(&totals.before(&lines[0])), [0, 0]);
+        assert_eq!(quantities(&totals.before(&lines[1])), [5, 0]);
+        assert_eq!(quantities(&totals.before(&lines[1])), [12, 7]);
+
+        let mut totals = totals.without(&lines);
+        assert_eq!(quantities(&totals.before(&lines[0])), [7, 0]);
+    }
+}

@@ -1,0 +1,56 @@
+//! Rules: versions, which of them is live where, and calling them.
+//!
+//! A version is wasm with a configuration; it never changes. One version of each kind may be live at an account. A
+//! live pricing rule sets what the account charges its direct customers. A live limits rule narrows what everything
+//! at and below the account may have, in addition to the rules of the plans there.
+
+mod activate;
+mod active;
+mod builtin;
+mod load;
+mod read;
+mod store;
+mod upload;
+
+use canopy_entity::rule_version::{self, RuleKind};
+use canopy_entity::{AccountId, RuleVersionId};
+use std::collections::HashMap;
+
+use crate::page::Pages;
+use crate::{AccountView, Actor, Domain, PageArgs, Result};
+
+pub use activate::{ActivateRule, Activated};
+pub(crate) use active::active_rules;
+pub use upload::{MAX_CONFIGURATION, RuleSource, UploadRule};
+
+/// A rule version, and since when it is live.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct RuleVersionView {
+    /// The row.
+    pub row: rule_version::Model,
+    /// Since when it is live at its owner; none if it is not.
+    pub active_since: Option<canopy_entity::time::Timestamp>,
+}
+
+impl Domain {
+    /// A page of the rule versions of each account, of one kind if it is given. An account without `BILLING` FULL
+    /// is missing from the answer.
+    pub async fn rule_versions(
+        &self,
+        _actor: &Actor,
+        accounts: &[AccountView],
+        kind: Option<RuleKind>,
+        page: &PageArgs,
+    ) -> Result<Pages<AccountId, RuleVersionView>> {
+        read::pages(&self.0.db, accounts, kind, page).await
+    }
+
+    /// The rule versions with these ids that the actor may see: its own accounts' (`BILLING` FULL) and built-in ones.
+    pub async fn rule_versions_by_id(
+        &self,
+        actor: &Actor,
+        ids: &[RuleVersionId],
+    ) -> Result<HashMap<RuleVersionId, RuleVersionView>> {
+        read::by_id(self, actor, ids).await
+    }
+}

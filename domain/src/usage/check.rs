@@ -1,0 +1,161 @@
+//! Checking what was reported, event by event, without a database.
+
+use std::collections::{BTreeMap, HashMap};
+
+use canopy_entity::time::{self, Timestamp};
+use canopy_entity::usage_event::{self, RatingStatus};
+use canopy_entity::{AccountId, Level, PermissionKey, UsageEventId};
+use chrono::Duration;
+use sha2::{Digest, Sha256};
+
+use super::NewUsageEvent;
+use crate::statement::storable;
+use crate::{AccountView, Error, Micros, Result};
+
+const MAX_METER: usize = 64;
+const MAX_KEY: usize = 255;
+const MAX_ATTRIBUTES: usize = 4 << 10;
+const MAX_AGE: Duration = Duration::days(35);
+const MAX_AHEAD: Duration = Duration::minutes(5);
+
+/// The row that `event` makes, if nothing is wrong with it in itself. `index` is its place in the batch of `account`;
+/// `accounts` are those that the batch names, as far as they are in scope.
+pub(super) fn event(
+    index: usize,
+    event: NewUsageEvent,
+    account: &AccountView,
+    accounts: &HashMap<AccountId, AccountView>,
+    now: Timestamp,
+) -> Result<usage_event::Model> {
+    let index = index.to_string();
+    let wrong = |field: &str, message: &str| Error::bad_input(&["events", &index, field], message);
+    let account = match &event.account_id {
+        None => account,
+        Some(id) => {
+            let named = accounts.get(id).ok_or(Error::NotFound("account"))?;
+            if !account.path().contains(named.path()) {
+                return Err(wrong(
+                    "accountId",
+                    "This account is not below the batch's account.",
+                ));
+            }
+            named
+        }
+    };
+    account.access().require(PermissionKey::Usage, Level::Full)?;
+    let in_key = |character: char| !character.is_control();
+    if !(1..=MAX_KEY).contains(&event.idempotency_key.len()) || !event.idempotency_key.chars().all(in_key) {
+        return Err(wrong(
+            "idempotencyKey",
+            "An idempotency key has 1 to 255 bytes and no control characters.",
+        ));
+    }
+    let in_meter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.".contains(&byte);
+    if !(1..=MAX_METER).contains(&event.meter.len()) || !event.meter.bytes().all(in_meter) {
+        return Err(wrong("meter", "A meter has 1 to 64 of a-z, 0-9, _ and a dot."));
+    }
+    if event.quantity < Micros::ZERO {
+        return Err(wrong("quantity", "A quantity is not negative."));
+    }
+    let payload_digest = digest(&event);
+    let attributes = match event.attributes {
+        serde_json::Value::Null => serde_json::json!({}),
+        attributes => attributes,
+    };
+    if !attributes.is_object() || !storable(&attributes) || attributes.to_string().len() > MAX_ATTRIBUTES {
+        return Err(wrong(
+            "attributes",
+            "Attributes are a JSON object of at most 4096 bytes, without NUL characters.",
+        ));
+    }
+    let occurred_at = time::truncate(event.occurred_at.unwrap_or(now));
+    if occurred_at < now - MAX_AGE || occurred_at > now + MAX_AHEAD {
+        return Err(wrong(
+            "occurredAt",
+            "Usage may have occurred at most 35 days ago and at most 5 minutes from now.",
+        ));
+    }
+    Ok(usage_event::Model {
+        id: UsageEventId::new(),
+        account_id: account.id().clone(),
+        path: account.path().clone(),
+        idempotency_key: event.idempotency_key,
+        payload_digest,
+        meter: event.meter,
+        quantity: event.quantity.get(),
+        occurred_at,
+        recorded_at: now,
+        attributes,
+        rating_status: RatingStatus::Pending,
+        rating_attempts: 0,
+    })
+}
+
+/// What tells one payload from another under the same key. A time that was not given stays so: a retry without a
+/// time is the same payload.
+fn digest(event: &NewUsageEvent) -> String {
+    let occurred_at = event.occurred_at.map(time::truncate);
+    let attributes = canonical(&event.attributes);
+    let payload = serde_json::json!([event.meter, event.quantity, occurred_at, attributes]);
+    hex::encode(Sha256::digest(payload.to_string()))
+}
+
+/// The text of `json` that does not depend on the order of an object's members.
+fn canonical(json: &serde_json::Value) -> String {
+    match json {
+        serde_json::Value::Object(members) => {
+            let members: BTreeMap<&String, String> = members
+                .iter()
+                .map(|(name, value)| (name, canonical(value)))
+                .collect();
+            serde_json::json!(members).to_string()
+        }
+        serde_json::Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(canonical).collect();
+            serde_json::json!(items).to_string()
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new_event(attributes: serde_json::Value) -> NewUsageEvent {
+        NewUsageEvent {
+            account_id: None,
+            idempotency_key: "one".to_owned(),
+            meter: "minutes".to_owned(),
+            quantity: "1.5".parse().unwrap(),
+            occurred_at: None,
+            attributes,
+        }
+    }
+
+    #[test]
+    fn a_payload_is_told_by_what_it_says_and_not_by_how() {
+        let json = |text| serde_json::from_str(text).unwrap();
+        let event = new_event(json(r#"{"a": {"b": 1, "c": [2, "x"]}, "d": null}"#));
+        let same = new_event(json(r#"{"d":null,"a":{"c":[2,"x"],"b":1}}"#));
+        assert_eq!(digest(&event), digest(&same));
+        for other in [
+            r#"{"a": {"b": 1, "c": ["x", 2]}, "d": null}"#,
+            r#"{"a": {"b": 1, "c": [2, "x"]}}"#,
+            "{}",
+        ] {
+            assert_ne!(digest(&event), digest(&new_event(json(other))), "{other}");
+        }
+        let quantity = NewUsageEvent {
+            quantity: "1.500001".parse().unwrap(),
+            ..event.clone()
+        };
+        let meter = NewUsageEvent {
+            meter: "seconds".to_owned(),
+            ..event.clone()
+        };
+        for other in [quantity, meter] {
+            assert_ne!(digest(&event), digest(&other));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Rating what was recorded without a price, with the rules that are live now.
+
+use canopy_entity::time;
+use canopy_entity::usage_event::{self, RatingStatus};
+use sea_orm::{ConnectionTrait, FromQueryResult};
+
+use super::record::line;
+use super::sums::Sums;
+use super::write::{Settled, charged, dues, lock_ledger, rate_and_post};
+use crate::domain::Faults;
+use crate::events::{UsageUpdateKind, outbox};
+use crate::pricing::{EdgePrice, Facts, Line, Outcome, Totals};
+use crate::statement::{list, statement};
+use crate::{Domain, Result, transaction};
+
+const WAITING: &str = "
+SELECT * FROM usage_events WHERE rating_status = 'PENDING' ORDER BY rating_attempts, id LIMIT $1
+";
+
+const TRIED_IN_VAIN: &str = "
+UPDATE usage_events SET rating_attempts = rating_attempts + 1 WHERE rating_status = 'PENDING' AND id IN [$1]
+";
+
+const RATED: &str =
+    "UPDATE usage_events SET rating_status = 'RATED' WHERE id = $1 AND rating_status = 'PENDING'";
+
+/// What became of a late rating.
+enum Late {
+    Rated,
+    /// The prices no longer follow from the facts, or another process was first: nothing to count.
+    Overtaken,
+    /// Somebody on the path cannot pay.
+    Unpaid,
+}
+
+impl Domain {
+    /// Tries the pending ratings again, at most `limit`, those first that were tried least often; answers how many
+    /// were rated. For a worker. Any number of processes may do it at once.
+    pub async fn rate_pending(&self, limit: u64) -> Result<u64> {
+        let db = &self.0.db;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let waiting = statement(db.get_database_backend(), WAITING, [limit.into()]);
+        let waiting = usage_event::Model::find_by_statement(waiting).all(db).await?;
+        if waiting.is_empty() {
+            return Ok(0);
+        }
+        let facts = Facts::read(db, waiting.iter().map(|row| &row.path)).await?;
+        let lines: Vec<Line> = waiting.iter().map(line).collect();
+        let totals = Totals::read(db, &facts, &lines).await?.without(&lines);
+        let outcomes = self.rate(&facts, &lines, totals).await?;
+
+        let mut rated = 0;
+        let mut in_vain = Vec::new();
+        for (event, outcome) in waiting.iter().zip(outcomes) {
+            match outcome {
+                Outcome::Rated(edges) => match self.rate_late(event, &edges, &facts).await? {
+                    Late::Rated => rated += 1,
+                    Late::Unpaid => in_vain.push(&event.id),
+                    Late::Overtaken => {}
+                },
+                // It was taken in, so a rule that now denies cannot refuse it any more.
+                Outcome::Pending | Outcome::Denied { .. } => in_vain.push(&event.id),
+            }
+        }
+        if !in_vain.is_empty() {
+            let tried = statement(db.get_database_backend(), TRIED_IN_VAIN, [list(in_vain)]);
+            db.execute_raw(tried).await?;
+        }
+        if rated > 0 {
+            self.0.hub.written();
+        }
+        Ok(rated)
+    }
+
+    async fn rate_late(
+        &self,
+        event: &usage_event::Model,
+        edges: &[EdgePrice],
+        facts: &Facts,
+    ) -> Result<Late> {
+        let facts = &facts.of_path(&event.path);
+        let faults = &self.0.faults;
+        transaction::run(&self.0.db, "rate-late", |txn| {
+            transaction::work(async move { write_late(txn, faults, event, edges, facts).await })
+        })
+        .await
+    }
+}
+
+async fn write_late(
+    txn: &impl ConnectionTrait,
+    faults: &Faults,
+    event: &usage_event::Model,
+    edges: &[EdgePrice],
+    facts: &Facts,
+) -> Result<Late> {
+    if Facts::read_locked(txn, [&event.path]).await? != *facts {
+        return Ok(Late::Overtaken);
+    }
+    faults.check("usage.late.locked")?;
+    let now = time::now();
+    let mut books = lock_ledger(txn, std::iter::once(edges)).await?;
+    let Ok(movements) = books.balances.settle(&dues(facts, edges)) else {
+        return Ok(Late::Unpaid);
+    };
+    let rated = statement(txn.get_database_backend(), RATED, [event.id.as_str().into()]);
+    if txn.execute_raw(rated).await?.rows_affected() == 0 {
+        return Ok(Late::Overtaken);
+    }
+    let settled = Settled {
+        event: &event.id,
+        edges,
+        movements,
+    };
+    rate_and_post(txn, faults, &mut books, vec![settled], now).await?;
+    faults.check("usage.late.rated")?;
+    let mut sums = Sums::default();
+    sums.add_amount(event, charged(edges));
+    sums.write(txn).await?;
+    let event = usage_event::Model {
+        rating_status: RatingStatus::Rated,
+        ..event.clone()
+    };
+    outbox::write(txn, UsageUpdateKind::Rated, &[event], now).await?;
+    faults.check("usage.late.announced")?;
+    Ok(Late::Rated)
+}

@@ -1,0 +1,394 @@
+//! Reading usage: sums by bucket, single events, and their ratings.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use canopy_entity::time::Timestamp;
+use canopy_entity::usage_aggregate::Granularity;
+use canopy_entity::{AccountId, Level, PermissionKey, RatingId, UsageEventId, rating, usage_event};
+use chrono::Datelike;
+use sea_orm::sea_query::Condition;
+use sea_orm::{ActiveEnum, FromQueryResult};
+
+use super::bucket;
+use crate::page::{List, Pages};
+use crate::statement::{list, statement};
+use crate::{AccountView, Actor, Domain, Error, Micros, Money, PageArgs, Result};
+
+/// A span of time, half-open: `start` belongs to it, `end` does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Period {
+    /// The first instant.
+    pub start: Timestamp,
+    /// The first instant after it.
+    pub end: Timestamp,
+}
+
+/// Which usage is wanted; the same for all accounts of one read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UsageQuery {
+    /// The span; its ends are moved out to whole buckets.
+    pub period: Period,
+    /// The length of a bucket.
+    pub granularity: Granularity,
+    /// Only these meters; all if none.
+    pub meters: Option<Vec<String>>,
+    /// Whether everything below counts too.
+    pub include_descendants: bool,
+}
+
+/// The sum over the whole period, of one meter.
+#[derive(Debug, Clone)]
+pub struct UsageTotal {
+    /// What was measured.
+    pub meter: String,
+    /// How much.
+    pub quantity: Micros,
+    /// How many events.
+    pub events: u64,
+    /// What was charged so far: what each account with usage pays to its own seller.
+    pub amount: Money,
+}
+
+/// The sum over one bucket, of one meter.
+#[derive(Debug, Clone)]
+pub struct UsageBucket {
+    /// The bucket's first instant.
+    pub start: Timestamp,
+    /// What it holds.
+    pub total: UsageTotal,
+}
+
+/// Usage of an account.
+#[derive(Debug, Clone)]
+pub struct UsageView {
+    /// The period, moved out to whole buckets.
+    pub period: Period,
+    /// The sum of each meter, by name.
+    pub totals: Vec<UsageTotal>,
+    /// The sum of each bucket that has any, by start and meter.
+    pub buckets: Vec<UsageBucket>,
+}
+
+/// The most buckets that a period may have.
+pub const MAX_BUCKETS: i64 = 1_000;
+/// The most meters that may be named.
+pub const MAX_METERS: usize = 50;
+/// The most sums that one read answers, over all its accounts.
+const MAX_SUMS: usize = 50_000;
+
+/// CROSS JOIN keeps SQLite to this order of tables: the accounts asked for, what counts for each, the sums. Only
+/// amounts in the account's own currency are added up.
+const SUMS: &str = "
+SELECT r.id AS account, g.bucket_start, g.meter,
+       CAST(SUM(g.quantity) AS bigint) AS quantity, CAST(SUM(g.events) AS bigint) AS events,
+       CAST(SUM(CASE WHEN a.currency = r.currency THEN g.amount ELSE 0 END) AS bigint) AS amount
+FROM accounts r CROSS JOIN accounts a CROSS JOIN usage_aggregates g
+WHERE r.id IN [$1] AND {counted}
+  AND g.account_id = a.id AND g.granularity = $2 AND g.bucket_start >= $3 AND g.bucket_start < $4 {meters}
+GROUP BY r.id, g.bucket_start, g.meter
+ORDER BY r.id, g.bucket_start, g.meter
+LIMIT {limit}
+";
+const ITSELF: &str = "a.id = r.id";
+const ITSELF_AND_BELOW: &str = "a.path >= r.path AND a.path < substr(r.path, 1, length(r.path) - 1) || '0'";
+
+const EVENTS: &str = "SELECT * FROM usage_events WHERE id IN [$1]";
+const RATINGS: &str = "SELECT * FROM ratings WHERE id IN [$1]";
+const RATINGS_OF: &str = "SELECT * FROM ratings WHERE event_id IN [$1] ORDER BY event_id, edge";
+
+#[derive(FromQueryResult)]
+struct Sum {
+    account: AccountId,
+    bucket_start: Timestamp,
+    meter: String,
+    quantity: i64,
+    events: i64,
+    amount: i64,
+}
+
+impl UsageQuery {
+    /// The period, moved out to whole buckets.
+    fn whole_buckets(&self) -> Result<Period> {
+        let wrong = |message: String| Error::bad_input(&["period"], message);
+        let granularity = self.granularity;
+        let Period { start, end } = self.period;
+        if start >= end {
+            return Err(wrong("A period ends after it starts.".to_owned()));
+        }
+        if start.year() < 1970 || end.year() > 9998 {
+            return Err(wrong("A period lies between the years 1970 and 9998.".to_owned()));
+        }
+        let start = bucket::start_of(granularity, start);
+        let last = bucket::start_of(granularity, end);
+        let end = match last == end {
+            true => end,
+            false => bucket::end_of(granularity, last)
+                .ok_or_else(|| wrong("The period is too long.".to_owned()))?,
+        };
+        if bucket::count(granularity, start, end) > MAX_BUCKETS {
+            return Err(wrong(format!(
+                "A period has at most {MAX_BUCKETS} buckets: ask for a shorter one or for longer buckets."
+            )));
+        }
+        Ok(Period { start, end })
+    }
+}
+
+impl Domain {
+    /// Usage of each account. One without `USAGE` FULL is missing from the answer.
+    pub async fn usage(
+        &self,
+        _actor: &Actor,
+        accounts: &[AccountView],
+        query: &UsageQuery,
+    ) -> Result<HashMap<AccountId, UsageView>> {
+        let period = query.whole_buckets()?;
+        if query
+            .meters
+            .as_ref()
+            .is_some_and(|meters| meters.len() > MAX_METERS)
+        {
+            return Err(Error::bad_input(
+                &["meters"],
+                format!("At most {MAX_METERS} meters may be named."),
+            ));
+        }
+        let currencies: HashMap<AccountId, String> = accounts
+            .iter()
+            .filter(|account| account.access().allows(PermissionKey::Usage, Level::Full))
+            .map(|account| (account.id().clone(), account.row().currency.clone()))
+            .collect();
+        let mut views: HashMap<AccountId, Building> = currencies
+            .into_iter()
+            .map(|(id, currency)| (id, Building::new(period, currency)))
+            .collect();
+        if views.is_empty() {
+            return Ok(HashMap::new());
+        }
+        for sum in self.sums(views.keys(), period, query).await? {
+            if let Some(view) = views.get_mut(&sum.account) {
+                view.add(sum)?;
+            }
+        }
+        Ok(views.into_iter().map(|(id, view)| (id, view.finish())).collect())
+    }
+
+    async fn sums(
+        &self,
+        accounts: impl Iterator<Item = &AccountId>,
+        period: Period,
+        query: &UsageQuery,
+    ) -> Result<Vec<Sum>> {
+        let mut values = vec![
+            list(accounts),
+            query.granularity.to_value().into(),
+            period.start.into(),
+            period.end.into(),
+        ];
+        let meters = match &query.meters {
+            None => "",
+            Some(meters) => {
+                values.push(list(meters));
+                "AND g.meter IN [$5]"
+            }
+        };
+        let counted = if query.include_descendants {
+            ITSELF_AND_BELOW
+        } else {
+            ITSELF
+        };
+        let sql = SUMS
+            .replace("{counted}", counted)
+            .replace("{meters}", meters)
+            .replace("{limit}", &(MAX_SUMS + 1).to_string());
+        let db = &self.0.db;
+        let statement = statement(db.get_database_backend(), &sql, values);
+        let sums = Sum::find_by_statement(statement).all(db).await?;
+        if sums.len() > MAX_SUMS {
+            return Err(Error::bad_input(
+                &["period"],
+                "There are too many sums to answer at once: ask for fewer meters, accounts or buckets.",
+            ));
+        }
+        Ok(sums)
+    }
+
+    /// A page of the events of each account, in the order in which they were recorded. `USAGE` FULL, as above.
+    pub async fn usage_events(
+        &self,
+        _actor: &Actor,
+        accounts: &[AccountView],
+        page: &PageArgs,
+    ) -> Result<Pages<AccountId, usage_event::Model>> {
+        let owners: Vec<AccountId> = accounts
+            .iter()
+            .filter(|account| account.access().allows(PermissionKey::Usage, Level::Full))
+            .map(|account| account.id().clone())
+            .collect();
+        let events = List::<usage_event::Entity> {
+            parent: usage_event::Column::AccountId,
+            id: usage_event::Column::Id,
+            condition: Condition::all(),
+        };
+        events.pages(&self.0.db, &owners, page).await
+    }
+
+    /// The events with these ids that the actor may see.
+    pub async fn usage_events_by_id(
+        &self,
+        actor: &Actor,
+        ids: &[UsageEventId],
+    ) -> Result<HashMap<UsageEventId, usage_event::Model>> {
+        let db = &self.0.db;
+        let statement = statement(db.get_database_backend(), EVENTS, [list(ids)]);
+        let mut events = usage_event::Model::find_by_statement(statement).all(db).await?;
+        let readable = self
+            .readable(actor, events.iter().map(|event| &event.account_id))
+            .await?;
+        events.retain(|event| readable.contains(&event.account_id));
+        Ok(events
+            .into_iter()
+            .map(|event| (event.id.clone(), event))
+            .collect())
+    }
+
+    /// The ratings of each event whose buyer the actor may see the usage of, from the topmost edge down.
+    pub async fn ratings_of(
+        &self,
+        actor: &Actor,
+        events: &[usage_event::Model],
+    ) -> Result<HashMap<UsageEventId, Vec<rating::Model>>> {
+        let mut of_events: HashMap<UsageEventId, Vec<rating::Model>> = events
+            .iter()
+            .map(|event| (event.id.clone(), Vec::new()))
+            .collect();
+        for rating in self.ratings(actor, RATINGS_OF, list(of_events.keys())).await? {
+            if let Some(ratings) = of_events.get_mut(&rating.event_id) {
+                ratings.push(rating);
+            }
+        }
+        Ok(of_events)
+    }
+
+    /// The ratings with these ids that the actor may see.
+    pub async fn ratings_by_id(
+        &self,
+        actor: &Actor,
+        ids: &[RatingId],
+    ) -> Result<HashMap<RatingId, rating::Model>> {
+        let ratings = self.ratings(actor, RATINGS, list(ids)).await?;
+        Ok(ratings
+            .into_iter()
+            .map(|rating| (rating.id.clone(), rating))
+            .collect())
+    }
+
+    /// The ratings that `sql` selects by `ids`, in its order, as far as the actor may see the usage of their buyers.
+    async fn ratings(&self, actor: &Actor, sql: &str, ids: sea_orm::Value) -> Result<Vec<rating::Model>> {
+        let db = &self.0.db;
+        let statement = statement(db.get_database_backend(), sql, [ids]);
+        let mut ratings = rating::Model::find_by_statement(statement).all(db).await?;
+        let buyers = ratings.iter().map(|rating| &rating.buyer_account_id);
+        let readable = self.readable(actor, buyers).await?;
+        ratings.retain(|rating| readable.contains(&rating.buyer_account_id));
+        Ok(ratings)
+    }
+
+    /// Those of `accounts` that are in the actor's scope with `USAGE` FULL.
+    async fn readable(
+        &self,
+        actor: &Actor,
+        accounts: impl Iterator<Item = &AccountId>,
+    ) -> Result<HashSet<AccountId>> {
+        let distinct: HashSet<&AccountId> = accounts.collect();
+        let ids: Vec<AccountId> = distinct.into_iter().cloned().collect();
+        let views = self.accounts(actor, &ids).await?;
+        Ok(views
+            .into_iter()
+            .filter(|(_, account)| account.access().allows(PermissionKey::Usage, Level::Full))
+            .map(|(id, _)| id)
+            .collect())
+    }
+}
+
+/// A view while its sums are read.
+struct Building {
+    period: Period,
+    currency: String,
+    totals: BTreeMap<String, Total>,
+    buckets: Vec<UsageBucket>,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Total {
+    quantity: i64,
+    events: i64,
+    amount: i64,
+}
+
+impl Building {
+    fn new(period: Period, currency: String) -> Self {
+        Self {
+            period,
+            currency,
+            totals: BTreeMap::new(),
+            buckets: Vec::new(),
+        }
+    }
+
+    /// Adds a bucket's sum. A sum that no exact number holds is an error, never a wrong number.
+    fn add(&mut self, sum: Sum) -> Result<()> {
+        let part = Total {
+            quantity: sum.quantity,
+            events: sum.events,
+            amount: sum.amount,
+        };
+        let total = self.totals.entry(sum.meter.clone()).or_default();
+        let added = || {
+            Some(Total {
+                quantity: total.quantity.checked_add(part.quantity)?,
+                events: total.events.checked_add(part.events)?,
+                amount: total.amount.checked_add(part.amount)?,
+            })
+        };
+        *total = added().ok_or_else(too_large)?;
+        // Both are looked at here, so that `finish` cannot fail.
+        checked(&sum.meter, *total, &self.currency)?;
+        let total = checked(&sum.meter, part, &self.currency)?;
+        self.buckets.push(UsageBucket {
+            start: sum.bucket_start,
+            total,
+        });
+        Ok(())
+    }
+
+    fn finish(self) -> UsageView {
+        let totals = self.totals.iter().map(|(meter, total)| {
+            checked(meter, *total, &self.currency).expect("each total was checked when it was added to")
+        });
+        UsageView {
+            period: self.period,
+            totals: totals.collect(),
+            buckets: self.buckets,
+        }
+    }
+}
+
+fn checked(meter: &str, total: Total, currency: &str) -> Result<UsageTotal> {
+    Ok(UsageTotal {
+        meter: meter.to_owned(),
+        quantity: Micros::new(total.quantity).map_err(|_| too_large())?,
+        events: u64::try_from(total.events).map_err(Error::internal)?,
+        amount: Money {
+            amount: Micros::new(total.amount).map_err(|_| too_large())?,
+            currency: currency.to_owned(),
+        },
+    })
+}
+
+fn too_large() -> Error {
+    Error::bad_input(
+        &["period"],
+        "The sum is too large to be exact: ask for a shorter period.",
+    )
+}

@@ -1,0 +1,6 @@
+//! The rule compiler on its own, for the tests of this crate. The product starts
+//! itself instead.
+
+fn main() -> std::process::ExitCode {
+    canopy_rules_host::compile_stdin_to_stdout()
+}

@@ -1,0 +1,226 @@
+//! One call of a rule: a fresh store from the pool, bounds on all it may use, and
+//! what went wrong in words. Blocks its thread; `lane` decides which.
+//!
+//! Nothing survives a call: its memory, its tables and its store are thrown away,
+//! whether it answered, trapped or made the host panic. So there is no state
+//! that a broken call could leave to the next one.
+
+use std::str::Utf8Error;
+use std::time::{Duration, Instant};
+
+use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
+use wasmtime::{ResourceLimiter, Store, Trap};
+
+use crate::check;
+use crate::contract::{LimitsAnswer, LimitsInput, PricedLine, PricingInput, Refusal, RuleKind};
+use crate::digest::Digest;
+use crate::engine::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES, TICK};
+use crate::error::RuleError;
+use crate::rule::Loaded;
+
+/// What one call may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    pub(crate) fuel: u64,
+    pub(crate) time: Duration,
+    pub(crate) memory: usize,
+    /// Bytes that the host reads of the answer.
+    pub(crate) answer: usize,
+}
+
+/// What one call gave.
+pub(crate) struct Reply<T> {
+    pub(crate) value: T,
+    pub(crate) fuel: u64,
+    pub(crate) elapsed: Duration,
+}
+
+/// An input that a rule answers.
+pub(crate) trait Question: Send + 'static {
+    type Answer: Send + serde::Serialize + 'static;
+    const KIND: RuleKind;
+
+    /// How many things are asked.
+    fn lines(&self) -> usize;
+
+    fn digest(&self) -> Digest;
+
+    /// Calls the rule and checks its answer.
+    fn ask(&self, rule: &Loaded, budget: &Budget) -> Result<Reply<Self::Answer>, RuleError>;
+}
+
+impl Question for PricingInput {
+    type Answer = Vec<PricedLine>;
+    const KIND: RuleKind = RuleKind::Pricing;
+
+    fn lines(&self) -> usize {
+        self.lines.len()
+    }
+
+    fn digest(&self) -> Digest {
+        PricingInput::digest(self)
+    }
+
+    fn ask(&self, rule: &Loaded, budget: &Budget) -> Result<Reply<Self::Answer>, RuleError> {
+        let reply: Reply<Vec<PricedLine>> = call(rule, budget, (self,))?;
+        check::pricing(&self.lines, &reply.value)?;
+        Ok(reply)
+    }
+}
+
+impl Question for LimitsInput {
+    type Answer = LimitsAnswer;
+    const KIND: RuleKind = RuleKind::Limits;
+
+    fn lines(&self) -> usize {
+        1
+    }
+
+    fn digest(&self) -> Digest {
+        LimitsInput::digest(self)
+    }
+
+    fn ask(&self, rule: &Loaded, budget: &Budget) -> Result<Reply<Self::Answer>, RuleError> {
+        let reply: Reply<LimitsAnswer> = call(rule, budget, (self,))?;
+        check::limits(&reply.value)?;
+        Ok(reply)
+    }
+}
+
+/// Runs a rule's start function and checks the type of its function.
+pub(crate) fn rehearse(rule: &Loaded, budget: &Budget) -> Result<(), RuleError> {
+    let mut store = store(rule, budget);
+    let wrong =
+        |error: wasmtime::Error| RuleError::WrongWorld(format!("its function has another type: {error:#}"));
+    let instance = match rule.pre.instantiate(&mut store) {
+        Ok(instance) => instance,
+        Err(error) => return Err(failure(error, &store, budget)),
+    };
+    match rule.kind {
+        RuleKind::Pricing => instance
+            .get_typed_func::<(&PricingInput,), (Result<Vec<PricedLine>, Refusal>,)>(
+                &mut store,
+                &rule.function,
+            )
+            .map(drop)
+            .map_err(wrong),
+        RuleKind::Limits => instance
+            .get_typed_func::<(&LimitsInput,), (Result<LimitsAnswer, Refusal>,)>(&mut store, &rule.function)
+            .map(drop)
+            .map_err(wrong),
+    }
+}
+
+fn call<P, T>(rule: &Loaded, budget: &Budget, params: P) -> Result<Reply<T>, RuleError>
+where
+    P: ComponentNamedList + Lower,
+    T: ComponentType + Lift + 'static,
+{
+    let begin = Instant::now();
+    let mut store = store(rule, budget);
+    let answer = rule.pre.instantiate(&mut store).and_then(|instance| {
+        let function = instance.get_typed_func::<P, (Result<T, Refusal>,)>(&mut store, &rule.function)?;
+        function.call(&mut store, params)
+    });
+    match answer {
+        Ok((Ok(value),)) => {
+            let left = store.get_fuel().unwrap_or(0);
+            Ok(Reply {
+                value,
+                fuel: budget.fuel - left.min(budget.fuel),
+                elapsed: begin.elapsed(),
+            })
+        }
+        Ok((Err(refusal),)) => Err(refusal.into()),
+        Err(error) => Err(failure(error, &store, budget)),
+    }
+}
+
+fn store(rule: &Loaded, budget: &Budget) -> Store<CallState> {
+    let state = CallState {
+        memory: budget.memory,
+        refused_growth: false,
+    };
+    let mut store = Store::new(rule.pre.engine(), state);
+    store.limiter(|state| state);
+    store.set_fuel(budget.fuel).expect("the engine measures fuel");
+    store.set_hostcall_fuel(budget.answer);
+    let ticks = budget.time.as_millis() / TICK.as_millis();
+    // One more, as the first may be nearly over.
+    store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX - 1) + 1);
+    store
+}
+
+/// What the host keeps during a call: what is left to grow.
+pub(crate) struct CallState {
+    memory: usize,
+    refused_growth: bool,
+}
+
+/// Ends the call of a rule that asks for more than it may have: to be told that
+/// there is no more, and to go on, is of use to nobody but a hostile rule.
+#[derive(Debug, thiserror::Error)]
+#[error("the rule asked for more than it may have")]
+struct GrowthRefused;
+
+impl CallState {
+    fn grow(&mut self, allowed: bool) -> wasmtime::Result<bool> {
+        if allowed {
+            return Ok(true);
+        }
+        self.refused_growth = true;
+        Err(wasmtime::Error::new(GrowthRefused))
+    }
+}
+
+impl ResourceLimiter for CallState {
+    fn memory_growing(&mut self, _now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+        self.grow(desired <= self.memory)
+    }
+
+    fn table_growing(&mut self, _now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+        self.grow(desired <= MAX_TABLE_ELEMENTS)
+    }
+
+    fn instances(&self) -> usize {
+        MAX_CORE_INSTANCES as usize
+    }
+
+    fn memories(&self) -> usize {
+        MAX_MEMORIES as usize
+    }
+
+    fn tables(&self) -> usize {
+        MAX_TABLES as usize
+    }
+}
+
+fn failure(error: wasmtime::Error, store: &Store<CallState>, budget: &Budget) -> RuleError {
+    if store.data().refused_growth {
+        return RuleError::OutOfMemory { limit: budget.memory };
+    }
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return match trap {
+            Trap::OutOfFuel => RuleError::OutOfFuel { limit: budget.fuel },
+            Trap::Interrupt => RuleError::Timeout {
+                milliseconds: u64::try_from(budget.time.as_millis()).unwrap_or(u64::MAX),
+            },
+            Trap::StackOverflow => RuleError::StackOverflow,
+            Trap::AllocationTooLarge => RuleError::OutOfMemory { limit: budget.memory },
+            trap => RuleError::Trap(trap.to_string().trim_start_matches("wasm trap: ").to_string()),
+        };
+    }
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return RuleError::unavailable(format!("the pool has no place, though one was kept: {error:#}"));
+    }
+    if error.root_cause().is::<Utf8Error>() {
+        return RuleError::InvalidOutput("a text is not UTF-8".into());
+    }
+    // wasmtime does not export the type of this error; a test holds the text.
+    if format!("{error:#}").contains("fuel allocated for hostcalls") {
+        return RuleError::OutputTooLarge;
+    }
+    // What is left is met when the host reads the answer or writes the input.
+    tracing::debug!(error = format!("{error:#}"), "a rule broke the canonical ABI");
+    RuleError::InvalidOutput("it does not follow the canonical ABI".into())
+}

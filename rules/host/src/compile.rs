@@ -1,0 +1,67 @@
+//! Compiling in a process of its own. The compiler is the part of the engine that
+//! a stranger's bytes can keep busy or crash, so it runs where memory and time
+//! are bounded and nothing else is lost. Its process has no environment and no
+//! secret but a key that is used once.
+
+mod child;
+mod parent;
+
+pub use child::compile_stdin_to_stdout;
+pub(crate) use parent::compile;
+
+/// Environment variable that carries the [`Bounds`].
+const BOUNDS: &str = "CANOPY_RULE_COMPILER";
+
+/// Exit code: the component was refused; standard error says why.
+const REFUSED: u8 = 3;
+
+/// What the child must know before it reads anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bounds {
+    /// Address space, in bytes.
+    address_space: u64,
+    /// Processor time, in seconds.
+    cpu: u64,
+    /// Linear memory of the class, in bytes: the compiled code depends on it.
+    memory: usize,
+    /// Largest component, in bytes.
+    upload: usize,
+}
+
+impl Bounds {
+    fn to_text(self) -> String {
+        format!(
+            "{} {} {} {}",
+            self.address_space, self.cpu, self.memory, self.upload
+        )
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let mut parts = text.split(' ').map(str::parse::<u64>);
+        let mut next = || parts.next()?.ok();
+        let (address_space, cpu, memory, upload) = (next()?, next()?, next()?, next()?);
+        Some(Self {
+            address_space,
+            cpu,
+            memory: memory.try_into().ok()?,
+            upload: upload.try_into().ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_read_back() {
+        let bounds = Bounds {
+            address_space: 1 << 30,
+            cpu: 5,
+            memory: 16 << 20,
+            upload: 1 << 20,
+        };
+        assert_eq!(Bounds::from_text(&bounds.to_text()), Some(bounds));
+        assert_eq!(Bounds::from_text("1 2 3"), None);
+    }
+}

@@ -1,0 +1,57 @@
+//! The sandbox for rules: it takes a component that a stranger wrote, compiles it
+//! at arm's length, and calls it with bounds on everything.
+//!
+//! This is the only crate that knows wasmtime; nothing of the engine shows in
+//! its interface. It knows neither accounts nor money beyond the types of the
+//! contract (rules/wit), neither the database nor who may upload what.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use canopy_rules_host::{CompilerCommand, Host, HostSettings, PricingInput, builtin};
+//!
+//! let compiler = CompilerCommand {
+//!     program: std::env::current_exe()?,
+//!     args: vec!["compile-rule".into()], // calls `compile_stdin_to_stdout`
+//! };
+//! let host = Host::new(HostSettings::new(compiler))?;
+//! let pricing = builtin("tiered-pricing").ok_or("no such rule")?;
+//! let rule = host.prepare(pricing.wasm.to_vec()).await?;
+//! host.trial(&rule, "{}").await?;
+//!
+//! let input = PricingInput::new("acc_A/", "USD", r#"{"meters":{"*":{"unit_price":"0.09"}}}"#);
+//! let outcome = host.price(&rule, input).await?;
+//! println!("{:?} for {} steps", outcome.value, outcome.fuel);
+//! # Ok(()) }
+//! ```
+
+mod artifact;
+mod builtins;
+mod cache;
+mod call;
+mod check;
+mod compile;
+mod contract;
+mod digest;
+mod engine;
+mod error;
+mod host;
+mod lane;
+mod rule;
+mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod trial;
+mod validate;
+
+pub use builtins::{Builtin, builtin, builtins};
+pub use compile::compile_stdin_to_stdout;
+pub use contract::{
+    AccountFacts, AccountKind, CreditMode, KeyPolicy, LimitsAnswer, LimitsInput, LineItem, MAX_INTEGER,
+    MAX_LINES, MemberPolicy, PeriodTotals, Policy, PricedLine, PricingAccount, PricingInput, ResourceCount,
+    ResourceLimit, RuleKind, StarterCredits, UsageLine,
+};
+pub use digest::{Digest, DigestError};
+pub use error::{HostError, RuleError};
+pub use host::{Host, Outcome, Trial};
+pub use rule::LoadedRule;
+pub use settings::{CacheSettings, ClassSettings, CompileSettings, CompilerCommand, HostSettings};

@@ -1,0 +1,139 @@
+//! A rule that is ready to be called: compiled code, wired up and type-checked.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use wasmtime::Engine;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+
+use crate::call::CallState;
+use crate::contract::RuleKind;
+use crate::digest::Digest;
+use crate::error::{RuleError, quoted};
+use crate::validate::{LIMITS_INTERFACE, PRICING_INTERFACE};
+
+/// So many good calls in a row, and a rule that was slow may run in place again.
+const PROBATION: u32 = 100;
+
+/// A rule ready to be called. Cheap to clone.
+#[derive(Clone)]
+pub struct LoadedRule(Arc<Loaded>);
+
+pub(crate) struct Loaded {
+    pub(crate) digest: Digest,
+    pub(crate) kind: RuleKind,
+    pub(crate) size: usize,
+    pub(crate) pre: InstancePre<CallState>,
+    /// The function of the world.
+    pub(crate) function: ComponentExportIndex,
+    /// Good calls that are missing before it may run in place.
+    probation: AtomicU32,
+    /// Something of ours broke in a call: nothing of this rule is used again.
+    poisoned: AtomicBool,
+}
+
+impl LoadedRule {
+    /// Loads compiled code.
+    pub(crate) fn load(
+        engine: &Engine,
+        digest: Digest,
+        kind: RuleKind,
+        size: usize,
+        code: &[u8],
+    ) -> Result<Self, RuleError> {
+        // The seal was good, so what is left to refuse is what the pool has no room for.
+        let component = deserialize(engine, code).map_err(|error| {
+            tracing::warn!(error = format!("{error:#}"), "a compiled rule does not load");
+            RuleError::Invalid("it needs more instances, memories or tables than a rule may have".into())
+        })?;
+        // An empty linker: a rule imports nothing.
+        let pre = Linker::new(engine)
+            .instantiate_pre(&component)
+            .map_err(|error| RuleError::Invalid(quoted(&format!("{error:#}"))))?;
+        let (interface, function) = match kind {
+            RuleKind::Pricing => (PRICING_INTERFACE, "price"),
+            RuleKind::Limits => (LIMITS_INTERFACE, "evaluate"),
+        };
+        let interface = component.get_export_index(None, interface);
+        let function = interface
+            .and_then(|interface| component.get_export_index(Some(&interface), function))
+            .ok_or_else(|| RuleError::WrongWorld(format!("it does not export the function `{function}`")))?;
+        let (probation, poisoned) = (AtomicU32::new(0), AtomicBool::new(false));
+        Ok(Self(Arc::new(Loaded {
+            digest,
+            kind,
+            size,
+            pre,
+            function,
+            probation,
+            poisoned,
+        })))
+    }
+
+    /// SHA-256 of the component.
+    pub fn digest(&self) -> Digest {
+        self.0.digest
+    }
+
+    /// Which of the two worlds it is of.
+    pub fn kind(&self) -> RuleKind {
+        self.0.kind
+    }
+
+    /// Size of the component, in bytes.
+    pub fn size(&self) -> usize {
+        self.0.size
+    }
+
+    pub(crate) fn inner(&self) -> &Loaded {
+        &self.0
+    }
+}
+
+impl Loaded {
+    /// Whether its calls have lately been short.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.probation.load(Ordering::Relaxed) == 0
+    }
+
+    /// It ran too long in place.
+    pub(crate) fn was_slow(&self) {
+        self.probation.store(PROBATION, Ordering::Relaxed);
+    }
+
+    /// It would have fitted in place.
+    pub(crate) fn was_quick(&self) {
+        let less = |left: u32| left.checked_sub(1);
+        let _ = self
+            .probation
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    pub(crate) fn poison(&self) {
+        self.poisoned.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for LoadedRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoadedRule")
+            .field("digest", &self.digest())
+            .field("kind", &self.kind())
+            .finish()
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "machine code is loaded as it is; it bears a seal of ours"
+)]
+fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the code was made by our compiler process for this engine and has
+    // not changed since: `artifact::open` has held its seal against both.
+    unsafe { Component::deserialize(engine, code) }
+}

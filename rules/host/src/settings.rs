@@ -1,0 +1,133 @@
+//! The bounds of the sandbox. Knows no engine.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const MIB: usize = 1 << 20;
+
+/// Settings of a [`Host`](crate::Host). [`HostSettings::new`] has good values for
+/// everything but the compiler.
+#[derive(Debug, Clone)]
+pub struct HostSettings {
+    /// The program that compiles in its own process.
+    pub compiler: CompilerCommand,
+    /// Where compiled rules outlive the process. None: nowhere.
+    pub cache: Option<CacheSettings>,
+    /// Bounds for rules compiled to machine code from a typed language.
+    pub small: ClassSettings,
+    /// Most compiled rules kept in memory, about 100 KiB each.
+    pub loaded_rules: usize,
+    /// Most calls at once that run beside the async workers because they are large,
+    /// and as many again because their rule is slow. By default half the processors.
+    pub side_calls: usize,
+    /// Longest wait for a free place before a call, or before a compilation.
+    pub queue_wait: Duration,
+}
+
+impl HostSettings {
+    /// The default bounds, with this compiler and no cache on disk.
+    pub fn new(compiler: CompilerCommand) -> Self {
+        Self {
+            compiler,
+            cache: None,
+            small: ClassSettings::small(),
+            loaded_rules: 1000,
+            side_calls: std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)),
+            queue_wait: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How to start a process that calls [`compile_stdin_to_stdout`]
+/// (crate::compile_stdin_to_stdout) and nothing else.
+#[derive(Debug, Clone)]
+pub struct CompilerCommand {
+    /// Path of the program, usually this one.
+    pub program: PathBuf,
+    /// Its arguments, for example a hidden subcommand. The environment is empty
+    /// but for what the compiler needs.
+    pub args: Vec<String>,
+}
+
+/// A folder for compiled rules.
+#[derive(Clone)]
+pub struct CacheSettings {
+    /// It is made if it is not there. Only this program may write to it; what
+    /// others put there is refused.
+    pub folder: PathBuf,
+    /// Secret that authenticates what lies in the folder. With another key all
+    /// of it is compiled again.
+    pub key: [u8; 32],
+    /// Most files; the oldest go first.
+    pub files: usize,
+}
+
+impl fmt::Debug for CacheSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheSettings")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bounds for one class of rules.
+#[derive(Debug, Clone)]
+pub struct ClassSettings {
+    /// Largest component, in bytes.
+    pub upload: usize,
+    /// Largest linear memory, in bytes: a multiple of 64 KiB.
+    pub memory: usize,
+    /// Calls at once: places in the pool.
+    pub places: u32,
+    /// Fuel of a call, about one per instruction.
+    pub fuel: u64,
+    /// Fuel added for each line beyond the first.
+    pub fuel_per_line: u64,
+    /// Wall-clock bound of a call. Fuel ends nearly everything before.
+    pub deadline: Duration,
+    /// Largest answer of a call with one line, in bytes.
+    pub answer: usize,
+    /// Bytes added to the answer for each line beyond the first.
+    pub answer_per_line: usize,
+    /// Bounds of the compiler.
+    pub compile: CompileSettings,
+}
+
+impl ClassSettings {
+    /// For Rust, C and the like.
+    pub fn small() -> Self {
+        Self {
+            upload: MIB,
+            memory: 16 * MIB,
+            places: 64,
+            fuel: 10_000_000,
+            fuel_per_line: 100_000,
+            deadline: Duration::from_millis(250),
+            answer: 256 << 10,
+            answer_per_line: 1 << 10,
+            compile: CompileSettings {
+                memory: 512 * MIB,
+                cpu: Duration::from_secs(5),
+                deadline: Duration::from_secs(20),
+                artifact: 8 * MIB,
+                at_once: 2,
+            },
+        }
+    }
+}
+
+/// Bounds of a compilation.
+#[derive(Debug, Clone)]
+pub struct CompileSettings {
+    /// Address space, in bytes.
+    pub memory: usize,
+    /// Processor time, in whole seconds.
+    pub cpu: Duration,
+    /// Wall-clock time.
+    pub deadline: Duration,
+    /// Largest result, in bytes.
+    pub artifact: usize,
+    /// Compilations at once.
+    pub at_once: usize,
+}

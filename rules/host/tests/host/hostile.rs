@@ -1,0 +1,173 @@
+//! The hostile rules of tests/it/hostile: each ends as its first line says, within
+//! its budget, and nobody else waits.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use canopy_rules_host::testing::component_from_wat;
+use canopy_rules_host::{Host, LoadedRule, RuleError, RuleKind};
+
+use crate::sandbox::{built_in, host, subaccount, usage};
+
+/// A call's deadline, and ten times that for a busy machine.
+const CALL: Duration = Duration::from_millis(2500);
+
+struct Hostile {
+    name: String,
+    text: String,
+    kind: String,
+    stage: String,
+}
+
+fn hostile_rules() -> Vec<Hostile> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/it/hostile");
+    let mut rules = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "wat") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let expected = text.lines().next().unwrap().strip_prefix(";; expect: ").unwrap();
+        let (kind, stage) = expected.split_once(" at ").unwrap();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_string();
+        rules.push(Hostile {
+            name,
+            kind: kind.into(),
+            stage: stage.into(),
+            text: text.clone(),
+        });
+    }
+    assert!(rules.len() >= 30);
+    rules
+}
+
+async fn call(host: &Host, rule: &LoadedRule) -> Result<(), RuleError> {
+    match rule.kind() {
+        RuleKind::Pricing => host
+            .price(rule, usage("{}", &[("sms", 1_000_000, 0, 0)]))
+            .await
+            .map(drop),
+        RuleKind::Limits => host.limits(rule, subaccount("{}")).await.map(drop),
+    }
+}
+
+/// The stage at which a rule ends, and how.
+async fn fate(host: &Host, kind: RuleKind, text: &str) -> (&'static str, Result<(), RuleError>) {
+    match host.prepare(component_from_wat(kind, text)).await {
+        Err(error) => ("prepare", Err(error)),
+        Ok(rule) => {
+            let begin = Instant::now();
+            let end = call(host, &rule).await;
+            println!("  called for {:?}", begin.elapsed());
+            assert!(begin.elapsed() < CALL, "the call took {:?}", begin.elapsed());
+            ("call", end)
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_hostile_rule_ends_as_it_must() {
+    for kind in [RuleKind::Pricing, RuleKind::Limits] {
+        for rule in hostile_rules() {
+            println!("{} as {}", rule.name, kind.as_str());
+            let (stage, end) = fate(host(), kind, &rule.text).await;
+            let error = end.expect_err(&rule.name);
+            let expected = rule.kind.split(" or ").any(|kind| kind == error.kind()) && stage == rule.stage;
+            assert!(
+                expected,
+                "{} ended at {stage} with {}: {error}",
+                rule.name,
+                error.kind()
+            );
+            assert!(error.is_rules_fault());
+        }
+    }
+    // The sandbox is as good as new.
+    let pricing = built_in(host(), "tiered-pricing").await;
+    host()
+        .trial(&pricing, r#"{"meters": {"*": {"unit_price": "1"}}}"#)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_go_on_while_hostile_rules_run() {
+    let loops = hostile_rules()
+        .into_iter()
+        .filter(|rule| rule.stage == "call" && rule.kind != "trap");
+    let mut rules = Vec::new();
+    for rule in loops {
+        rules.push(
+            host()
+                .prepare(component_from_wat(RuleKind::Pricing, &rule.text))
+                .await
+                .unwrap(),
+        );
+    }
+    let good = built_in(host(), "tiered-pricing").await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let attackers: Vec<_> = (0..16)
+        .map(|at| {
+            let (rule, stop) = (rules[at % rules.len()].clone(), Arc::clone(&stop));
+            tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    call(host(), &rule).await.unwrap_err();
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut waits = Vec::new();
+    for _ in 0..200 {
+        let begin = Instant::now();
+        host()
+            .price(
+                &good,
+                usage(r#"{"meters": {"*": {"unit_price": "1"}}}"#, &[("sms", 1, 0, 0)]),
+            )
+            .await
+            .unwrap();
+        tokio::task::yield_now().await;
+        waits.push(begin.elapsed());
+    }
+    stop.store(true, Ordering::Relaxed);
+    for attacker in attackers {
+        attacker.await.unwrap();
+    }
+    waits.sort();
+    println!(
+        "a good call beside 16 hostile ones: median {:?}, longest {:?}",
+        waits[100], waits[199]
+    );
+    assert!(
+        waits[180] < Duration::from_millis(100),
+        "nine of ten took up to {:?}",
+        waits[180]
+    );
+}
+
+#[tokio::test]
+async fn a_rule_that_is_too_large_or_no_component_is_refused() {
+    let large = host().prepare(vec![0; (1 << 20) + 1]).await.unwrap_err();
+    assert_eq!(large, RuleError::TooLarge { limit: 1 << 20 });
+    for bytes in [&b""[..], b"\0asm", b"not wasm at all", &[0; 1000]] {
+        let error = host().prepare(bytes.to_vec()).await.unwrap_err();
+        assert!(matches!(error, RuleError::Invalid(_)), "{error}");
+    }
+    let core = host().prepare(b"\0asm\x01\0\0\0".to_vec()).await.unwrap_err();
+    assert!(matches!(core, RuleError::WrongWorld(_)), "{core}");
+}
+
+#[tokio::test]
+async fn a_priced_batch_of_the_wrong_length_is_refused() {
+    let nothing = r#"(module
+      (memory (export "memory") 1)
+      (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+      (func (export "canopy:rules/pricing-rule@1.0.0#price")
+        (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (i32.const 1024)))"#;
+    let (_, end) = fate(host(), RuleKind::Pricing, nothing).await;
+    assert!(matches!(end, Err(RuleError::InvalidOutput(text)) if text.contains("0 lines")));
+}

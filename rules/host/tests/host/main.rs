@@ -1,0 +1,9 @@
+//! The sandbox from outside: built-in rules answer, hostile rules end within their
+//! bounds while others go on, and only our own compiled code is believed.
+
+#![expect(clippy::unwrap_used, reason = "a test ends by a panic")]
+
+mod builtins;
+mod compiling;
+mod hostile;
+mod sandbox;

@@ -1,0 +1,62 @@
+//! The gates: fields whose resolvers check something before they ask the domain.
+
+use canopy_domain::entity::Level;
+use canopy_domain::entity::PermissionKey as Key;
+
+use super::Gate;
+
+/// `Query.*`.
+pub(crate) const ME: Gate = Gate::signed_in("me");
+pub(crate) const NODE: Gate = Gate::signed_in("node");
+pub(crate) const NODES: Gate = Gate::signed_in("nodes");
+pub(crate) const ACCOUNT: Gate = Gate::signed_in("account");
+pub(crate) const PLANS: Gate = Gate::signed_in("plans");
+
+/// All of `Query`.
+pub(super) const QUERY: &[Gate] = &[ME, NODE, NODES, ACCOUNT, PLANS];
+
+/// `Mutation.*`, except `signIn`. The domain checks the level, in the transaction that changes something.
+pub(crate) const CREATE_SUBACCOUNT: Gate = Gate::needs("createSubaccount", Key::Subaccounts, Level::Full);
+pub(crate) const UPDATE_SUBACCOUNT: Gate = Gate::needs("updateSubaccount", Key::Subaccounts, Level::Full);
+pub(crate) const SET_PERMISSIONS: Gate = Gate::needs("setPermissions", Key::Members, Level::Full);
+pub(crate) const RECORD_USAGE: Gate = Gate::needs("recordUsage", Key::Usage, Level::Full);
+pub(crate) const UPLOAD_RULE: Gate = Gate::needs("uploadRule", Key::Billing, Level::Full);
+pub(crate) const ACTIVATE_RULE: Gate = Gate::needs("activateRule", Key::Billing, Level::Full);
+
+/// All of `Mutation` but `signIn`.
+pub(super) const MUTATION: &[Gate] = &[
+    CREATE_SUBACCOUNT,
+    UPDATE_SUBACCOUNT,
+    SET_PERMISSIONS,
+    RECORD_USAGE,
+    UPLOAD_RULE,
+    ACTIVATE_RULE,
+];
+
+/// `Subscription.*`.
+pub(crate) const USAGE_UPDATES: Gate = Gate::needs("usageUpdates", Key::Usage, Level::Full);
+
+/// All of `Subscription`.
+pub(super) const SUBSCRIPTION: &[Gate] = &[USAGE_UPDATES];
+
+/// Fields that `Tenant`, `Account` and `Subaccount` share and that need more than to be in scope.
+pub(crate) const SUBACCOUNTS: Gate = Gate::needs("subaccounts", Key::Subaccounts, Level::Read);
+pub(crate) const MEMBERS: Gate = Gate::needs("members", Key::Members, Level::Read);
+pub(crate) const LIMITS: Gate = Gate::needs("limits", Key::Settings, Level::Read);
+pub(crate) const BILLING_TRANSFER: Gate = Gate::needs("billingTransfer", Key::Billing, Level::Full);
+pub(crate) const CREDITS: Gate = Gate::needs("credits", Key::Billing, Level::Full);
+pub(crate) const USAGE: Gate = Gate::needs("usage", Key::Usage, Level::Full);
+pub(crate) const USAGE_EVENTS: Gate = Gate::needs("usageEvents", Key::Usage, Level::Full);
+pub(crate) const RULE_VERSIONS: Gate = Gate::needs("ruleVersions", Key::Billing, Level::Full);
+
+/// All of the above.
+pub(super) const TENANT: &[Gate] = &[
+    SUBACCOUNTS,
+    MEMBERS,
+    LIMITS,
+    BILLING_TRANSFER,
+    CREDITS,
+    USAGE,
+    USAGE_EVENTS,
+    RULE_VERSIONS,
+];

@@ -1,0 +1,282 @@
+//! The table itself: the gates, and the fields that are reached only through a gate.
+
+use canopy_domain::entity::Level::{Full, Read};
+use canopy_domain::entity::PermissionKey as Key;
+
+use super::Requirement::{InScope, Permission, Public, SignedIn};
+use super::{FieldRequirement, Gate, Requirement, gates};
+
+const TENANTS: &[&str] = &["Tenant", "Account", "Subaccount"];
+
+/// Fields that check their requirement themselves.
+const GATED: &[(&[&str], &[Gate])] = &[
+    (&["Query"], gates::QUERY),
+    (&["Mutation"], gates::MUTATION),
+    (&["Subscription"], gates::SUBSCRIPTION),
+    (TENANTS, gates::TENANT),
+];
+
+type Fields = &'static [&'static str];
+
+const CONNECTION: Fields = &["edges", "nodes", "pageInfo", "totalCount"];
+const EDGE: Fields = &["cursor", "node"];
+
+/// Fields of objects that nobody gets hold of without having passed their requirement.
+const REACHED: &[(&[&str], Requirement, Fields)] = &[
+    // Signing in, and what any mutation may answer.
+    (&["Mutation"], Public, &["signIn"]),
+    (
+        &["SignInPayload"],
+        Public,
+        &["token", "expiresAt", "user", "userErrors"],
+    ),
+    (&["UserError"], Public, &["field", "message", "code"]),
+    // The actor itself.
+    (&["Me"], SignedIn, &["user", "apiKey", "actingAs", "accounts"]),
+    (&["ApiKey"], SignedIn, &["id", "account"]),
+    (&["User"], SignedIn, &["id", "name", "email"]),
+    (&["AccessConnection"], SignedIn, CONNECTION),
+    (&["AccessEdge"], SignedIn, &["cursor", "node", "role"]),
+    (
+        &["PageInfo"],
+        SignedIn,
+        &["hasNextPage", "hasPreviousPage", "startCursor", "endCursor"],
+    ),
+    // Accounts.
+    (&["Node"], InScope, &["id"]),
+    (
+        TENANTS,
+        InScope,
+        &[
+            "id",
+            "name",
+            "status",
+            "kind",
+            "depth",
+            "level",
+            "currency",
+            "createdAt",
+            "plan",
+            "planInherited",
+            "billingMode",
+            "creditMode",
+            "parent",
+            "ancestors",
+            "permissionSet",
+        ],
+    ),
+    (
+        &["Plan"],
+        InScope,
+        &["id", "name", "description", "configuration"],
+    ),
+    (&["Money"], InScope, &["amount", "currency"]),
+    (&["PermissionSet"], InScope, &["permissions", "permission"]),
+    (
+        &["Permission"],
+        InScope,
+        &["key", "level", "maxLevel", "decidedBy"],
+    ),
+    (
+        &["PermissionDecider"],
+        InScope,
+        &["kind", "account", "key", "role"],
+    ),
+    (
+        &["TenantConnection"],
+        Permission(Key::Subaccounts, Read),
+        CONNECTION,
+    ),
+    (&["TenantEdge"], Permission(Key::Subaccounts, Read), EDGE),
+    (&["MemberConnection"], Permission(Key::Members, Read), CONNECTION),
+    (&["MemberEdge"], Permission(Key::Members, Read), EDGE),
+    (
+        &["Member"],
+        Permission(Key::Members, Read),
+        &["id", "user", "role", "createdAt", "lastSignInAt"],
+    ),
+    (
+        &["Limits"],
+        Permission(Key::Settings, Read),
+        &["resources", "resource"],
+    ),
+    (
+        &["ResourceLimit"],
+        Permission(Key::Settings, Read),
+        &["resource", "max", "used", "remaining", "decidedBy", "reason"],
+    ),
+    (
+        &["LimitDecider"],
+        Permission(Key::Settings, Read),
+        &["kind", "account", "ruleVersion", "ruleDigest"],
+    ),
+    // Money.
+    (
+        &["BillingTransfer"],
+        Permission(Key::Billing, Full),
+        &[
+            "id",
+            "state",
+            "badge",
+            "status",
+            "startedAt",
+            "graceEndsAt",
+            "completedAt",
+            "keepAgencyAccess",
+        ],
+    ),
+    (
+        &["Credits"],
+        Permission(Key::Billing, Full),
+        &["purchased", "pool"],
+    ),
+    (
+        &["RuleVersionConnection"],
+        Permission(Key::Billing, Full),
+        CONNECTION,
+    ),
+    (&["RuleVersionEdge"], Permission(Key::Billing, Full), EDGE),
+    // Rules that Canopy ships belong to no account and are shown to everybody who signed in.
+    (
+        &["RuleVersion"],
+        Permission(Key::Billing, Full),
+        &[
+            "id",
+            "kind",
+            "name",
+            "version",
+            "digest",
+            "sizeBytes",
+            "status",
+            "configuration",
+            "failurePolicy",
+            "createdAt",
+            "activeSince",
+        ],
+    ),
+    // Usage.
+    (
+        &["Usage"],
+        Permission(Key::Usage, Full),
+        &["period", "granularity", "totals", "buckets"],
+    ),
+    (&["UsagePeriod"], Permission(Key::Usage, Full), &["start", "end"]),
+    (
+        &["UsageTotal"],
+        Permission(Key::Usage, Full),
+        &["meter", "quantity", "events", "amount"],
+    ),
+    (
+        &["UsageBucket"],
+        Permission(Key::Usage, Full),
+        &["start", "meter", "quantity", "events", "amount"],
+    ),
+    (
+        &["UsageEventConnection"],
+        Permission(Key::Usage, Full),
+        CONNECTION,
+    ),
+    (&["UsageEventEdge"], Permission(Key::Usage, Full), EDGE),
+    (
+        &["UsageEvent"],
+        Permission(Key::Usage, Full),
+        &[
+            "id",
+            "account",
+            "meter",
+            "quantity",
+            "occurredAt",
+            "recordedAt",
+            "idempotencyKey",
+            "attributes",
+            "ratingStatus",
+            "ratings",
+        ],
+    ),
+    // `seller`, `cost`, `margin` and `lineItems` are null unless the seller is in scope.
+    (
+        &["Rating"],
+        Permission(Key::Usage, Full),
+        &[
+            "id",
+            "seller",
+            "buyer",
+            "price",
+            "cost",
+            "margin",
+            "ruleVersion",
+            "ruleName",
+            "ruleDigest",
+            "inputDigest",
+            "fuel",
+            "lineItems",
+            "createdAt",
+        ],
+    ),
+    (
+        &["LineItem"],
+        Permission(Key::Usage, Full),
+        &["description", "quantity", "amount"],
+    ),
+    (
+        &["UsageUpdate"],
+        Permission(Key::Usage, Full),
+        &["cursor", "kind", "event"],
+    ),
+    // What mutations answer.
+    (
+        &["CreateSubaccountPayload", "UpdateSubaccountPayload"],
+        Permission(Key::Subaccounts, Full),
+        &["subaccount", "replayed", "userErrors"],
+    ),
+    (
+        &["SetPermissionsPayload"],
+        Permission(Key::Members, Full),
+        &["permissionSet", "account", "replayed", "userErrors"],
+    ),
+    (
+        &["RecordUsagePayload"],
+        Permission(Key::Usage, Full),
+        &["results", "replayed", "userErrors"],
+    ),
+    (
+        &["UsageResult"],
+        Permission(Key::Usage, Full),
+        &["index", "idempotencyKey", "status", "event", "userErrors"],
+    ),
+    (
+        &["UploadRulePayload"],
+        Permission(Key::Billing, Full),
+        &["ruleVersion", "replayed", "userErrors"],
+    ),
+    (
+        &["ActivateRulePayload"],
+        Permission(Key::Billing, Full),
+        &["ruleVersion", "previous", "replayed", "userErrors"],
+    ),
+];
+
+/// All rows, by type and field.
+pub(super) fn rows() -> Vec<FieldRequirement> {
+    let gated = GATED.iter().flat_map(|(types, gates)| {
+        types.iter().flat_map(move |type_name| {
+            gates.iter().map(move |gate| FieldRequirement {
+                type_name,
+                field: gate.field,
+                requirement: gate.requirement,
+            })
+        })
+    });
+    let reached = REACHED.iter().flat_map(|(types, requirement, fields)| {
+        types.iter().flat_map(move |type_name| {
+            fields.iter().map(move |field| FieldRequirement {
+                type_name,
+                field,
+                requirement: *requirement,
+            })
+        })
+    });
+    let mut rows: Vec<FieldRequirement> = gated.chain(reached).collect();
+    rows.sort_by_key(|row| (row.type_name, row.field));
+    rows
+}

@@ -1,0 +1,111 @@
+//! The one place where an error of the domain becomes an error of GraphQL.
+//!
+//! Resolvers return the domain's errors as they are. [`finish`] gives each error of an answer its code and
+//! logs what is our fault; [`refuse`] turns what a mutation may be refused for into a [`UserError`].
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_graphql::{Response, ServerError};
+use canopy_domain::{Error, ErrorCode, Result};
+
+use crate::RequestId;
+use crate::types::user_error::UserError;
+
+/// Gives each error its `extensions.code`. An error that does not come from the domain is one of the
+/// document.
+pub(crate) fn finish(mut response: Response, request_id: Option<&RequestId>) -> Response {
+    let mut logged = HashSet::new();
+    for error in &mut response.errors {
+        let code = match error.source::<Error>() {
+            Some(Error::Internal(cause)) => {
+                // Those who waited for the same read share its cause.
+                if logged.insert(Arc::as_ptr(cause)) {
+                    log(error, cause.as_ref().as_ref(), request_id);
+                }
+                ErrorCode::Internal
+            }
+            Some(error) => error.code(),
+            None => ErrorCode::BadUserInput,
+        };
+        let extensions = error.extensions.get_or_insert_default();
+        extensions.set("code", code.as_str());
+        if let (ErrorCode::Internal, Some(id)) = (code, request_id) {
+            extensions.set("requestId", id.0.as_str());
+        }
+    }
+    response
+}
+
+fn log(error: &ServerError, cause: &(dyn std::error::Error + 'static), request_id: Option<&RequestId>) {
+    tracing::error!(
+        request_id = request_id.map(|id| id.0.as_str()),
+        path = ?error.path,
+        cause,
+        "a resolver failed"
+    );
+}
+
+/// What a mutation came to: its value, or why it was refused. Other errors stay errors of the request.
+pub(crate) fn refuse<T>(outcome: Result<T>) -> Result<(Option<T>, Vec<UserError>)> {
+    match outcome {
+        Ok(value) => Ok((Some(value), Vec::new())),
+        Err(error) if is_refusal(error.code()) => Ok((None, vec![UserError::new(error)])),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_refusal(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::BadUserInput | ErrorCode::Conflict | ErrorCode::LimitExceeded | ErrorCode::RuleFailed
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::{Pos, Value};
+
+    use super::*;
+
+    fn answer(error: impl Into<async_graphql::Error>) -> Response {
+        let position = Pos { line: 1, column: 1 };
+        Response::from_errors(vec![error.into().into_server_error(position)])
+    }
+
+    fn extension(response: &Response, name: &str) -> Option<Value> {
+        response.errors[0].extensions.as_ref()?.get(name).cloned()
+    }
+
+    #[test]
+    fn each_error_gets_its_code_and_an_internal_one_the_request_id() {
+        let id = RequestId("req_1".into());
+        let cases = [
+            (answer(Error::NotFound("account")), "NOT_FOUND", None),
+            (
+                answer(Error::internal("the disk is full")),
+                "INTERNAL",
+                Some("req_1"),
+            ),
+            (
+                answer(async_graphql::Error::new("Unknown field.")),
+                "BAD_USER_INPUT",
+                None,
+            ),
+        ];
+        for (response, code, request_id) in cases {
+            let response = finish(response, Some(&id));
+            assert_eq!(extension(&response, "code"), Some(code.into()));
+            assert_eq!(extension(&response, "requestId"), request_id.map(Value::from));
+            assert!(!response.errors[0].message.contains("disk"));
+        }
+    }
+
+    #[test]
+    fn only_a_refusal_becomes_a_user_error() {
+        let refused = refuse::<()>(Err(Error::conflict(&["name"], "Taken."))).unwrap();
+        assert_eq!(refused.1.len(), 1);
+        assert!(refuse::<()>(Err(Error::NotFound("account"))).is_err());
+        assert!(refuse::<()>(Err(Error::Forbidden("No.".into()))).is_err());
+    }
+}

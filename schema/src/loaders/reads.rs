@@ -1,0 +1,174 @@
+//! The reads that resolvers gather: one per service of the domain and set of arguments.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use canopy_domain::billing::BillingView;
+use canopy_domain::entity::rule_version::RuleKind;
+use canopy_domain::entity::{AccountId, PlanId, RatingId, RuleVersionId, UsageEventId};
+use canopy_domain::entity::{plan, rating, usage_event, user};
+use canopy_domain::ledger::Credits;
+use canopy_domain::limits::ResourceLimit;
+use canopy_domain::members::{AccessibleAccount, MemberView};
+use canopy_domain::rules::RuleVersionView;
+use canopy_domain::usage::{UsageQuery, UsageView};
+use canopy_domain::{AccountView, Page, PageArgs, Result};
+use futures_util::future::BoxFuture;
+
+use super::Read;
+use crate::session::Reader;
+
+/// What tells one parent of a read from another.
+pub(crate) trait Parent {
+    /// The id by which it is known.
+    type Key;
+
+    /// Its id.
+    fn key(&self) -> Self::Key;
+}
+
+impl Parent for AccountView {
+    type Key = AccountId;
+
+    fn key(&self) -> AccountId {
+        self.id().clone()
+    }
+}
+
+impl Parent for usage_event::Model {
+    type Key = UsageEventId;
+
+    fn key(&self) -> UsageEventId {
+        self.id.clone()
+    }
+}
+
+/// Ids are their own keys; `()` stands for the actor, of whom there is one.
+macro_rules! own_key {
+    ($($id:ty),*) => {$(
+        impl Parent for $id {
+            type Key = $id;
+
+            fn key(&self) -> $id {
+                self.clone()
+            }
+        }
+    )*};
+}
+
+own_key!(AccountId, PlanId, RatingId, RuleVersionId, UsageEventId, ());
+
+/// The answer about the actor, as a read for one parent.
+fn about_actor<T>(answer: T) -> HashMap<(), T> {
+    HashMap::from([((), answer)])
+}
+
+macro_rules! reads {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $(($argument:ty))? of $parent:ty => $value:ty,
+        |$this:ident, $reader:ident, $parents:ident| $call:expr;
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(PartialEq)]
+        pub(crate) struct $name $((pub(crate) $argument))?;
+
+        impl Read<Arc<Reader>> for $name {
+            type Parent = $parent;
+            type Key = <$parent as Parent>::Key;
+            type Value = $value;
+
+            fn key(parent: &$parent) -> Self::Key {
+                Parent::key(parent)
+            }
+
+            fn read(
+                self: Box<Self>,
+                reader: Arc<Reader>,
+                parents: Vec<$parent>,
+            ) -> BoxFuture<'static, Result<HashMap<Self::Key, $value>>> {
+                Box::pin(async move {
+                    let ($this, $reader, $parents) = (&*self, &*reader, parents.as_slice());
+                    $call
+                })
+            }
+        }
+    )*};
+}
+
+reads! {
+    /// Accounts by id.
+    Accounts of AccountId => AccountView,
+    |_read, reader, ids| reader.domain.accounts(&reader.actor, ids).await;
+
+    /// The ancestors of an account that are in scope, from the topmost down.
+    Ancestors of AccountView => Vec<AccountView>,
+    |_read, reader, accounts| reader.domain.ancestors(&reader.actor, accounts).await;
+
+    /// A page of an account's children.
+    Subaccounts(PageArgs) of AccountView => Page<AccountView>,
+    |read, reader, accounts| reader.domain.subaccounts(&reader.actor, accounts, &read.0).await;
+
+    /// A page of an account's members.
+    Members(PageArgs) of AccountView => Page<MemberView>,
+    |read, reader, accounts| reader.domain.members(&reader.actor, accounts, &read.0).await;
+
+    /// An account's limits.
+    Limits of AccountView => Vec<ResourceLimit>,
+    |_read, reader, accounts| reader.domain.limits(&reader.actor, accounts).await;
+
+    /// Who pays for an account.
+    Billing of AccountView => BillingView,
+    |_read, reader, accounts| reader.domain.billing(&reader.actor, accounts).await;
+
+    /// An account's credits.
+    CreditsOf of AccountView => Credits,
+    |_read, reader, accounts| reader.domain.credits(&reader.actor, accounts).await;
+
+    /// An account's usage, in sums.
+    UsageOf(UsageQuery) of AccountView => UsageView,
+    |read, reader, accounts| reader.domain.usage(&reader.actor, accounts, &read.0).await;
+
+    /// A page of an account's usage events.
+    UsageEvents(PageArgs) of AccountView => Page<usage_event::Model>,
+    |read, reader, accounts| reader.domain.usage_events(&reader.actor, accounts, &read.0).await;
+
+    /// A page of an account's rule versions, of one kind or of all.
+    RuleVersions((Option<RuleKind>, PageArgs)) of AccountView => Page<RuleVersionView>,
+    |read, reader, accounts| {
+        let (kind, page) = &read.0;
+        reader.domain.rule_versions(&reader.actor, accounts, *kind, page).await
+    };
+
+    /// Plans by id.
+    Plans of PlanId => plan::Model,
+    |_read, reader, ids| reader.domain.plans(&reader.actor, ids).await;
+
+    /// Rule versions by id.
+    RuleVersionsById of RuleVersionId => RuleVersionView,
+    |_read, reader, ids| reader.domain.rule_versions_by_id(&reader.actor, ids).await;
+
+    /// Usage events by id.
+    UsageEventsById of UsageEventId => usage_event::Model,
+    |_read, reader, ids| reader.domain.usage_events_by_id(&reader.actor, ids).await;
+
+    /// Ratings by id.
+    RatingsById of RatingId => rating::Model,
+    |_read, reader, ids| reader.domain.ratings_by_id(&reader.actor, ids).await;
+
+    /// The ratings of a usage event, from the topmost edge down.
+    RatingsOf of usage_event::Model => Vec<rating::Model>,
+    |_read, reader, events| reader.domain.ratings_of(&reader.actor, events).await;
+
+    /// A page of the accounts that the actor may switch to.
+    AccessibleAccounts(PageArgs) of () => Page<AccessibleAccount>,
+    |read, reader, _actor| Ok(about_actor(reader.domain.accessible_accounts(&reader.actor, &read.0).await?));
+
+    /// The person behind the actor.
+    CurrentUser of () => Option<user::Model>,
+    |_read, reader, _actor| Ok(about_actor(reader.domain.current_user(&reader.actor).await?));
+
+    /// The plans that the actor may give.
+    AvailablePlans of () => Vec<plan::Model>,
+    |_read, reader, _actor| Ok(about_actor(reader.domain.available_plans(&reader.actor).await?));
+}

@@ -1,0 +1,42 @@
+//! The mutations, by noun. Each takes one `input` and answers a payload with `userErrors`.
+
+mod permissions;
+mod rules;
+mod sign_in;
+mod subaccounts;
+mod usage;
+
+use async_graphql::{ID, MergedObject};
+use canopy_domain::entity::MalformedId;
+use canopy_domain::{Error, Result};
+
+use permissions::PermissionMutations;
+use rules::RuleMutations;
+use sign_in::SignInMutation;
+use subaccounts::SubaccountMutations;
+use usage::UsageMutations;
+
+/// What can be changed. With an `idempotencyKey` a mutation can be sent again safely: the same key and input
+/// give the same answer, marked as `replayed`; the same key with another input is a CONFLICT. A payload is
+/// null only beside a top-level error.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    SignInMutation,
+    SubaccountMutations,
+    PermissionMutations,
+    UsageMutations,
+    RuleMutations,
+);
+
+/// Reads an id of the input. A malformed id is one that does not exist.
+fn parse_id<T: std::str::FromStr<Err = MalformedId>>(id: &ID, what: &'static str) -> Result<T> {
+    id.parse().map_err(|MalformedId| Error::NotFound(what))
+}
+
+/// The same for an id that need not be given.
+fn parse_optional_id<T: std::str::FromStr<Err = MalformedId>>(
+    id: Option<&ID>,
+    what: &'static str,
+) -> Result<Option<T>> {
+    id.map(|id| parse_id(id, what)).transpose()
+}

@@ -1,0 +1,80 @@
+//! The queries.
+
+use async_graphql::{Context, ID, Object};
+use canopy_domain::entity::AccountId;
+use canopy_domain::{Error, Result};
+
+use crate::authorization::gates;
+use crate::loaders::reads;
+use crate::nullable::nullable;
+use crate::types::me::Me;
+use crate::types::node::Node;
+use crate::types::plan::Plan;
+use crate::types::tenant::Tenant;
+
+/// The most ids of one `nodes`.
+const MAX_NODES: usize = 100;
+
+/// The root of all queries.
+pub struct Query;
+
+/// What can be read. Everything needs a credential.
+#[Object]
+impl Query {
+    /// Who is asking. UNAUTHENTICATED without a credential.
+    async fn me<'c>(&self, ctx: &Context<'c>) -> Option<Result<Me<'c>>> {
+        Some(gates::ME.caller(ctx).map(Me))
+    }
+
+    /// An object by its id; null if there is none that the caller may see.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of an account, member, plan, rule version, usage event or rating.")] id: ID,
+    ) -> Option<Result<Node>> {
+        nullable(async { Node::load(gates::NODE.caller(ctx)?, &id).await }).await
+    }
+
+    /// Objects by their ids, in the order of the ids; null for each that the caller may not see.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most 100 ids, of any kinds. More are BAD_USER_INPUT.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Node>>> {
+        let caller = gates::NODES.caller(ctx)?;
+        if ids.len() > MAX_NODES {
+            let message = format!("`ids` may have at most {MAX_NODES} entries.");
+            return Err(Error::bad_input(&["ids"], message));
+        }
+        futures_util::future::try_join_all(ids.iter().map(|id| Node::load(caller, id))).await
+    }
+
+    /// An account. NOT_FOUND if there is none of this id in the caller's scope.
+    async fn account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The account's id. If not given, the account that is acted on; see Me.actingAs.")]
+        id: Option<ID>,
+    ) -> Option<Result<Tenant>> {
+        let account = async {
+            let caller = gates::ACCOUNT.caller(ctx)?;
+            let missing = Error::NotFound("account");
+            let id = match id {
+                Some(id) => AccountId::parse(&id).ok(),
+                None => caller.actor().acting_as().cloned(),
+            };
+            let id = id.ok_or_else(|| missing.clone())?;
+            let view = caller.loaders.load(reads::Accounts, id).await?;
+            view.map(Tenant::from).ok_or(missing)
+        };
+        Some(account.await)
+    }
+
+    /// The plans that the caller may give to an account: those that Canopy ships and those of the caller's
+    /// accounts.
+    async fn plans(&self, ctx: &Context<'_>) -> Result<Vec<Plan>> {
+        let caller = gates::PLANS.caller(ctx)?;
+        let plans = caller.loaders.load(reads::AvailablePlans, ()).await?;
+        Ok(plans.unwrap_or_default().into_iter().map(Plan::from).collect())
+    }
+}

@@ -1,0 +1,42 @@
+//! The subscriptions.
+
+use async_graphql::{Context, ID, Subscription as GraphqlSubscription};
+use canopy_domain::entity::AccountId;
+use canopy_domain::{Error, Result};
+use futures_util::{Stream, StreamExt};
+
+use crate::authorization::gates;
+use crate::loaders::reads;
+use crate::types::usage_update::UsageUpdate;
+
+/// The root of all subscriptions.
+pub struct Subscription;
+
+/// What can be followed live, over WebSocket or server-sent events.
+#[GraphqlSubscription]
+impl Subscription {
+    /// News of an account's usage, as soon as it is committed. Needs USAGE FULL, else FORBIDDEN; NOT_FOUND
+    /// for an account out of scope. The stream ends with an error when the right is taken away.
+    async fn usage_updates(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The account.")] account_id: ID,
+        #[graphql(desc = "Whether the usage of all accounts below is told too.", default)]
+        include_descendants: bool,
+        #[graphql(
+            desc = "The cursor of the last update that was seen: the stream goes on behind it. From now on if not given."
+        )]
+        after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<UsageUpdate>> + use<>> {
+        let caller = gates::USAGE_UPDATES.caller(ctx)?;
+        let missing = Error::NotFound("account");
+        let id = AccountId::parse(&account_id).map_err(|_| missing.clone())?;
+        let account = caller.loaders.load(reads::Accounts, id).await?.ok_or(missing)?;
+        gates::USAGE_UPDATES.open(ctx, &account)?;
+        let domain = caller.domain();
+        let updates = domain
+            .usage_updates(caller.actor(), &account, include_descendants, after.as_deref())
+            .await?;
+        Ok(updates.map(|update| update.map(UsageUpdate::from)))
+    }
+}

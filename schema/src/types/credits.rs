@@ -1,0 +1,29 @@
+//! `Credits`.
+
+use async_graphql::Object;
+use canopy_domain::ledger;
+
+use super::money::Money;
+
+/// The credits of one account.
+pub(crate) struct Credits(ledger::Credits);
+
+impl From<ledger::Credits> for Credits {
+    fn from(credits: ledger::Credits) -> Self {
+        Self(credits)
+    }
+}
+
+/// What an account can spend. Neither balance is ever below zero.
+#[Object]
+impl Credits {
+    /// What it bought and has left.
+    async fn purchased(&self) -> Money {
+        self.0.purchased.clone().into()
+    }
+
+    /// What it was granted, or paid in advance, and has left.
+    async fn pool(&self) -> Money {
+        self.0.pool.clone().into()
+    }
+}

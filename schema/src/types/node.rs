@@ -1,0 +1,90 @@
+//! `Node`: whatever can be fetched again by its id.
+
+use async_graphql::indexmap::IndexMap;
+use async_graphql::registry::{MetaField, Registry};
+use async_graphql::{ID, OutputType};
+use canopy_domain::Result;
+use canopy_domain::entity::{AccountId, MalformedId, PlanId, RatingId, RuleVersionId, UsageEventId};
+
+use super::account::Account;
+use super::member::Member;
+use super::plan::Plan;
+use super::rating::Rating;
+use super::rule_version::RuleVersion;
+use super::subaccount::Subaccount;
+use super::tenant::Tenant;
+use super::usage_event::UsageEvent;
+use crate::interface::interface;
+use crate::loaders::reads;
+use crate::session::Caller;
+
+interface! {
+    /// An object that can be fetched again by its id.
+    Node { Account, Subaccount, Member, Plan, RuleVersion, UsageEvent, Rating }
+    fields: node_fields
+}
+
+fn node_fields(registry: &mut Registry) -> IndexMap<String, MetaField> {
+    // `Tenant` takes its fields from `Account`, so it has to come first.
+    Tenant::create_type_info(registry);
+    let mut id = MetaField::new("id", ID::qualified_type_name());
+    id.description = Some("The id. Its prefix tells the type.".to_owned());
+    IndexMap::from_iter([("id".to_owned(), id)])
+}
+
+impl From<Tenant> for Node {
+    fn from(tenant: Tenant) -> Self {
+        match tenant {
+            Tenant::Account(account) => Self::Account(account),
+            Tenant::Subaccount(subaccount) => Self::Subaccount(subaccount),
+        }
+    }
+}
+
+impl Node {
+    /// The object with this id; none if there is none that the caller may see.
+    pub(crate) async fn load(caller: &Caller, id: &str) -> Result<Option<Self>> {
+        let loaders = &caller.loaders;
+        let prefix = id.split_inclusive('_').next().unwrap_or_default();
+        // A malformed id is one that does not exist.
+        let found = match prefix {
+            AccountId::PREFIX => match AccountId::parse(id) {
+                Ok(id) => loaders
+                    .load(reads::Accounts, id)
+                    .await?
+                    .map(|view| Tenant::from(view).into()),
+                Err(MalformedId) => None,
+            },
+            PlanId::PREFIX => match PlanId::parse(id) {
+                Ok(id) => loaders
+                    .load(reads::Plans, id)
+                    .await?
+                    .map(|row| Plan::from(row).into()),
+                Err(MalformedId) => None,
+            },
+            RuleVersionId::PREFIX => match RuleVersionId::parse(id) {
+                Ok(id) => {
+                    let view = loaders.load(reads::RuleVersionsById, id).await?;
+                    view.map(|view| RuleVersion::from(view).into())
+                }
+                Err(MalformedId) => None,
+            },
+            UsageEventId::PREFIX => match UsageEventId::parse(id) {
+                Ok(id) => {
+                    let row = loaders.load(reads::UsageEventsById, id).await?;
+                    row.map(|row| UsageEvent::from(row).into())
+                }
+                Err(MalformedId) => None,
+            },
+            RatingId::PREFIX => match RatingId::parse(id) {
+                Ok(id) => loaders
+                    .load(reads::RatingsById, id)
+                    .await?
+                    .map(|row| Rating::from(row).into()),
+                Err(MalformedId) => None,
+            },
+            _ => None,
+        };
+        Ok(found)
+    }
+}

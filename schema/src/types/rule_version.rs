@@ -1,0 +1,97 @@
+//! `RuleVersion`.
+
+use async_graphql::{ID, Object};
+use canopy_domain::rules::RuleVersionView;
+
+use super::failure_policy::FailurePolicy;
+use super::rule_kind::RuleKind;
+use super::rule_status::RuleStatus;
+use crate::connection::{Edge, List};
+use crate::scalars::{DateTime, Json, int};
+
+/// A rule version.
+pub(crate) struct RuleVersion(RuleVersionView);
+
+impl From<RuleVersionView> for RuleVersion {
+    fn from(view: RuleVersionView) -> Self {
+        Self(view)
+    }
+}
+
+/// A version of a rule: WebAssembly, and the configuration that it is called with. It is never changed; a
+/// change is a new version.
+#[Object]
+impl RuleVersion {
+    /// The id, with the prefix `rul_`.
+    async fn id(&self) -> ID {
+        ID(self.0.row.id.to_string())
+    }
+
+    /// What the rule decides.
+    async fn kind(&self) -> RuleKind {
+        self.0.row.kind.into()
+    }
+
+    /// The rule's name within its account.
+    async fn name(&self) -> &str {
+        &self.0.row.name
+    }
+
+    /// Number of the version within the name, from 1.
+    async fn version(&self) -> i32 {
+        self.0.row.version
+    }
+
+    /// SHA-256 of the wasm, in hexadecimal.
+    async fn digest(&self) -> &str {
+        &self.0.row.digest
+    }
+
+    /// Size of the wasm in bytes.
+    async fn size_bytes(&self) -> i32 {
+        int(self.0.row.size_bytes.unsigned_abs())
+    }
+
+    /// Where in its life it is.
+    async fn status(&self) -> RuleStatus {
+        self.0.row.status.into()
+    }
+
+    /// What it is called with: an object.
+    async fn configuration(&self) -> Json {
+        Json(self.0.row.configuration.clone())
+    }
+
+    /// What happens when it fails.
+    async fn failure_policy(&self) -> FailurePolicy {
+        self.0.row.failure_policy.into()
+    }
+
+    /// When it was uploaded.
+    async fn created_at(&self) -> DateTime {
+        self.0.row.created_at.into()
+    }
+
+    /// Since when it decides; null if it does not.
+    async fn active_since(&self) -> Option<DateTime> {
+        self.0.active_since.map(DateTime)
+    }
+}
+
+/// The rule versions of an account.
+pub(crate) struct RuleVersions;
+
+impl List for RuleVersions {
+    const NAME: &'static str = "RuleVersion";
+    type Row = RuleVersionView;
+    type Node = RuleVersion;
+    type Edge = Edge<Self>;
+
+    fn node(row: RuleVersionView) -> RuleVersion {
+        row.into()
+    }
+
+    fn edge(cursor: String, row: RuleVersionView) -> Edge<Self> {
+        Edge::new(cursor, row)
+    }
+}

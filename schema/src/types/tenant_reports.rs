@@ -1,0 +1,127 @@
+//! What each account has, uses and owes: the fields of `Tenant` about limits, usage, money and rules.
+
+use async_graphql::{Context, Object};
+use canopy_domain::usage::UsageQuery;
+use canopy_domain::{AccountView, Result};
+
+use super::billing_transfer::BillingTransfer;
+use super::credits::Credits;
+use super::granularity::Granularity;
+use super::limits::Limits;
+use super::rule_kind::RuleKind;
+use super::rule_version::RuleVersions;
+use super::usage::Usage;
+use super::usage_event::UsageEvents;
+use super::usage_period::UsagePeriodInput;
+use crate::authorization::gates;
+use crate::connection::{Connection, page};
+use crate::loaders::reads;
+use crate::nullable::nullable;
+use crate::session::Session;
+
+/// A part of `Account` and `Subaccount`.
+pub(super) struct TenantReports(pub(super) AccountView);
+
+#[Object]
+impl TenantReports {
+    /// How much of each resource the account may have and has, and what decided it. Null, with a FORBIDDEN
+    /// error, without SETTINGS READ.
+    async fn limits(&self, ctx: &Context<'_>) -> Option<Result<Limits>> {
+        let limits = async {
+            let caller = gates::LIMITS.open(ctx, &self.0)?;
+            let resources = caller.loaders.load(reads::Limits, self.0.clone()).await?;
+            Ok(resources.map(|resources| Limits::new(self.0.clone(), resources)))
+        };
+        nullable(limits).await
+    }
+
+    /// Who pays for the account, and how far a transfer of billing to it got. Null, with a FORBIDDEN error,
+    /// without BILLING FULL.
+    async fn billing_transfer(&self, ctx: &Context<'_>) -> Option<Result<BillingTransfer>> {
+        let billing = async {
+            let caller = gates::BILLING_TRANSFER.open(ctx, &self.0)?;
+            caller.loaders.load(reads::Billing, self.0.clone()).await
+        };
+        nullable(billing).await
+    }
+
+    /// What the account can spend. Null, with a FORBIDDEN error, without BILLING FULL. Also null, without an
+    /// error, for a subaccount with creditMode MANUAL unless the caller's access comes from above: it does
+    /// not see what its parent allocated to it.
+    async fn credits(&self, ctx: &Context<'_>) -> Option<Result<Credits>> {
+        let credits = async {
+            let caller = gates::CREDITS.open(ctx, &self.0)?;
+            caller.loaders.load(reads::CreditsOf, self.0.clone()).await
+        };
+        nullable(credits).await
+    }
+
+    /// Usage in sums. Null, with a FORBIDDEN error, without USAGE FULL.
+    async fn usage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which usage, by the time at which it occurred. The last 30 days if not given.")]
+        period: Option<UsagePeriodInput>,
+        #[graphql(desc = "The length of a bucket, in UTC.", default_with = "Granularity::Day")]
+        granularity: Granularity,
+        #[graphql(desc = "Only these meters. All if not given.")] meters: Option<Vec<String>>,
+        #[graphql(desc = "Whether the usage of all accounts below counts too.", default)]
+        include_descendants: bool,
+    ) -> Option<Result<Usage>> {
+        let usage = async {
+            let caller = gates::USAGE.open(ctx, &self.0)?;
+            let query = UsageQuery {
+                period: UsagePeriodInput::or_last_days(period, Session::of(ctx).now()),
+                granularity: granularity.into(),
+                meters,
+                include_descendants,
+            };
+            let sums = caller.loaders.load(reads::UsageOf(query), self.0.clone()).await?;
+            Ok(sums.map(|sums| Usage::new(granularity, sums)))
+        };
+        nullable(usage).await
+    }
+
+    /// The account's own usage events, in the order in which they were recorded. Null, with a FORBIDDEN
+    /// error, without USAGE FULL.
+    async fn usage_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many rows, 0 to 100. 25 if neither `first` nor `last` is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many rows, 0 to 100. Not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> Option<Result<Connection<UsageEvents>>> {
+        let rows = async {
+            let caller = gates::USAGE_EVENTS.open(ctx, &self.0)?;
+            let page = page(ctx, first, after, last, before)?;
+            caller
+                .loaders
+                .load(reads::UsageEvents(page), self.0.clone())
+                .await
+        };
+        nullable(rows).await
+    }
+
+    /// The account's rule versions, in the order in which they were uploaded. Null, with a FORBIDDEN error,
+    /// without BILLING FULL.
+    async fn rule_versions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only rules of this kind. All if not given.")] kind: Option<RuleKind>,
+        #[graphql(desc = "The first so many rows, 0 to 100. 25 if neither `first` nor `last` is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many rows, 0 to 100. Not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> Option<Result<Connection<RuleVersions>>> {
+        let rows = async {
+            let caller = gates::RULE_VERSIONS.open(ctx, &self.0)?;
+            let page = page(ctx, first, after, last, before)?;
+            let read = reads::RuleVersions((kind.map(Into::into), page));
+            caller.loaders.load(read, self.0.clone()).await
+        };
+        nullable(rows).await
+    }
+}

@@ -1,0 +1,46 @@
+//! `UsageBucket`.
+
+use async_graphql::Object;
+use canopy_domain::usage;
+
+use super::money::Money;
+use crate::scalars::{DateTime, Decimal, int};
+
+/// The sum of one meter in one bucket.
+pub(crate) struct UsageBucket(usage::UsageBucket);
+
+impl From<usage::UsageBucket> for UsageBucket {
+    fn from(bucket: usage::UsageBucket) -> Self {
+        Self(bucket)
+    }
+}
+
+/// The usage of one meter in one hour, day or month.
+#[Object]
+impl UsageBucket {
+    /// The bucket's first instant.
+    async fn start(&self) -> DateTime {
+        self.0.start.into()
+    }
+
+    /// What was measured.
+    async fn meter(&self) -> &str {
+        &self.0.total.meter
+    }
+
+    /// How much, in the meter's own unit.
+    async fn quantity(&self) -> Decimal {
+        Decimal(self.0.total.quantity)
+    }
+
+    /// How many events.
+    async fn events(&self) -> i32 {
+        int(self.0.total.events)
+    }
+
+    /// What was charged for it so far: what each account with usage pays to its own seller. Events whose
+    /// rating is pending are not in it.
+    async fn amount(&self) -> Money {
+        self.0.total.amount.clone().into()
+    }
+}

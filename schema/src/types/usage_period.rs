@@ -1,0 +1,54 @@
+//! `UsagePeriod` and its input.
+
+use async_graphql::{InputObject, SimpleObject};
+use canopy_domain::entity::time::Timestamp;
+use canopy_domain::usage::Period;
+use chrono::Days;
+
+use crate::scalars::DateTime;
+
+/// The days of a period that is not given.
+const DEFAULT_DAYS: Days = Days::new(30);
+
+/// A span of time. Its ends are moved out to whole buckets.
+#[derive(Debug, Clone, Copy, InputObject)]
+pub(crate) struct UsagePeriodInput {
+    /// The first instant.
+    start: DateTime,
+    /// The first instant after it; later than `start`.
+    end: DateTime,
+}
+
+impl UsagePeriodInput {
+    /// The given period, or the last 30 days until `now`.
+    pub(super) fn or_last_days(given: Option<Self>, now: Timestamp) -> Period {
+        match given {
+            Some(Self { start, end }) => Period {
+                start: start.0,
+                end: end.0,
+            },
+            None => Period {
+                start: now - DEFAULT_DAYS,
+                end: now,
+            },
+        }
+    }
+}
+
+/// A span of time of whole buckets.
+#[derive(Debug, Clone, Copy, SimpleObject)]
+pub(crate) struct UsagePeriod {
+    /// The first instant.
+    start: DateTime,
+    /// The first instant after it.
+    end: DateTime,
+}
+
+impl From<Period> for UsagePeriod {
+    fn from(period: Period) -> Self {
+        Self {
+            start: period.start.into(),
+            end: period.end.into(),
+        }
+    }
+}

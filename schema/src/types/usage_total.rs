@@ -1,0 +1,41 @@
+//! `UsageTotal`.
+
+use async_graphql::Object;
+use canopy_domain::usage;
+
+use super::money::Money;
+use crate::scalars::{Decimal, int};
+
+/// The sum of one meter.
+pub(crate) struct UsageTotal(usage::UsageTotal);
+
+impl From<usage::UsageTotal> for UsageTotal {
+    fn from(total: usage::UsageTotal) -> Self {
+        Self(total)
+    }
+}
+
+/// The usage of one meter over a whole period.
+#[Object]
+impl UsageTotal {
+    /// What was measured.
+    async fn meter(&self) -> &str {
+        &self.0.meter
+    }
+
+    /// How much, in the meter's own unit.
+    async fn quantity(&self) -> Decimal {
+        Decimal(self.0.quantity)
+    }
+
+    /// How many events.
+    async fn events(&self) -> i32 {
+        int(self.0.events)
+    }
+
+    /// What was charged for it so far: what each account with usage pays to its own seller. Events whose
+    /// rating is pending are not in it.
+    async fn amount(&self) -> Money {
+        self.0.amount.clone().into()
+    }
+}

@@ -1,0 +1,266 @@
+//! The arguments of every command, with their help.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// A GraphQL gateway for account trees: nested tenants, priced usage, live updates.
+#[derive(Debug, Parser)]
+#[command(
+    name = "canopy",
+    version,
+    propagate_version = true,
+    after_help = "Exit codes: 0 done, 1 failure, 2 wrong usage, 3 wrong configuration, 4 refused or not found.\n\
+                  Output is JSON where standard output is not a terminal, or with --json.\n\
+                  The log goes to standard error."
+)]
+pub(super) struct Cli {
+    /// The configuration file; `canopy config` shows what is in effect.
+    #[arg(long, global = true, env = "CANOPY_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Serve GraphQL until SIGTERM or SIGINT.
+    #[command(after_help = "Examples:\n  \
+        CANOPY__AUTH__SECRET=$(openssl rand -hex 32) canopy serve --migrate\n  \
+        canopy --config canopy.toml serve --address 0.0.0.0 --port 8080")]
+    Serve(ServeOptions),
+    /// Bring the tables of the database up to date.
+    #[command(after_help = "Examples:\n  \
+        canopy migrate\n  \
+        CANOPY__DATABASE__URL=postgres://canopy@db/canopy canopy migrate --status")]
+    Migrate {
+        /// Only say what is missing.
+        #[arg(long)]
+        status: bool,
+        /// The database; overrides database.url.
+        #[arg(long, value_name = "URL")]
+        database_url: Option<String>,
+        #[command(flatten)]
+        output: OutputOptions,
+    },
+    /// Make a realistic tree with a month of usage, print tokens and commands to try, and serve it.
+    #[command(after_help = "Examples:\n  \
+        canopy demo\n  \
+        canopy demo --json --port 0 > demo.json &\n  \
+        canopy demo --database-url postgres://canopy@localhost/canopy\n\n\
+        Without a database URL the demo lives in a new directory that is removed at the end.\n\
+        A second run on the same database finds its tree and goes on with it.")]
+    Demo(DemoOptions),
+    /// Make, list and revoke API keys, directly in the database.
+    #[command(after_help = "Examples:\n  \
+        canopy keys create --account acc_01k… --name production --full\n  \
+        canopy keys create --account acc_01k… --name metering --level USAGE=FULL --expires 90d\n  \
+        canopy keys list --account acc_01k…\n  \
+        canopy keys revoke key_01k… --account acc_01k…")]
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+        /// The database; overrides database.url.
+        #[arg(long, global = true, value_name = "URL")]
+        database_url: Option<String>,
+        #[command(flatten)]
+        output: OutputOptions,
+    },
+    /// Upload, activate and list rules on a running server.
+    #[command(after_help = "Examples:\n  \
+        canopy rules upload --account acc_01k… --kind pricing --name retail \\\n      \
+            --builtin tiered-pricing --configuration prices.json --activate\n  \
+        canopy rules upload --account acc_01k… --kind pricing --name retail --wasm rule.wasm\n  \
+        canopy rules activate rul_01k…\n  \
+        canopy rules list --account acc_01k…\n\n\
+        The token comes from --token or CANOPY_TOKEN, the server from --url or CANOPY_URL.")]
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
+        #[command(flatten)]
+        server: ServerOptions,
+        #[command(flatten)]
+        output: OutputOptions,
+    },
+    /// Print the GraphQL schema.
+    #[command(after_help = "Example:\n  canopy schema > schema.graphql")]
+    Schema,
+    /// Print the configuration in effect and where each value comes from. Secrets are masked.
+    #[command(after_help = "Examples:\n  \
+        canopy config\n  \
+        CANOPY__HTTP__PORT=9000 canopy config --json")]
+    Config {
+        #[command(flatten)]
+        output: OutputOptions,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeOptions {
+    /// The address to listen on; overrides http.address.
+    #[arg(long)]
+    pub(super) address: Option<IpAddr>,
+    /// The port to listen on, 0 for any; overrides http.port.
+    #[arg(long)]
+    pub(super) port: Option<u16>,
+    /// The database; overrides database.url.
+    #[arg(long, value_name = "URL")]
+    pub(super) database_url: Option<String>,
+    /// Apply pending migrations first; sets database.migrate.
+    #[arg(long)]
+    pub(super) migrate: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoOptions {
+    /// The address to listen on; overrides http.address.
+    #[arg(long)]
+    pub(super) address: Option<IpAddr>,
+    /// The port to listen on, 0 for any; overrides http.port.
+    #[arg(long)]
+    pub(super) port: Option<u16>,
+    /// The database; overrides database.url. Default: SQLite in a new directory.
+    #[arg(long, value_name = "URL")]
+    pub(super) database_url: Option<String>,
+    /// Print one line of JSON when ready, for scripts.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OutputOptions {
+    /// Print JSON, also on a terminal.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServerOptions {
+    /// The server's GraphQL endpoint.
+    #[arg(
+        long,
+        global = true,
+        env = "CANOPY_URL",
+        default_value = "http://127.0.0.1:8080/graphql"
+    )]
+    pub(super) url: String,
+    /// A token or an API key.
+    #[arg(long, global = true, env = "CANOPY_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysCommand {
+    /// Make a key. Its secret is shown this once.
+    Create(NewKey),
+    /// List the keys of an account, revoked ones included.
+    List {
+        /// The account.
+        #[arg(long, value_name = "ID")]
+        account: String,
+    },
+    /// Revoke a key, with immediate effect.
+    Revoke {
+        /// The key.
+        #[arg(value_name = "KEY_ID")]
+        key: String,
+        /// The account that it belongs to.
+        #[arg(long, value_name = "ID")]
+        account: String,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("rights").required(true).args(["full", "level"]))]
+pub(super) struct NewKey {
+    /// The account that the key acts for.
+    #[arg(long, value_name = "ID")]
+    pub(super) account: String,
+    /// What people call it.
+    #[arg(long)]
+    pub(super) name: String,
+    /// All permissions at their highest level.
+    #[arg(long)]
+    pub(super) full: bool,
+    /// One permission and its level (NONE, READ, LIMITED, FULL); may be repeated.
+    #[arg(long, value_name = "KEY=LEVEL")]
+    pub(super) level: Vec<String>,
+    /// From when on it is refused, such as 90d.
+    #[arg(long, value_name = "DURATION")]
+    pub(super) expires: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// Upload a version of a rule. It is checked, compiled and tried first.
+    Upload(NewRule),
+    /// Make a version live from the next event on.
+    Activate {
+        /// The version.
+        #[arg(value_name = "RULE_ID")]
+        rule: String,
+    },
+    /// List the versions of an account, newest first.
+    List {
+        /// The account.
+        #[arg(long, value_name = "ID")]
+        account: String,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("source").required(true).args(["wasm", "builtin", "from"]))]
+pub(super) struct NewRule {
+    /// The account whose rule it is.
+    #[arg(long, value_name = "ID")]
+    pub(super) account: String,
+    /// What it decides.
+    #[arg(long, value_parser = ["pricing", "limits"])]
+    pub(super) kind: String,
+    /// Its name within the account.
+    #[arg(long)]
+    pub(super) name: String,
+    /// A WebAssembly component.
+    #[arg(long, value_name = "FILE")]
+    pub(super) wasm: Option<PathBuf>,
+    /// A rule that comes with Canopy, such as tiered-pricing.
+    #[arg(long, value_name = "NAME")]
+    pub(super) builtin: Option<String>,
+    /// The component of an earlier version.
+    #[arg(long, value_name = "RULE_ID")]
+    pub(super) from: Option<String>,
+    /// The configuration: JSON, or a file that holds it.
+    #[arg(long, value_name = "JSON|FILE", default_value = "{}")]
+    pub(super) configuration: String,
+    /// What happens when it fails.
+    #[arg(long, value_parser = ["keep-pending", "deny"])]
+    pub(super) failure_policy: Option<String>,
+    /// Make it live at once.
+    #[arg(long)]
+    pub(super) activate: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent_and_every_one_has_help() {
+        Cli::command().debug_assert();
+        fn walk(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {}",
+                    command.get_name(),
+                    argument.get_id()
+                );
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&Cli::command());
+    }
+}

@@ -1,0 +1,186 @@
+//! The command line: arguments in, exit code out. Each command does one thing with the parts of the process.
+
+mod arguments;
+mod demo;
+mod keys;
+mod output;
+mod rules;
+mod serve;
+
+use std::{io::Write, process::ExitCode};
+
+use clap::Parser;
+
+use crate::{
+    config::{ConfigError, Format, Loaded, Sources},
+    house::{self, OpenError},
+    serve::ServeError,
+    telemetry,
+};
+use arguments::{Cli, Command};
+use output::Output;
+
+/// A refusal that is not a failure of Canopy: the thing is not there, or one may not.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refused(pub(crate) String);
+
+/// What the exit codes mean. `canopy --help` says the same.
+const FAILURE: u8 = 1;
+const CONFIGURATION: u8 = 3;
+const REFUSED: u8 = 4;
+
+/// Runs the process: reads the arguments, does what they say, answers the exit code.
+pub fn main() -> ExitCode {
+    // The compiler's process must do nothing else before: no arguments, no runtime, no threads.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == "compile-rule")
+    {
+        return canopy_domain::rules_host::compile_stdin_to_stdout();
+    }
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::anyhow!("cannot start the runtime: {error}")),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let sources = Sources::of_process(cli.config);
+    match cli.command {
+        Command::Serve(options) => serve::run(sources, options).await,
+        Command::Migrate {
+            status,
+            database_url,
+            output,
+        } => {
+            let loaded = start(sources.flag("--database-url", "database.url", database_url))?;
+            migrate(&loaded, status, &Output::new(output.json)).await
+        }
+        Command::Demo(options) => demo::run(sources, options).await,
+        Command::Keys {
+            command,
+            database_url,
+            output,
+        } => {
+            let loaded = start(sources.flag("--database-url", "database.url", database_url))?;
+            keys::run(&loaded.config, command, &Output::new(output.json)).await
+        }
+        Command::Rules {
+            command,
+            server,
+            output,
+        } => rules::run(command, server, &Output::new(output.json)).await,
+        Command::Schema => print(&canopy_schema::sdl()),
+        Command::Config { output } => {
+            let loaded = sources.load()?;
+            let format = if Output::new(output.json).is_json() {
+                Format::Json
+            } else {
+                Format::Toml
+            };
+            print(&loaded.show(format))
+        }
+    }
+}
+
+/// Reads the configuration and starts the log.
+fn start(sources: Sources) -> anyhow::Result<Loaded> {
+    let loaded = sources.load()?;
+    telemetry::start_logging(&loaded)?;
+    Ok(loaded)
+}
+
+async fn migrate(loaded: &Loaded, status: bool, output: &Output) -> anyhow::Result<()> {
+    let database = house::connect(&loaded.config).await?;
+    if status {
+        let pending = house::missing(&database).await?;
+        output.value(&serde_json::json!({ "pending": pending }), || {
+            match pending.len() {
+                0 => "The database is up to date.".to_owned(),
+                _ => format!("Not applied yet: {}", pending.join(", ")),
+            }
+        })?;
+        return Ok(());
+    }
+    let applied = house::migrate(&database).await?;
+    output.value(&serde_json::json!({ "applied": applied }), || {
+        match applied.len() {
+            0 => "The database was up to date.".to_owned(),
+            _ => format!("Applied: {}", applied.join(", ")),
+        }
+    })?;
+    Ok(())
+}
+
+/// Writes text to standard output, with a line break at its end.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.trim_end().as_bytes())?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    // A reader such as `head` that has seen enough is no failure.
+    let closed = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    if error.downcast_ref::<std::io::Error>().is_some_and(closed) {
+        return ExitCode::SUCCESS;
+    }
+    let _ = writeln!(std::io::stderr(), "canopy: {error:#}");
+    ExitCode::from(exit_code(error))
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let is_configuration = |error: &OpenError| matches!(error, OpenError::Config(_) | OpenError::Outdated(_));
+    let open = error
+        .downcast_ref::<OpenError>()
+        .or(match error.downcast_ref::<ServeError>() {
+            Some(ServeError::Open(open)) => Some(open),
+            _ => None,
+        });
+    if error.is::<ConfigError>() || open.is_some_and(is_configuration) {
+        CONFIGURATION
+    } else if error.is::<Refused>()
+        || error
+            .downcast_ref::<canopy_domain::Error>()
+            .is_some_and(is_refusal)
+    {
+        REFUSED
+    } else {
+        FAILURE
+    }
+}
+
+fn is_refusal(error: &canopy_domain::Error) -> bool {
+    error.code() != canopy_domain::ErrorCode::Internal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_tell_configuration_from_refusal_from_failure() {
+        let missing = ConfigError::Missing {
+            key: "auth.secret",
+            how: "set it",
+        };
+        assert_eq!(exit_code(&OpenError::Config(missing).into()), CONFIGURATION);
+        assert_eq!(
+            exit_code(&ServeError::Open(OpenError::Outdated(1)).into()),
+            CONFIGURATION
+        );
+        assert_eq!(exit_code(&Refused("no".into()).into()), REFUSED);
+        assert_eq!(
+            exit_code(&canopy_domain::Error::NotFound("account").into()),
+            REFUSED
+        );
+        assert_eq!(exit_code(&anyhow::anyhow!("boom")), FAILURE);
+    }
+}

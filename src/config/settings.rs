@@ -1,0 +1,134 @@
+//! The keys of the configuration as types. Their meaning, unit and default: `config/default.toml`.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use serde::Deserialize;
+
+use super::{Size, Span, WebOrigin};
+
+/// The whole configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub database: DatabaseConfig,
+    pub http: HttpConfig,
+    pub subscriptions: SubscriptionsConfig,
+    pub graphql: GraphqlConfig,
+    pub auth: AuthConfig,
+    pub rules: RulesConfig,
+    pub workers: WorkersConfig,
+    pub log: LogConfig,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    pub url: String,
+    pub max_connections: u32,
+    pub acquire_timeout: Span,
+    pub migrate: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    pub address: IpAddr,
+    pub port: u16,
+    pub max_body: Size,
+    pub request_timeout: Span,
+    pub shutdown_timeout: Span,
+    pub cors_origins: Vec<WebOrigin>,
+    pub graphiql: bool,
+    pub graphiql_dir: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionsConfig {
+    pub init_timeout: Span,
+    pub heartbeat: Span,
+    pub max_per_socket: usize,
+    pub buffer: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GraphqlConfig {
+    pub max_document: Size,
+    pub max_depth: usize,
+    pub max_complexity: usize,
+    pub introspection: bool,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthConfig {
+    pub secret: String,
+    pub secret_file: String,
+    pub issuer: String,
+    pub audience: String,
+    pub token_ttl: Span,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesConfig {
+    pub cache_dir: String,
+    pub compiler: String,
+    pub max_upload: Size,
+    pub memory: Size,
+    pub concurrency: u32,
+    pub fuel: u64,
+    pub deadline: Span,
+    pub compile_timeout: Span,
+    pub compile_memory: Size,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkersConfig {
+    pub outbox_interval: Span,
+    pub outbox_batch: u32,
+    pub rating_interval: Span,
+    pub rating_batch: u32,
+    pub max_backoff: Span,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    pub format: LogFormat,
+    pub filter: String,
+}
+
+/// How a log line is written.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Pretty where standard error is a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+impl std::fmt::Debug for DatabaseConfig {
+    /// Without the URL: it may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DatabaseConfig")
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for AuthConfig {
+    /// Without the secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuthConfig")
+            .field("issuer", &self.issuer)
+            .field("audience", &self.audience)
+            .field("token_ttl", &self.token_ttl)
+            .finish_non_exhaustive()
+    }
+}

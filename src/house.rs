@@ -1,0 +1,224 @@
+//! Opens the house from the configuration: the database, the sandbox for rules, the domain.
+
+use std::{fs, path::PathBuf};
+
+use canopy_domain::{
+    Domain, Settings,
+    auth::TokenSettings,
+    rules_host::{CacheSettings, CompilerCommand, Host, HostSettings},
+};
+use canopy_migrations::{Migrator, MigratorTrait};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend};
+use sha2::{Digest, Sha256};
+use tracing::info;
+
+use crate::config::{AuthConfig, Config, ConfigError, RulesConfig};
+
+/// The least length of the key that signs tokens.
+const MIN_SECRET: usize = 32;
+/// How many compiled rules the cache keeps.
+const CACHED_RULES: usize = 2000;
+
+/// Why the house cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database cannot be reached or used.
+    #[error("cannot open the database {url}: {source}")]
+    Database { url: String, source: sea_orm::DbErr },
+    /// The tables are older than this version of Canopy.
+    #[error("the database lacks {0} migration(s): run `canopy migrate`, or set database.migrate = true")]
+    Outdated(usize),
+    #[error("cannot migrate the database: {0}")]
+    Migrate(sea_orm::DbErr),
+    #[error("cannot start the sandbox for rules: {0}")]
+    Rules(String),
+    #[error("cannot open the domain: {0:?}")]
+    Domain(canopy_domain::Error),
+}
+
+/// What to do about migrations that are not applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pending {
+    /// Apply them.
+    Apply,
+    /// Refuse to go on.
+    Refuse,
+}
+
+/// Whether the command makes or checks tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tokens {
+    /// auth.secret must be set.
+    Needed,
+    /// No token is made or checked, so that a throw-away key will do.
+    Unused,
+}
+
+/// Connects, brings the tables up to date or insists on it, and opens the domain with its built-in plans and rules.
+pub async fn open(config: &Config, pending: Pending, tokens: Tokens) -> Result<Domain, OpenError> {
+    let secret = match tokens {
+        Tokens::Needed => secret(&config.auth)?,
+        Tokens::Unused => random_secret().into_bytes(),
+    };
+    let database = connect(config).await?;
+    match pending {
+        Pending::Apply => drop(migrate(&database).await?),
+        Pending::Refuse => match missing(&database).await?.len() {
+            0 => {}
+            count => return Err(OpenError::Outdated(count)),
+        },
+    }
+    let rules = Host::new(host_settings(&config.rules, &secret, tokens == Tokens::Needed)?)
+        .map_err(|e| OpenError::Rules(e.to_string()))?;
+    let settings = Settings {
+        tokens: TokenSettings {
+            secret,
+            issuer: config.auth.issuer.clone(),
+            audience: config.auth.audience.clone(),
+            lifetime: config.auth.token_ttl.get(),
+        },
+        faults: canopy_domain::domain::Faults::default(),
+    };
+    let domain = Domain::open(database, rules, settings).map_err(OpenError::Domain)?;
+    domain.ensure_builtins().await.map_err(OpenError::Domain)?;
+    Ok(domain)
+}
+
+/// A connection pool as configured. SQLite: write-ahead log, foreign keys on, and a wait for the one writer.
+pub async fn connect(config: &Config) -> Result<DatabaseConnection, OpenError> {
+    let url = &config.database.url;
+    let fail = |source| OpenError::Database {
+        url: crate::config::without_password(url),
+        source,
+    };
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(config.database.max_connections)
+        .acquire_timeout(config.database.acquire_timeout.get())
+        .connect_timeout(config.database.acquire_timeout.get())
+        .sqlx_logging(false);
+    let wait = config.database.acquire_timeout.get();
+    options.map_sqlx_sqlite_opts(move |sqlite| {
+        use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+        sqlite
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .foreign_keys(true)
+            .busy_timeout(wait)
+    });
+    let database = Database::connect(options).await.map_err(fail)?;
+    let kind = match database.get_database_backend() {
+        DbBackend::Sqlite => "sqlite",
+        _ => "postgres",
+    };
+    info!(kind, "connected to the database");
+    Ok(database)
+}
+
+/// Applies what is missing; answers the names of the migrations applied.
+pub async fn migrate(database: &DatabaseConnection) -> Result<Vec<String>, OpenError> {
+    let names = missing(database).await?;
+    Migrator::up(database, None).await.map_err(OpenError::Migrate)?;
+    if !names.is_empty() {
+        info!(applied = names.len(), "migrated the database");
+    }
+    Ok(names)
+}
+
+/// The names of the migrations that are not applied.
+pub async fn missing(database: &DatabaseConnection) -> Result<Vec<String>, OpenError> {
+    let pending = Migrator::get_pending_migrations(database)
+        .await
+        .map_err(OpenError::Migrate)?;
+    Ok(pending
+        .iter()
+        .map(|migration| migration.name().to_owned())
+        .collect())
+}
+
+/// The key that signs tokens, from auth.secret or the file it names.
+fn secret(auth: &AuthConfig) -> Result<Vec<u8>, ConfigError> {
+    let secret = match (auth.secret.as_str(), auth.secret_file.as_str()) {
+        ("", "") => {
+            return Err(ConfigError::Missing {
+                key: "auth.secret",
+                how: "set CANOPY__AUTH__SECRET, for example to the output of `openssl rand -hex 32`, or auth.secret_file",
+            });
+        }
+        ("", file) => fs::read_to_string(file)
+            .map_err(|source| ConfigError::Unreadable {
+                path: PathBuf::from(file),
+                source,
+            })?
+            .trim()
+            .to_owned(),
+        (secret, _) => secret.to_owned(),
+    };
+    if secret.len() < MIN_SECRET {
+        return Err(ConfigError::Missing {
+            key: "auth.secret",
+            how: "the key must have at least 32 bytes",
+        });
+    }
+    Ok(secret.into_bytes())
+}
+
+/// A key for a process that keeps none: 256 bits, in hex.
+pub(crate) fn random_secret() -> String {
+    let bytes: [u8; 32] = rand::random();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn host_settings(config: &RulesConfig, secret: &[u8], keeps: bool) -> Result<HostSettings, OpenError> {
+    let program = match config.compiler.as_str() {
+        "" => std::env::current_exe().map_err(|e| OpenError::Rules(e.to_string()))?,
+        path => PathBuf::from(path),
+    };
+    let mut settings = HostSettings::new(CompilerCommand {
+        program,
+        args: vec!["compile-rule".to_owned()],
+    });
+    settings.cache = keeps.then(|| cache(config, secret)).flatten();
+    let small = &mut settings.small;
+    small.upload = config.max_upload.bytes();
+    small.memory = config.memory.bytes();
+    small.places = config.concurrency.max(1);
+    small.fuel = config.fuel;
+    small.deadline = config.deadline.get();
+    small.compile.deadline = config.compile_timeout.get();
+    small.compile.memory = config.compile_memory.bytes();
+    Ok(settings)
+}
+
+/// Where compiled rules are kept, authenticated with a key that follows from the secret. Each key has a folder of its
+/// own, so that two servers with different secrets do not throw each other's files away.
+fn cache(config: &RulesConfig, secret: &[u8]) -> Option<CacheSettings> {
+    let key: [u8; 32] = Sha256::new()
+        .chain_update(b"canopy compiled rules")
+        .chain_update(secret)
+        .finalize()
+        .into();
+    let name: [u8; 32] = Sha256::digest(key).into();
+    let name: String = name.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    Some(CacheSettings {
+        folder: cache_folder(config)?.join(name),
+        key,
+        files: CACHED_RULES,
+    })
+}
+
+fn cache_folder(config: &RulesConfig) -> Option<PathBuf> {
+    match config.cache_dir.as_str() {
+        "none" => None,
+        "" => {
+            let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+            let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+            base.filter(|path| path.is_absolute())
+                .or_else(home)
+                .map(|path| path.join("canopy").join("rules"))
+        }
+        given => Some(PathBuf::from(given)),
+    }
+}

@@ -1,0 +1,137 @@
+//! A GraphQL response as bytes: every error with a code, no `data` when nothing was executed. Pure.
+
+use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
+use axum::http::StatusCode;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::negotiation::MediaType;
+
+/// A response ready to be written.
+pub(super) struct Answer(Response);
+
+impl Answer {
+    /// Completes the errors of `response`: an error without a code is a fault in the request; a failure
+    /// on our side names the request.
+    pub(super) fn new(mut response: Response, request_id: &str) -> Self {
+        for error in &mut response.errors {
+            complete(error, request_id);
+        }
+        Self(response)
+    }
+
+    /// Whether the request was refused before anything was executed, so that there is no `data`.
+    pub(super) fn is_request_error(&self) -> bool {
+        self.0.data == Value::Null
+            && !self.0.errors.is_empty()
+            && self.0.errors.iter().all(|error| error.path.is_empty())
+    }
+
+    /// Whether there are errors and no data at all.
+    pub(super) fn has_no_data(&self) -> bool {
+        self.0.data == Value::Null && !self.0.errors.is_empty()
+    }
+
+    /// The first error's code, for the log.
+    pub(super) fn first_code(&self) -> Option<&str> {
+        match self.0.errors.first()?.extensions.as_ref()?.get("code")? {
+            Value::String(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The errors alone, for the `error` message of a socket.
+    pub(super) fn errors(&self) -> &[ServerError] {
+        &self.0.errors
+    }
+
+    /// The HTTP status in the given media type.
+    pub(super) fn status(&self, media: MediaType) -> StatusCode {
+        if !self.is_request_error() {
+            return StatusCode::OK;
+        }
+        match (media, self.first_code()) {
+            (_, Some("INTERNAL")) => StatusCode::INTERNAL_SERVER_ERROR,
+            (MediaType::GraphqlResponse, _) => StatusCode::BAD_REQUEST,
+            _ => StatusCode::OK,
+        }
+    }
+
+    /// The response as JSON text.
+    pub(super) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a response has string keys only and no foreign types")
+    }
+}
+
+fn complete(error: &mut ServerError, request_id: &str) {
+    let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
+    if extensions.get("code").is_none() {
+        extensions.set("code", "BAD_USER_INPUT");
+    }
+    if extensions.get("code") == Some(&Value::from("INTERNAL")) {
+        extensions.set("requestId", request_id);
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if !self.0.errors.is_empty() {
+            map.serialize_entry("errors", &self.0.errors)?;
+        }
+        if !self.is_request_error() {
+            map.serialize_entry("data", &self.0.data)?;
+        }
+        if !self.0.extensions.is_empty() {
+            map.serialize_entry("extensions", &self.0.extensions)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::PathSegment;
+
+    use super::*;
+
+    fn error(path: Vec<PathSegment>, code: Option<&str>) -> ServerError {
+        let mut error = ServerError::new("m", None);
+        error.path = path;
+        error.extensions = code.map(|code| {
+            let mut values = ErrorExtensionValues::default();
+            values.set("code", code);
+            values
+        });
+        error
+    }
+
+    #[test]
+    fn a_request_error_has_a_code_and_no_data() {
+        let answer = Answer::new(Response::from_errors(vec![error(vec![], None)]), "r1");
+        assert_eq!(
+            answer.to_json(),
+            r#"{"errors":[{"message":"m","extensions":{"code":"BAD_USER_INPUT"}}]}"#
+        );
+        assert_eq!(answer.status(MediaType::GraphqlResponse), StatusCode::BAD_REQUEST);
+        assert_eq!(answer.status(MediaType::Json), StatusCode::OK);
+    }
+
+    #[test]
+    fn a_field_error_keeps_data_and_answers_200() {
+        let path = vec![PathSegment::Field("me".into())];
+        let answer = Answer::new(Response::from_errors(vec![error(path, Some("NOT_FOUND"))]), "r1");
+        assert!(
+            answer.to_json().ends_with(r#""data":null}"#),
+            "{}",
+            answer.to_json()
+        );
+        assert_eq!(answer.status(MediaType::GraphqlResponse), StatusCode::OK);
+    }
+
+    #[test]
+    fn an_internal_error_names_the_request() {
+        let answer = Answer::new(Response::from_errors(vec![error(vec![], Some("INTERNAL"))]), "r1");
+        assert!(answer.to_json().contains(r#""requestId":"r1""#));
+        assert_eq!(answer.status(MediaType::Json), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+}

@@ -1,0 +1,222 @@
+//! The seam between the transports and the house: who is asking, and what the schema answers.
+//!
+//! All three transports (HTTP, WebSocket, SSE) come through here. It must not know which one calls.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use async_graphql::{Request, Response, ServerError, parser::types::OperationType};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use canopy_domain::{Actor, Credentials, Domain, Error, ErrorCode};
+use canopy_schema::CanopySchema;
+use futures_util::{
+    FutureExt, Stream, StreamExt,
+    stream::{self, BoxStream},
+};
+
+use tracing::{Instrument, Span, info_span};
+
+use super::{
+    document::{self, Operation},
+    refusal::Refusal,
+    request_id::RequestId,
+};
+
+/// The header that narrows a credential to one account below its own.
+pub(super) const SUB_ACCOUNT: &str = "x-sub-account-id";
+
+/// The schema with its bounds.
+#[derive(Clone)]
+pub(super) struct Engine {
+    pub(super) domain: Domain,
+    pub(super) schema: CanopySchema,
+    pub(super) max_document: usize,
+    pub(super) timeout: Duration,
+}
+
+/// A request whose document was read and found runnable.
+pub(super) struct Prepared {
+    request: Request,
+    pub(super) operation: Operation,
+}
+
+/// The credentials in HTTP headers.
+pub(super) fn credentials(headers: &HeaderMap) -> Result<Credentials, Refusal> {
+    Ok(Credentials {
+        authorization: single(headers, header::AUTHORIZATION.as_str())?,
+        sub_account: single(headers, SUB_ACCOUNT)?,
+    })
+}
+
+/// The value of a header that may be there once at most.
+fn single(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let text = |value: &HeaderValue| value.to_str().map(str::to_owned);
+    match (values.next().map(text), values.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(value)), None) => Ok(Some(value)),
+        _ => Err(invalid_credential()),
+    }
+}
+
+/// The answer to a credential that was presented and is not good, whatever is wrong with it.
+pub(super) fn invalid_credential() -> Refusal {
+    Refusal::coded(
+        StatusCode::UNAUTHORIZED,
+        "UNAUTHENTICATED",
+        "The credential is not valid.",
+    )
+}
+
+impl Engine {
+    /// Who presents these credentials: nobody, someone, or a refusal.
+    pub(super) async fn authenticate(
+        &self,
+        given: Credentials,
+        request_id: &str,
+    ) -> Result<Option<Actor>, Refusal> {
+        self.domain
+            .authenticate(&given)
+            .await
+            .map_err(|error| refusal_of(&error, request_id))
+    }
+
+    /// Parses the document within its bound and finds the operation to run. Errors will name the request.
+    pub(super) fn prepare(&self, request: Request, id: &RequestId) -> Result<Prepared, Box<Response>> {
+        let mut request = request.data(canopy_schema::RequestId(id.0.clone()));
+        let operation = document::inspect(&mut request, self.max_document)
+            .map_err(|error| Box::new(error.into_response()))?;
+        Ok(Prepared { request, operation })
+    }
+
+    /// Runs a query or a mutation within the time bound. `None`: the time was over.
+    pub(super) async fn execute(&self, prepared: Prepared, actor: Option<Actor>) -> Option<Response> {
+        let kind = kind_name(prepared.operation.kind);
+        let started = Instant::now();
+        let run = canopy_schema::execute(&self.schema, prepared.request, actor);
+        let run = std::panic::AssertUnwindSafe(run).catch_unwind();
+        let outcome = match tokio::time::timeout(self.timeout, run).await {
+            Ok(Ok(response)) => Some(response),
+            Ok(Err(_panic)) => Some(internal()),
+            Err(_elapsed) => None,
+        };
+        let result = match &outcome {
+            Some(response) if response.errors.is_empty() => "ok",
+            Some(_) => "error",
+            None => "timeout",
+        };
+        metrics::counter!("canopy_graphql_operations_total", "type" => kind, "outcome" => result)
+            .increment(1);
+        metrics::histogram!("canopy_graphql_operation_duration_seconds", "type" => kind)
+            .record(started.elapsed().as_secs_f64());
+        outcome
+    }
+
+    /// Runs any operation as a stream: a query or a mutation has one item, a subscription as many as come.
+    ///
+    /// The stream outlives the request that started it, so that it has a span of its own in the log.
+    pub(super) fn stream(
+        &self,
+        prepared: Prepared,
+        actor: Option<Actor>,
+        id: &RequestId,
+    ) -> BoxStream<'static, Response> {
+        let operation = &prepared.operation;
+        let span = info_span!(
+            parent: None,
+            "operation",
+            request_id = id.0,
+            operation = operation.name.as_deref(),
+            kind = kind_name(operation.kind)
+        );
+        if operation.kind != OperationType::Subscription {
+            let engine = self.clone();
+            let once = async move { engine.execute(prepared, actor).await.unwrap_or_else(timed_out) };
+            return stream::once(once.instrument(span)).boxed();
+        }
+        metrics::counter!("canopy_graphql_operations_total", "type" => "subscription", "outcome" => "started")
+            .increment(1);
+        let responses = canopy_schema::execute_stream(&self.schema, prepared.request, actor);
+        let guarded = std::panic::AssertUnwindSafe(responses).catch_unwind();
+        Running::new(
+            guarded.map(|response| response.unwrap_or_else(|_panic| internal())),
+            span,
+        )
+        .boxed()
+    }
+}
+
+/// The name of an operation type in metrics.
+fn kind_name(kind: OperationType) -> &'static str {
+    match kind {
+        OperationType::Query => "query",
+        OperationType::Mutation => "mutation",
+        OperationType::Subscription => "subscription",
+    }
+}
+
+/// A failure on our side as a response without data; the transport adds the request id.
+fn internal() -> Response {
+    coded("INTERNAL", super::refusal::INTERNAL_MESSAGE)
+}
+
+/// The response to an operation that took too long.
+fn timed_out() -> Response {
+    coded("INTERNAL", super::refusal::TIMED_OUT_MESSAGE)
+}
+
+fn coded(code: &str, message: &str) -> Response {
+    let mut error = ServerError::new(message, None);
+    error.extensions.get_or_insert_default().set("code", code);
+    Response::from_errors(vec![error])
+}
+
+/// The HTTP answer to a domain error at the door.
+fn refusal_of(error: &Error, request_id: &str) -> Refusal {
+    let status = match error.code() {
+        ErrorCode::Unauthenticated => return invalid_credential(),
+        ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::BadUserInput => StatusCode::BAD_REQUEST,
+        _ => {
+            tracing::error!(error = ?error, "authentication failed");
+            return Refusal::internal(StatusCode::INTERNAL_SERVER_ERROR, request_id);
+        }
+    };
+    Refusal::coded(status, error.code().as_str(), error.to_string())
+}
+
+/// A subscription: counted while it is open, polled in its span.
+struct Running<S> {
+    stream: Pin<Box<S>>,
+    span: Span,
+}
+
+impl<S> Running<S> {
+    fn new(stream: S, span: Span) -> Self {
+        metrics::gauge!("canopy_subscriptions_open").increment(1.0);
+        Self {
+            stream: Box::pin(stream),
+            span,
+        }
+    }
+}
+
+impl<S: Stream> Stream for Running<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let Self { stream, span } = &mut *self;
+        span.in_scope(|| stream.as_mut().poll_next(context))
+    }
+}
+
+impl<S> Drop for Running<S> {
+    fn drop(&mut self) {
+        metrics::gauge!("canopy_subscriptions_open").decrement(1.0);
+    }
+}

@@ -1,0 +1,170 @@
+//! The front door: GraphQL over HTTP, WebSocket and SSE, the probes, the metrics, the explorer.
+//!
+//! It translates and bounds; what a request may see or do is decided behind it.
+
+mod access;
+mod answer;
+mod document;
+mod engine;
+mod explorer;
+mod graphql;
+mod negotiation;
+mod probes;
+mod refusal;
+mod request_id;
+mod sse;
+mod ws;
+
+use std::{any::Any, sync::Arc};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use canopy_domain::Domain;
+use canopy_schema::CanopySchema;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+    set_header::SetResponseHeaderLayer,
+};
+
+use crate::{
+    config::{Config, WebOrigin},
+    workers::Pulse,
+};
+use engine::{Engine, SUB_ACCOUNT};
+use refusal::Refusal;
+
+/// What every handler needs.
+pub(crate) struct Gateway {
+    engine: Engine,
+    config: Arc<Config>,
+    pulse: Pulse,
+    metrics: PrometheusHandle,
+    /// Cancelled when the process is shutting down: streams and sockets end.
+    draining: CancellationToken,
+    /// The open sockets, which outlive their HTTP connections.
+    sockets: TaskTracker,
+}
+
+impl Gateway {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        domain: Domain,
+        schema: CanopySchema,
+        pulse: Pulse,
+        metrics: PrometheusHandle,
+        draining: CancellationToken,
+        sockets: TaskTracker,
+    ) -> Self {
+        let engine = Engine {
+            domain,
+            schema,
+            max_document: config.graphql.max_document.bytes(),
+            timeout: config.http.request_timeout.get(),
+        };
+        Self {
+            engine,
+            config,
+            pulse,
+            metrics,
+            draining,
+            sockets,
+        }
+    }
+
+    /// All routes.
+    pub(crate) fn into_router(self) -> Router {
+        let config = Arc::clone(&self.config);
+        let mut routes = Router::new()
+            .route(
+                "/graphql",
+                get(graphql::handle)
+                    .post(graphql::handle)
+                    .fallback(graphql::wrong_method),
+            )
+            .route(
+                "/graphql/stream",
+                get(sse::handle).post(sse::handle).fallback(graphql::wrong_method),
+            )
+            .route("/graphql/ws", any(ws::handle))
+            .route("/healthz", get(probes::healthz))
+            .route("/readyz", get(probes::readyz))
+            .route("/metrics", get(probes::metrics));
+        if config.http.graphiql {
+            routes = routes
+                .route("/", get(explorer::home))
+                .route("/graphiql", get(explorer::page))
+                .route("/graphiql/{file}", get(explorer::file));
+        }
+        let routes = routes
+            .fallback(not_found)
+            .layer(DefaultBodyLimit::disable()) // `graphql::read` bounds each body by http.max_body.
+            .layer(middleware::from_fn(access::record))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(middleware::from_fn(request_id::assign))
+            .layer(SetResponseHeaderLayer::if_not_present(
+                header::X_CONTENT_TYPE_OPTIONS,
+                HeaderValue::from_static("nosniff"),
+            ));
+        match cors(&config.http.cors_origins) {
+            Some(layer) => routes.layer(layer).with_state(Arc::new(self)),
+            None => routes.with_state(Arc::new(self)),
+        }
+    }
+}
+
+/// Cross-origin calls from the configured origins. Credentials are headers, never cookies, so any origin may be allowed.
+fn cors(origins: &[WebOrigin]) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let origin = if origins.iter().any(WebOrigin::is_any) {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(
+            origins
+                .iter()
+                .filter_map(|origin| HeaderValue::from_str(origin.as_str()).ok()),
+        )
+    };
+    let headers = [
+        header::CONTENT_TYPE,
+        header::AUTHORIZATION,
+        header::ACCEPT,
+        HeaderName::from_static(SUB_ACCOUNT),
+        request_id::HEADER,
+    ];
+    Some(
+        CorsLayer::new()
+            .allow_origin(origin)
+            .allow_methods([Method::GET, Method::POST])
+            .allow_headers(headers)
+            .expose_headers([request_id::HEADER]),
+    )
+}
+
+async fn not_found() -> Refusal {
+    Refusal::coded(
+        StatusCode::NOT_FOUND,
+        "NOT_FOUND",
+        "There is nothing here. GraphQL is at /graphql.",
+    )
+}
+
+/// The answer after a panic outside an operation. The panic itself is in the log.
+fn panicked(_cause: Box<dyn Any + Send + 'static>) -> Response {
+    Refusal::coded(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "INTERNAL",
+        refusal::INTERNAL_MESSAGE,
+    )
+    .into_response()
+}

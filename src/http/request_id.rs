@@ -1,0 +1,57 @@
+//! The id of a request: taken from `x-request-id` or made here, in every log line and every answer.
+
+use axum::{
+    extract::Request,
+    http::{HeaderName, HeaderValue},
+    middleware::Next,
+    response::Response,
+};
+
+/// The header that carries the id, in and out.
+pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest id that is taken from a client.
+const MAX_LENGTH: usize = 64;
+
+/// The id of the request at hand, found in the request's extensions.
+#[derive(Clone, Debug)]
+pub(super) struct RequestId(pub(super) String);
+
+impl RequestId {
+    fn of(request: &Request) -> Self {
+        let given = request
+            .headers()
+            .get(HEADER)
+            .and_then(|value| value.to_str().ok())
+            .filter(|id| acceptable(id));
+        Self(given.map_or_else(|| format!("req_{}", ulid::Ulid::generate()), str::to_owned))
+    }
+}
+
+/// An id that may stand in a log line and a header as it is.
+fn acceptable(id: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || b"-_.:".contains(&c);
+    !id.is_empty() && id.len() <= MAX_LENGTH && id.bytes().all(plain)
+}
+
+/// Gives the request its id, and the response the same.
+pub(super) async fn assign(mut request: Request, next: Next) -> Response {
+    let id = RequestId::of(&request);
+    let header = HeaderValue::from_str(&id.0).expect("an id has header characters only");
+    request.extensions_mut().insert(id);
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(HEADER, header);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_short_ids_are_taken() {
+        assert!(acceptable("req_01J-x.y:z"));
+        for bad in ["", "a b", "a\"b", "ä", &"x".repeat(65)] {
+            assert!(!acceptable(bad), "{bad}");
+        }
+    }
+}

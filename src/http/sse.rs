@@ -1,0 +1,139 @@
+//! GraphQL over Server-Sent Events, distinct connections mode of graphql-sse: one operation a request.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    Extension,
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, HeaderName, Method, Uri, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::{Stream, StreamExt, stream};
+
+use super::{
+    Gateway,
+    access::{note_code, note_operation},
+    answer::Answer,
+    engine,
+    graphql::{Arrived, check_method, not_acceptable, read},
+    negotiation::{MediaType, negotiate},
+    refusal::Refusal,
+    request_id::RequestId,
+};
+
+/// `POST` and `GET /graphql/stream`.
+pub(super) async fn handle(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(id): Extension<RequestId>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if negotiate(&headers, &MediaType::OF_STREAM).is_none() {
+        return not_acceptable().into_response();
+    }
+    respond(
+        gateway,
+        id,
+        Arrived {
+            method,
+            uri,
+            headers,
+            body,
+        },
+    )
+    .await
+}
+
+/// Starts the operation, or says why not with a status of its own.
+pub(super) async fn respond(gateway: Arc<Gateway>, id: RequestId, arrived: Arrived) -> Response {
+    let heartbeat = gateway.config.subscriptions.heartbeat.get();
+    match start(gateway, id, arrived).await {
+        Ok(events) => {
+            let headers = [
+                (header::CONTENT_TYPE, MediaType::EventStream.content_type()),
+                (header::CACHE_CONTROL, "no-cache"),
+                // Proxies must pass events on as they come.
+                (HeaderName::from_static("x-accel-buffering"), "no"),
+            ];
+            let frames = kept_alive(events, heartbeat).map(Ok::<_, Infallible>);
+            (headers, Body::from_stream(frames)).into_response()
+        }
+        Err(refusal) => {
+            note_code(Some(refusal.code));
+            refusal.into_response()
+        }
+    }
+}
+
+/// One event as it goes over the wire. JSON has no line breaks, so `data` is one line.
+fn frame(event: &str, data: &str) -> Bytes {
+    debug_assert!(!data.contains('\n'), "JSON is written in one line");
+    Bytes::from(format!("event: {event}\ndata: {data}\n\n"))
+}
+
+/// The same stream with a comment whenever it was silent for so long.
+fn kept_alive(
+    events: impl Stream<Item = Bytes> + Send + 'static,
+    silence: Duration,
+) -> impl Stream<Item = Bytes> + Send {
+    stream::unfold(events.boxed(), move |mut events| async move {
+        match tokio::time::timeout(silence, events.next()).await {
+            Ok(Some(frame)) => Some((frame, events)),
+            Ok(None) => None,
+            Err(_silent) => Some((Bytes::from_static(b":\n\n"), events)),
+        }
+    })
+}
+
+async fn start(
+    gateway: Arc<Gateway>,
+    id: RequestId,
+    arrived: Arrived,
+) -> Result<impl Stream<Item = Bytes> + use<>, Refusal> {
+    let by_get = arrived.method == Method::GET;
+    let actor = gateway
+        .engine
+        .authenticate(engine::credentials(&arrived.headers)?, &id.0)
+        .await?;
+    let request = read(&gateway, arrived).await?;
+    let responses = match gateway.engine.prepare(request, &id) {
+        Ok(prepared) => {
+            note_operation(prepared.operation.name.as_deref());
+            check_method(&prepared, by_get)?;
+            gateway.engine.stream(prepared, actor, &id)
+        }
+        // The protocol reports a document that cannot run as an event of an accepted stream.
+        Err(response) => stream::once(async { *response }).boxed(),
+    };
+    let next = responses.map(move |response| frame("next", &Answer::new(response, &id.0).to_json()));
+    // A browser drops an event without a data line, so this one has an empty one.
+    let complete = stream::once(async { frame("complete", "") });
+    // At shutdown the stream ends without `complete`, which tells the client to reconnect.
+    Ok(next
+        .chain(complete)
+        .take_until(gateway.draining.clone().cancelled_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_written_as_the_protocol_says() {
+        assert_eq!(frame("next", "{}"), "event: next\ndata: {}\n\n");
+        assert_eq!(frame("complete", ""), "event: complete\ndata: \n\n");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_stream_shows_signs_of_life() {
+        let events = stream::once(async {
+            tokio::time::sleep(Duration::from_secs(25)).await;
+            frame("next", "1")
+        });
+        let frames: Vec<Bytes> = kept_alive(events, Duration::from_secs(10)).collect().await;
+        assert_eq!(frames, [":\n\n", ":\n\n", "event: next\ndata: 1\n\n"]);
+    }
+}

@@ -1,0 +1,56 @@
+//! GraphQL over WebSocket: `/graphql/ws`, the graphql-transport-ws protocol.
+
+mod message;
+mod operations;
+mod session;
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    extract::{State, WebSocketUpgrade},
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+
+use super::{Gateway, engine, refusal::Refusal, request_id::RequestId};
+use message::{Close, SUBPROTOCOL};
+
+/// `GET /graphql/ws`: the upgrade. A bad credential in the headers is refused here with 401.
+pub(super) async fn handle(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(id): Extension<RequestId>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    match upgraded(gateway, id, &headers, upgrade).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn upgraded(
+    gateway: Arc<Gateway>,
+    id: RequestId,
+    headers: &HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Refusal> {
+    let credentials = engine::credentials(headers)?;
+    gateway.engine.authenticate(credentials.clone(), &id.0).await?;
+    let bound = gateway.config.http.max_body.bytes();
+    let upgrade = upgrade
+        .protocols([SUBPROTOCOL])
+        .max_message_size(bound)
+        .max_frame_size(bound);
+    let accepted = upgrade.selected_protocol().is_some();
+    let tracker = gateway.sockets.clone();
+    Ok(upgrade.on_upgrade(move |socket| {
+        tracker.track_future(async move {
+            if accepted {
+                session::run(gateway, id, credentials, socket).await;
+            } else {
+                session::close(socket, &Close::Subprotocol).await;
+            }
+        })
+    }))
+}

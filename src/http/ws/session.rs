@@ -1,0 +1,271 @@
+//! One socket from its upgrade to its close: a loop over what comes in, what goes out, and the clock.
+
+use std::{sync::Arc, time::Duration};
+
+use async_graphql::parser::types::OperationType;
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use canopy_domain::{Actor, Credentials};
+use futures_util::StreamExt;
+use serde_json::{Map, Value};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior},
+};
+use tracing::{debug, info};
+
+use super::{
+    super::{Gateway, answer::Answer, document, engine::SUB_ACCOUNT, request_id::RequestId},
+    message::{self, Bare, Client, Close, Server},
+    operations::{Operations, Step, StepKind},
+};
+
+/// How many heartbeats may pass without a sign of life from the client.
+const SILENT_BEATS: u32 = 3;
+/// How long a close frame may take to be written.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why a socket ended.
+enum End {
+    /// The connection broke.
+    Gone,
+    /// The client closed it.
+    Left,
+    /// The server closes it.
+    Close(Close),
+}
+
+/// Who is on the socket.
+enum State {
+    /// `connection_init` has not come yet.
+    Waiting,
+    /// Acknowledged. Nobody, or someone.
+    Ready(Option<Actor>),
+}
+
+struct Session {
+    gateway: Arc<Gateway>,
+    id: RequestId,
+    from_headers: Credentials,
+    state: State,
+    operations: Operations,
+    socket: WebSocket,
+}
+
+/// Serves one socket until either side closes it.
+pub(super) async fn run(gateway: Arc<Gateway>, id: RequestId, from_headers: Credentials, socket: WebSocket) {
+    metrics::gauge!("canopy_websockets_open").increment(1.0);
+    let (sender, steps) = mpsc::channel(gateway.config.subscriptions.buffer.max(1));
+    let operations = Operations::new(sender, id.0.clone());
+    let request_id = id.0.clone();
+    let mut session = Session {
+        gateway,
+        id,
+        from_headers,
+        state: State::Waiting,
+        operations,
+        socket,
+    };
+    let end = session.serve(steps).await;
+    let Session {
+        socket, operations, ..
+    } = session;
+    drop(operations);
+    match end {
+        End::Close(why) => {
+            info!(request_id, code = why.code(), "closing the socket");
+            close(socket, &why).await;
+        }
+        End::Left => {
+            debug!(request_id, "the client closed the socket");
+            // The library has the reply ready: reading on sends it.
+            drain(socket).await;
+        }
+        End::Gone => debug!(request_id, "the connection broke"),
+    }
+    metrics::gauge!("canopy_websockets_open").decrement(1.0);
+}
+
+/// Sends a close frame and waits a moment for the client's own.
+pub(super) async fn close(mut socket: WebSocket, why: &Close) {
+    let frame = CloseFrame {
+        code: why.code(),
+        reason: why.reason().into(),
+    };
+    if let Ok(Ok(())) = tokio::time::timeout(CLOSE_TIMEOUT, socket.send(Message::Close(Some(frame)))).await {
+        drain(socket).await;
+    }
+}
+
+/// Reads to the end of the connection, for a moment: a client that does not end it is dropped.
+async fn drain(mut socket: WebSocket) {
+    let rest = async { while let Some(Ok(_)) = socket.next().await {} };
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, rest).await;
+}
+
+impl Session {
+    async fn serve(&mut self, mut steps: mpsc::Receiver<Step>) -> End {
+        let bounds = self.gateway.config.subscriptions.clone();
+        let draining = self.gateway.draining.clone();
+        let init_deadline = Instant::now() + bounds.init_timeout.get();
+        let beat = bounds.heartbeat.get().max(Duration::from_millis(10));
+        let mut heartbeat = tokio::time::interval_at(Instant::now() + beat, beat);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last_sign = Instant::now();
+        loop {
+            let waiting = matches!(self.state, State::Waiting);
+            let turn = tokio::select! {
+                () = draining.cancelled() => Err(End::Close(Close::GoingAway)),
+                () = tokio::time::sleep_until(init_deadline), if waiting => Err(End::Close(Close::InitTimeout)),
+                incoming = self.socket.recv() => {
+                    last_sign = Instant::now();
+                    match incoming {
+                        Some(Ok(message)) => self.receive(message).await,
+                        Some(Err(_)) | None => Err(End::Gone),
+                    }
+                }
+                Some(step) = steps.recv() => self.forward(step).await,
+                _ = heartbeat.tick() => {
+                    if last_sign.elapsed() > beat * SILENT_BEATS {
+                        Err(End::Close(Close::Silent))
+                    } else {
+                        self.socket.send(Message::Ping(Default::default())).await.map_err(|_| End::Gone)
+                    }
+                }
+            };
+            if let Err(end) = turn {
+                return end;
+            }
+        }
+    }
+
+    async fn receive(&mut self, message: Message) -> Result<(), End> {
+        match message {
+            Message::Text(text) => self.handle(message::parse(&text).map_err(End::Close)?).await,
+            Message::Binary(_) => Err(End::Close(Close::BadMessage(
+                "Messages must be text, not binary".to_owned(),
+            ))),
+            Message::Close(_) => Err(End::Left),
+            Message::Ping(_) | Message::Pong(_) => Ok(()),
+        }
+    }
+
+    async fn handle(&mut self, message: Client) -> Result<(), End> {
+        match message {
+            Client::Init(payload) => self.init(&payload).await,
+            Client::Ping(payload) => self.send(&Bare::Pong { payload }).await,
+            Client::Pong => Ok(()),
+            Client::Subscribe { id, payload } => self.subscribe(id, payload).await,
+            Client::Complete { id } => {
+                self.operations.stop(&id);
+                Ok(())
+            }
+        }
+    }
+
+    async fn init(&mut self, payload: &Map<String, Value>) -> Result<(), End> {
+        if matches!(self.state, State::Ready(_)) {
+            return Err(End::Close(Close::TooManyInits));
+        }
+        let given = credentials(payload, &self.from_headers).map_err(End::Close)?;
+        let actor = self
+            .gateway
+            .engine
+            .authenticate(given, &self.id.0)
+            .await
+            .map_err(|refusal| {
+                let ours = refusal.status.is_server_error();
+                End::Close(if ours { Close::Internal } else { Close::Forbidden })
+            })?;
+        self.state = State::Ready(actor);
+        self.send(&Bare::ConnectionAck).await
+    }
+
+    async fn subscribe(&mut self, id: String, payload: Map<String, Value>) -> Result<(), End> {
+        let State::Ready(actor) = &self.state else {
+            return Err(End::Close(Close::Unauthorized));
+        };
+        if self.operations.contains(&id) {
+            return Err(End::Close(Close::DuplicateId(id)));
+        }
+        let malformed =
+            |refusal: super::super::refusal::Refusal| End::Close(Close::BadMessage(refusal.message));
+        let request = document::from_fields(payload).map_err(malformed)?;
+        let actor = actor.clone();
+        let bound = self.gateway.config.subscriptions.max_per_socket;
+        if self.operations.len() >= bound {
+            let error = async_graphql::ServerError::new(
+                format!("At most {bound} operations run on one socket."),
+                None,
+            );
+            let response = async_graphql::Response::from_errors(vec![error]);
+            return self.refuse(&id, response).await;
+        }
+        match self.gateway.engine.prepare(request, &self.id) {
+            Ok(prepared) => {
+                let is_subscription = prepared.operation.kind == OperationType::Subscription;
+                let responses = self.gateway.engine.stream(prepared, actor, &self.id);
+                self.operations.start(id, responses, is_subscription);
+                Ok(())
+            }
+            Err(response) => self.refuse(&id, *response).await,
+        }
+    }
+
+    async fn refuse(&mut self, id: &str, response: async_graphql::Response) -> Result<(), End> {
+        let answer = Answer::new(response, &self.id.0);
+        self.send(&Server::Error {
+            id,
+            payload: answer.errors(),
+        })
+        .await
+    }
+
+    async fn forward(&mut self, step: Step) -> Result<(), End> {
+        let Some((id, kind)) = self.operations.take(step) else {
+            return Ok(());
+        };
+        match kind {
+            StepKind::Next(answer) => {
+                self.send(&Server::Next {
+                    id: &id,
+                    payload: answer,
+                })
+                .await
+            }
+            StepKind::Failed(answer) => {
+                self.send(&Server::Error {
+                    id: &id,
+                    payload: answer.errors(),
+                })
+                .await
+            }
+            StepKind::Done => self.send(&Bare::Complete { id: &id }).await,
+        }
+    }
+
+    async fn send<P: serde::Serialize>(&mut self, message: &Server<'_, P>) -> Result<(), End> {
+        self.socket
+            .send(Message::Text(message::write(message).into()))
+            .await
+            .map_err(|_| End::Gone)
+    }
+}
+
+/// The credentials of `connection_init`; what it does not name is taken from the headers.
+fn credentials(payload: &Map<String, Value>, headers: &Credentials) -> Result<Credentials, Close> {
+    let named = |wanted: &str| {
+        let found = payload
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            .map(|(_, value)| value);
+        match found {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(Close::BadMessage(format!("{wanted} must be a string"))),
+        }
+    };
+    Ok(Credentials {
+        authorization: named("authorization")?.or_else(|| headers.authorization.clone()),
+        sub_account: named(SUB_ACCOUNT)?.or_else(|| headers.sub_account.clone()),
+    })
+}

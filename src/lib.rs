@@ -1,0 +1,13 @@
+//! The process shell of Canopy: configuration, HTTP, workers, the command line, the demo.
+//!
+//! It carries requests to the schema and timers to the domain. It makes no decision about tenants,
+//! money or rules.
+
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod house;
+mod http;
+pub mod serve;
+pub mod telemetry;
+mod workers;

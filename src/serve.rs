@@ -1,0 +1,171 @@
+//! The server as a value: bound to a port, then run until it is told to stop.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, serve::ListenerExt};
+use canopy_domain::Domain;
+use canopy_schema::SchemaSettings;
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, info, warn};
+
+use crate::{
+    config::Config,
+    house::{self, OpenError, Pending, Tokens},
+    http::Gateway,
+    telemetry, workers,
+};
+
+/// Why a server cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
+    #[error("the listener failed: {0}")]
+    Failed(std::io::Error),
+}
+
+/// A server that listens. Connections wait until [`Server::run`] takes them.
+pub struct Server {
+    /// Where it listens: the port is the real one.
+    pub local_addr: SocketAddr,
+    /// The domain that it serves, for a program that seeds or inspects it.
+    pub domain: Domain,
+    listener: TcpListener,
+    router: Router,
+    config: Arc<Config>,
+    /// Cancelled first: no new work.
+    draining: CancellationToken,
+    /// Cancelled when the requests are done.
+    stop_workers: CancellationToken,
+    sockets: TaskTracker,
+    workers: TaskTracker,
+}
+
+impl Server {
+    /// Opens the house as configured, listens, and starts the workers.
+    pub async fn bind(config: Config) -> Result<Self, ServeError> {
+        let pending = if config.database.migrate {
+            Pending::Apply
+        } else {
+            Pending::Refuse
+        };
+        let domain = house::open(&config, pending, Tokens::Needed).await?;
+        Self::with(config, domain).await
+    }
+
+    /// The same with a domain that is open already.
+    pub async fn with(config: Config, domain: Domain) -> Result<Self, ServeError> {
+        let config = Arc::new(config);
+        let address = SocketAddr::new(config.http.address, config.http.port);
+        let listen = |source| ServeError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let local_addr = listener.local_addr().map_err(listen)?;
+
+        let metrics = telemetry::metrics();
+        let (draining, stop_workers) = (CancellationToken::new(), CancellationToken::new());
+        let (sockets, tasks) = (TaskTracker::new(), TaskTracker::new());
+        let pulse = workers::start(&domain, &config.workers, &stop_workers, &tasks);
+        let schema = canopy_schema::build(domain.clone(), schema_settings(&config));
+        let gateway = Gateway::new(
+            Arc::clone(&config),
+            domain.clone(),
+            schema,
+            pulse,
+            metrics,
+            draining.clone(),
+            sockets.clone(),
+        );
+        let router = gateway.into_router();
+        Ok(Self {
+            local_addr,
+            domain,
+            listener,
+            router,
+            config,
+            draining,
+            stop_workers,
+            sockets,
+            workers: tasks,
+        })
+    }
+
+    /// Serves until `shutdown` resolves, then drains: no new connections, streams end, sockets close with 1001,
+    /// requests finish within http.shutdown_timeout.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+        let bound = self.config.http.shutdown_timeout.get();
+        info!(address = %self.local_addr, "serving");
+        let draining = self.draining.clone();
+        tokio::spawn(async move {
+            shutdown.await;
+            info!("shutting down");
+            draining.cancel();
+        });
+        // Without TCP_NODELAY the kernel holds small events back for up to 40 ms.
+        let listener = self.listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                debug!(%error, "cannot set TCP_NODELAY");
+            }
+        });
+        let drained = self.draining.clone().cancelled_owned();
+        let serving = axum::serve(listener, self.router)
+            .with_graceful_shutdown(drained)
+            .into_future();
+        let outcome = until_late(serving, &self.draining, bound).await;
+
+        self.sockets.close();
+        self.workers.close();
+        let rest = async {
+            self.sockets.wait().await;
+            self.stop_workers.cancel();
+            self.workers.wait().await;
+        };
+        if tokio::time::timeout(bound, rest).await.is_err() {
+            warn!("cut off what did not end in time");
+            self.stop_workers.cancel();
+        }
+        info!("stopped");
+        outcome
+    }
+}
+
+/// Runs the listener; once it drains, it has so long to finish.
+async fn until_late(
+    serving: impl Future<Output = std::io::Result<()>>,
+    draining: &CancellationToken,
+    bound: Duration,
+) -> Result<(), ServeError> {
+    let late = async {
+        draining.cancelled().await;
+        tokio::time::sleep(bound).await;
+    };
+    tokio::select! {
+        served = serving => served.map_err(ServeError::Failed),
+        () = late => {
+            warn!("cut off requests that did not finish in time");
+            Ok(())
+        }
+    }
+}
+
+fn schema_settings(config: &Config) -> SchemaSettings {
+    SchemaSettings {
+        max_depth: config.graphql.max_depth,
+        max_complexity: config.graphql.max_complexity,
+        introspection: config.graphql.introspection,
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("local_addr", &self.local_addr)
+            .finish_non_exhaustive()
+    }
+}

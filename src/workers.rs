@@ -1,0 +1,186 @@
+//! The loops beside the requests: relaying the outbox, rating what is pending. When, not what: that is the domain's.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use canopy_domain::Domain;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, debug, error, info_span};
+
+use crate::{config::WorkersConfig, telemetry};
+
+/// How often histograms are trimmed.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// When the outbox relay last finished a round well.
+#[derive(Clone)]
+pub(crate) struct Pulse {
+    last: Arc<Mutex<Instant>>,
+    bound: Duration,
+}
+
+impl Pulse {
+    fn new(bound: Duration) -> Self {
+        Self {
+            last: Arc::new(Mutex::new(Instant::now())),
+            bound,
+        }
+    }
+
+    fn beat(&self) {
+        *self
+            .last
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Whether a round finished well not long ago.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.last
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .elapsed()
+            < self.bound
+    }
+}
+
+/// Starts all workers. They end when `stop` is cancelled, each after the round that it is in.
+pub(crate) fn start(
+    domain: &Domain,
+    config: &WorkersConfig,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) -> Pulse {
+    let pulse = Pulse::new(config.outbox_interval.get() * 4 + Duration::from_secs(5));
+    let relay = Worker {
+        name: "outbox",
+        interval: config.outbox_interval.get(),
+        max_backoff: config.max_backoff.get(),
+    };
+    let rating = Worker {
+        name: "rating",
+        interval: config.rating_interval.get(),
+        max_backoff: config.max_backoff.get(),
+    };
+
+    let (relay_domain, batch, beat) = (domain.clone(), u64::from(config.outbox_batch), pulse.clone());
+    let wake_domain = domain.clone();
+    let relay_round = move || {
+        let (domain, pulse) = (relay_domain.clone(), beat.clone());
+        async move {
+            let count = domain.relay_outbox(batch).await?;
+            pulse.beat();
+            Ok((count, count >= batch))
+        }
+    };
+    let wake = move || {
+        let domain = wake_domain.clone();
+        async move { domain.outbox_written().await }
+    };
+    tasks.spawn(
+        relay
+            .run(relay_round, wake, stop.clone())
+            .instrument(info_span!("worker", name = "outbox")),
+    );
+
+    let (rating_domain, batch) = (domain.clone(), u64::from(config.rating_batch));
+    let rating_round = move || {
+        let domain = rating_domain.clone();
+        async move {
+            let count = domain.rate_pending(batch).await?;
+            Ok((count, count >= batch))
+        }
+    };
+    let never = std::future::pending::<()>;
+    tasks.spawn(
+        rating
+            .run(rating_round, never, stop.clone())
+            .instrument(info_span!("worker", name = "rating")),
+    );
+
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        while stop
+            .run_until_cancelled(tokio::time::sleep(METRICS_UPKEEP))
+            .await
+            .is_some()
+        {
+            telemetry::metrics().run_upkeep();
+        }
+    });
+    pulse
+}
+
+/// A loop: a round, a wait, again.
+struct Worker {
+    name: &'static str,
+    interval: Duration,
+    max_backoff: Duration,
+}
+
+impl Worker {
+    /// A round answers how much it did and whether there is more at once.
+    async fn run<Round, Rounding, Wake, Waking>(self, round: Round, wake: Wake, stop: CancellationToken)
+    where
+        Round: Fn() -> Rounding,
+        Rounding: Future<Output = canopy_domain::Result<(u64, bool)>>,
+        Wake: Fn() -> Waking,
+        Waking: Future<Output = ()>,
+    {
+        let mut failures = 0;
+        while !stop.is_cancelled() {
+            let wait = match round().await {
+                Ok((count, more)) => {
+                    failures = 0;
+                    self.count("ok", count);
+                    if more { Duration::ZERO } else { self.interval }
+                }
+                Err(cause) => {
+                    failures += 1;
+                    self.count("error", 0);
+                    let wait = backoff(self.interval, failures, self.max_backoff);
+                    error!(error = ?cause, failures, retry_ms = wait.as_millis(), "the round failed");
+                    wait
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(wait) => {}
+                () = wake(), if failures == 0 => {}
+            }
+        }
+        debug!("stopped");
+    }
+
+    fn count(&self, outcome: &'static str, items: u64) {
+        metrics::counter!("canopy_worker_rounds_total", "worker" => self.name, "outcome" => outcome)
+            .increment(1);
+        if items > 0 {
+            metrics::counter!("canopy_worker_items_total", "worker" => self.name).increment(items);
+        }
+    }
+}
+
+/// The wait after so many failures in a row: doubled each time, within the bound.
+fn backoff(interval: Duration, failures: u32, bound: Duration) -> Duration {
+    let floor = interval.max(Duration::from_millis(100));
+    floor
+        .saturating_mul(2_u32.saturating_pow(failures.min(20)))
+        .min(bound.max(floor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_bound() {
+        let second = Duration::from_secs(1);
+        assert_eq!(backoff(second, 1, second * 30), second * 2);
+        assert_eq!(backoff(second, 4, second * 30), second * 16);
+        assert_eq!(backoff(second, 400, second * 30), second * 30);
+        assert_eq!(backoff(Duration::ZERO, 1, second), Duration::from_millis(200));
+    }
+}

@@ -1,0 +1,139 @@
+//! Looking into the database behind the curtain: rows, counts, and whether the books balance.
+
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, JsonValue, Statement};
+use serde_json::Value;
+
+use super::App;
+
+impl App {
+    /// The rows of a statement, as JSON.
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<Value> {
+        let statement = Statement::from_string(self.probe.get_database_backend(), sql);
+        let rows = JsonValue::find_by_statement(statement).all(&self.probe).await;
+        rows.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// The one number that a statement answers.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let statement = Statement::from_string(self.probe.get_database_backend(), sql);
+        let row = self.probe.query_one_raw(statement).await;
+        let row = row
+            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+            .expect("a row");
+        row.try_get_by_index::<i64>(0).expect("a number")
+    }
+
+    /// How many rows a table has.
+    pub(crate) async fn count(&self, table: &str) -> i64 {
+        self.number(&format!("SELECT count(*) FROM {table}")).await
+    }
+
+    /// How many rows each of the tables that a mutation may write to has.
+    pub(crate) async fn counts(&self) -> Vec<(&'static str, i64)> {
+        let mut counts = Vec::with_capacity(WRITTEN.len());
+        for table in WRITTEN {
+            counts.push((table, self.count(table).await));
+        }
+        counts
+    }
+
+    /// Changes the database past the domain.
+    pub(crate) async fn tamper(&self, sql: &str) -> Result<(), DbErr> {
+        self.probe.execute_unprepared(sql).await.map(drop)
+    }
+
+    /// Asserts that the ledger balances: debits are credits in each currency, the totals are the sums of the
+    /// postings, no wallet is below zero, and each rating that cost something was paid once and in full.
+    pub(crate) async fn assert_balanced(&self) {
+        for (what, sql) in IMBALANCES {
+            let rows = self.rows(sql).await;
+            assert!(rows.is_empty(), "{what}: {rows:#?}");
+        }
+    }
+
+    /// Asserts that each event has its rows once: a rating per edge, one RECORDED in the outbox, and its part of
+    /// each aggregate.
+    pub(crate) async fn assert_counted_once(&self) {
+        for (what, sql) in MISCOUNTS {
+            let rows = self.rows(sql).await;
+            assert!(rows.is_empty(), "{what}: {rows:#?}");
+        }
+    }
+}
+
+const WRITTEN: [&str; 15] = [
+    "accounts",
+    "members",
+    "permission_levels",
+    "account_limits",
+    "rule_versions",
+    "rule_artifacts",
+    "rule_activations",
+    "usage_events",
+    "usage_aggregates",
+    "ratings",
+    "ledger_accounts",
+    "postings",
+    "outbox",
+    "audit_log",
+    "idempotency_records",
+];
+
+const IMBALANCES: [(&str, &str); 4] = [
+    (
+        "debits and credits differ",
+        "SELECT currency, CAST(sum(debits) AS bigint) AS debits, CAST(sum(credits) AS bigint) AS credits
+         FROM ledger_accounts GROUP BY currency HAVING sum(debits) <> sum(credits)",
+    ),
+    (
+        "totals are not the sums of the postings",
+        "SELECT l.id, l.debits, l.credits FROM ledger_accounts l
+         WHERE l.debits <> (SELECT coalesce(sum(p.amount), 0) FROM postings p WHERE p.debit_id = l.id)
+            OR l.credits <> (SELECT coalesce(sum(p.amount), 0) FROM postings p WHERE p.credit_id = l.id)",
+    ),
+    (
+        "wallets are below zero",
+        "SELECT id FROM ledger_accounts WHERE kind IN ('PURCHASED', 'POOL') AND credits < debits",
+    ),
+    (
+        "ratings are not paid once and in full",
+        "SELECT r.id, r.price FROM ratings r
+         WHERE r.price <> (SELECT coalesce(sum(p.amount), 0) FROM postings p WHERE p.rating_id = r.id)",
+    ),
+];
+
+const MISCOUNTS: [(&str, &str); 4] = [
+    (
+        "events without exactly one RECORDED in the outbox",
+        "SELECT e.id FROM usage_events e WHERE 1 <> (
+           SELECT count(*) FROM outbox o
+           WHERE o.account_id = e.account_id AND CAST(o.payload AS text) LIKE '%' || e.id || '%'
+             AND CAST(o.payload AS text) LIKE '%\"RECORDED\"%')",
+    ),
+    (
+        "rated events without a rating per edge",
+        "SELECT e.id FROM usage_events e JOIN accounts a ON a.id = e.account_id
+         WHERE (e.rating_status = 'RATED' AND a.depth <> (SELECT count(*) FROM ratings r WHERE r.event_id = e.id))
+            OR (e.rating_status = 'PENDING' AND EXISTS (SELECT 1 FROM ratings r WHERE r.event_id = e.id))",
+    ),
+    (
+        "aggregates that are not the sums of the events",
+        "SELECT g.account_id, g.granularity, g.meter FROM (
+           SELECT account_id, granularity, meter, sum(quantity) AS quantity, sum(events) AS events,
+                  sum(amount) AS amount
+           FROM usage_aggregates GROUP BY account_id, granularity, meter) g
+         WHERE g.quantity <> (SELECT coalesce(sum(e.quantity), 0) FROM usage_events e
+                              WHERE e.account_id = g.account_id AND e.meter = g.meter)
+            OR g.events <> (SELECT count(*) FROM usage_events e
+                            WHERE e.account_id = g.account_id AND e.meter = g.meter)
+            OR g.amount <> (SELECT coalesce(sum(r.price), 0) FROM usage_events e
+                            JOIN ratings r ON r.event_id = e.id AND r.buyer_account_id = e.account_id
+                            WHERE e.account_id = g.account_id AND e.meter = g.meter)",
+    ),
+    (
+        "events that no aggregate counts",
+        "SELECT e.id FROM usage_events e WHERE 3 <> (
+           SELECT count(DISTINCT g.granularity) FROM usage_aggregates g
+           WHERE g.account_id = e.account_id AND g.meter = e.meter)",
+    ),
+];

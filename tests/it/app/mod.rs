@@ -1,0 +1,223 @@
+//! The house for one test: a database of its own, the domain and the schema on it, and callers with real
+//! credentials. It goes no other way than a request would, except to set up what no mutation can make yet.
+
+pub(crate) mod answer;
+pub(crate) mod books;
+pub(crate) mod database;
+pub(crate) mod faults;
+pub(crate) mod process;
+pub(crate) mod rules;
+pub(crate) mod statements;
+pub(crate) mod tree;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::{Request, Variables};
+use canopy_domain::auth::TokenSettings;
+use canopy_domain::{Credentials, Domain, Settings};
+use canopy_schema::{CanopySchema, SchemaSettings};
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt};
+use sea_orm::DatabaseConnection;
+use serde_json::Value;
+
+pub(crate) use self::answer::Answer;
+use self::database::TestDatabase;
+use self::faults::FaultSwitch;
+use self::statements::Recorder;
+
+/// The longest that a test waits for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The key that signs tokens in tests.
+pub(crate) const SECRET: &str = "a key for tests, of 32 bytes and more";
+
+/// What a request carries to say who asks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Caller {
+    pub(crate) authorization: Option<String>,
+    pub(crate) sub_account: Option<String>,
+}
+
+impl Caller {
+    pub(crate) fn nobody() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn bearer(secret: &str) -> Self {
+        Self {
+            authorization: Some(format!("Bearer {secret}")),
+            sub_account: None,
+        }
+    }
+
+    /// The same caller, narrowed by `X-Sub-Account-Id`.
+    pub(crate) fn acting_on(&self, account: impl ToString) -> Self {
+        Self {
+            authorization: self.authorization.clone(),
+            sub_account: Some(account.to_string()),
+        }
+    }
+
+    /// The token or key, without `Bearer`.
+    pub(crate) fn secret(&self) -> &str {
+        let given = self
+            .authorization
+            .as_deref()
+            .expect("this caller has a credential");
+        given.trim_start_matches("Bearer ")
+    }
+}
+
+/// A house.
+pub(crate) struct App {
+    pub(crate) domain: Domain,
+    pub(crate) statements: Recorder,
+    pub(crate) faults: FaultSwitch,
+    /// A connection that nobody counts, for looking behind the curtain.
+    pub(crate) probe: DatabaseConnection,
+    schema: CanopySchema,
+    // The last field: the database goes when nobody uses it any more.
+    pub(crate) database: Arc<TestDatabase>,
+}
+
+impl App {
+    /// A house on a new database.
+    pub(crate) async fn start() -> Self {
+        Self::on(Arc::new(TestDatabase::create().await)).await
+    }
+
+    /// A house on a database that is there already, as after a restart.
+    pub(crate) async fn on(database: Arc<TestDatabase>) -> Self {
+        Self::with_tokens(database, token_settings(SECRET, "canopy")).await
+    }
+
+    /// The same, with other keys for tokens.
+    pub(crate) async fn with_tokens(database: Arc<TestDatabase>, tokens: TokenSettings) -> Self {
+        log();
+        let (statements, faults) = (Recorder::default(), FaultSwitch::default());
+        let mut connection = database.connect().await;
+        statements.listen(&mut connection);
+        let settings = Settings {
+            tokens,
+            faults: faults.as_faults(),
+        };
+        let domain = Domain::open(connection, rules::host(), settings).expect("the settings are good");
+        domain
+            .ensure_builtins()
+            .await
+            .expect("the built-in plans and rules are good");
+        let schema = canopy_schema::build(domain.clone(), schema_settings());
+        Self {
+            domain,
+            statements,
+            faults,
+            probe: database.connect().await,
+            schema,
+            database,
+        }
+    }
+
+    /// Runs a query or a mutation as `caller`. A refused credential answers as HTTP would: errors, no data.
+    pub(crate) async fn run(&self, caller: &Caller, document: &str, variables: Value) -> Answer {
+        let actor = match self.domain.authenticate(&credentials(caller)).await {
+            Ok(actor) => actor,
+            Err(error) => return Answer::refused(&error),
+        };
+        let request = Request::new(document).variables(Variables::from_json(variables));
+        let response = canopy_schema::execute(&self.schema, request, actor).await;
+        Answer::new(serde_json::to_value(response).expect("a response is JSON"))
+    }
+
+    /// Opens a subscription as `caller`.
+    pub(crate) async fn subscribe(
+        &self,
+        caller: &Caller,
+        document: &str,
+        variables: Value,
+    ) -> BoxStream<'static, Answer> {
+        let actor = match self.domain.authenticate(&credentials(caller)).await {
+            Ok(actor) => actor,
+            Err(error) => return futures_util::stream::iter([Answer::refused(&error)]).boxed(),
+        };
+        let request = Request::new(document).variables(Variables::from_json(variables));
+        canopy_schema::execute_stream(&self.schema, request, actor)
+            .map(|response| Answer::new(serde_json::to_value(response).expect("a response is JSON")))
+            .boxed()
+    }
+
+    /// Publishes what the outbox holds.
+    pub(crate) async fn relay(&self) -> u64 {
+        let mut published = 0;
+        loop {
+            match self.domain.relay_outbox(1_000).await.expect("the relay works") {
+                0 => return published,
+                count => published += count,
+            }
+        }
+    }
+}
+
+/// The next item of a stream; `None` if it ended. Fails when nothing comes.
+pub(crate) async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
+    within("the next item of a stream", stream.next()).await
+}
+
+/// Waits for a future, but not for ever.
+pub(crate) async fn within<F: Future>(what: &str, future: F) -> F::Output {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("waited {PATIENCE:?} for {what}"),
+    }
+}
+
+/// Asks again and again until the answer is there.
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    within(what, async {
+        loop {
+            ticks.tick().await;
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+        }
+    })
+    .await
+}
+
+/// Writes the log of the house among a test's output where CANOPY_TEST_LOG says what of it, such as `debug`.
+fn log() {
+    use tracing_subscriber::util::SubscriberInitExt;
+    if let Ok(filter) = std::env::var("CANOPY_TEST_LOG") {
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_test_writer();
+        // All tests but the first find that it is done.
+        let _ = log.finish().try_init();
+    }
+}
+
+pub(crate) fn token_settings(secret: &str, audience: &str) -> TokenSettings {
+    TokenSettings {
+        secret: secret.as_bytes().to_vec(),
+        issuer: "canopy".to_owned(),
+        audience: audience.to_owned(),
+        lifetime: Duration::from_secs(900),
+    }
+}
+
+fn credentials(caller: &Caller) -> Credentials {
+    Credentials {
+        authorization: caller.authorization.clone(),
+        sub_account: caller.sub_account.clone(),
+    }
+}
+
+fn schema_settings() -> SchemaSettings {
+    SchemaSettings {
+        max_depth: 64,
+        max_complexity: 100_000,
+        introspection: true,
+    }
+}

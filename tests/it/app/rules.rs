@@ -1,0 +1,63 @@
+//! The sandbox for rules, one for the whole binary, and rules to put in it.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use canopy_domain::entity::rule_version::RuleKind;
+use canopy_domain::rules_host::{CompilerCommand, Host, HostSettings};
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::{Resolve, SourceMap};
+
+/// The sandbox. Rules are compiled by the `canopy` program, as in production.
+pub(crate) fn host() -> Host {
+    static HOST: OnceLock<Host> = OnceLock::new();
+    let make = || {
+        let compiler = CompilerCommand {
+            program: PathBuf::from(env!("CARGO_BIN_EXE_canopy")),
+            args: vec!["compile-rule".to_owned()],
+        };
+        Host::new(HostSettings::new(compiler)).expect("the sandbox can be set up")
+    };
+    HOST.get_or_init(make).clone()
+}
+
+/// A component made of WebAssembly text, as a compiler for a typed language makes it: a `(module` gets the types of
+/// the world; a `(component` is taken as it is.
+pub(crate) fn component(kind: RuleKind, text: &str) -> Vec<u8> {
+    let mut wasm = wat::parse_str(text).expect("the text is WebAssembly");
+    if !wasm.starts_with(CORE_MODULE) {
+        return wasm;
+    }
+    let mut resolve = Resolve::default();
+    let mut files = SourceMap::new();
+    files.push_str("pricing.wit", include_str!("../../../rules/wit/pricing.wit"));
+    files.push_str("limits.wit", include_str!("../../../rules/wit/limits.wit"));
+    let files = files
+        .parse()
+        .map_err(|(_, error)| error)
+        .expect("rules/wit parses");
+    let package = resolve.push_group(files).expect("rules/wit resolves");
+    let world = match kind {
+        RuleKind::Pricing => "pricing",
+        RuleKind::Limits => "limits",
+    };
+    let world = resolve
+        .select_world(&[package], Some(world))
+        .expect("the world is in rules/wit");
+    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8)
+        .expect("types can be embedded");
+    let mut encoder = ComponentEncoder::default()
+        .module(&wasm)
+        .expect("the module has the world's exports");
+    encoder.encode().expect("the module makes a component")
+}
+
+/// How each core module begins; a component has another number behind the magic.
+const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+/// A pricing rule that charges twice the quantity, in 60 lines of WebAssembly text. For a line of over two thousand
+/// units it does `when_large` first.
+pub(crate) fn doubling(when_large: &str) -> Vec<u8> {
+    let text = include_str!("../rules/doubling.wat").replace("(;when large;)", when_large);
+    component(RuleKind::Pricing, &text)
+}

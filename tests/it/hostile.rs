@@ -1,0 +1,278 @@
+//! Rules that mean harm end in RULE_FAILED, write nothing, and hold nobody else up.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use canopy_domain::entity::Role;
+use canopy_domain::entity::account::Model as Account;
+use canopy_domain::entity::rule_version::{FailurePolicy, RuleKind};
+use canopy_domain::rules::RuleSource;
+use futures_util::{FutureExt, StreamExt};
+use serde_json::{Value, json};
+
+use crate::app::rules::{component, doubling};
+use crate::app::{App, Caller};
+use crate::operations::{base64, event};
+
+/// The hostile rules by name, as text.
+fn hostile_rules() -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/hostile");
+    let files = fs::read_dir(folder).expect("the folder of hostile rules is there");
+    let mut rules = BTreeMap::new();
+    for file in files {
+        let path = file.expect("a file of the folder").path();
+        if path.extension().is_some_and(|extension| extension == "wat") {
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            rules.insert(name, fs::read_to_string(&path).expect("a text"));
+        }
+    }
+    for needed in [
+        "endless-loop",
+        "memory-growth",
+        "deep-recursion",
+        "huge-list",
+        "trap",
+        "invalid-utf8",
+        "unknown-import",
+    ] {
+        assert!(rules.contains_key(needed), "{needed} is missing");
+    }
+    rules
+}
+
+async fn two_tenants() -> (App, [(Account, Caller); 2]) {
+    let app = App::start().await;
+    let mut tenants = Vec::new();
+    for name in ["Good", "Bad"] {
+        let main = app.main_account(None, name, "pln_itellico").await;
+        app.unit_price(&main, "1").await;
+        let owner = app.member(&main, Role::Owner).await;
+        tenants.push((main, owner));
+    }
+    (app, tenants.try_into().expect("two tenants"))
+}
+
+fn upload(account: &Account, kind: &str, wasm: &[u8]) -> Value {
+    json!({
+        "accountId": account.id.as_str(), "kind": kind, "name": "hostile",
+        "source": {"wasm": base64(wasm)}, "configuration": {},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_rule_is_refused_while_others_work_and_nothing_is_written() {
+    let (app, [(good, good_owner), (bad, bad_owner)]) = two_tenants().await;
+    let client = app.subaccount(&good, "Client").await;
+    for (name, text) in hostile_rules() {
+        for (kind, label) in [(RuleKind::Pricing, "PRICING"), (RuleKind::Limits, "LIMITS")] {
+            let wasm = component(kind, &text);
+            let before = app.counts().await;
+            let answer = app.upload_rule(&bad_owner, upload(&bad, label, &wasm)).await;
+            assert_eq!(
+                answer.user_error(),
+                "RULE_FAILED",
+                "{name} as {label}: {:#}",
+                answer.0
+            );
+            assert_eq!(answer.payload()["ruleVersion"], Value::Null);
+            let message = answer.payload()["userErrors"][0]["message"].as_str().unwrap();
+            assert!(
+                !message.is_empty() && !message.contains("wasmtime"),
+                "{name}: {message}"
+            );
+            assert_eq!(app.counts().await, before, "{name} as {label} wrote something");
+        }
+    }
+    // The house is whole afterwards.
+    app.accepted(&app.record(&good_owner, &client, json!([event("after")])).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_are_served_while_a_hostile_rule_runs() {
+    let (app, [(good, good_owner), (bad, bad_owner)]) = two_tenants().await;
+    let client = app.subaccount(&good, "Client").await;
+    let rules = hostile_rules();
+    for name in [
+        "endless-loop",
+        "memory-growth",
+        "deep-recursion",
+        "allocation-loop",
+    ] {
+        let wasm = component(RuleKind::Pricing, &rules[name]);
+        let input = upload(&bad, "PRICING", &wasm);
+        // Each round: start a hostile upload, then let the other tenant's requests run beside it. It is the order of
+        // ends that counts: some request ends while the upload is still under way.
+        let mut served = 0;
+        let mut hostile = std::pin::pin!(app.upload_rule(&bad_owner, input).fuse());
+        let mut n = 0;
+        let answer = loop {
+            let key = format!("{name}-{n}");
+            let record = app.record(&good_owner, &client, json!([event(&key)]));
+            n += 1;
+            futures_util::select_biased! {
+                answer = hostile => break answer,
+                recorded = record.fuse() => {
+                    app.accepted(&recorded);
+                    served += 1;
+                }
+            }
+        };
+        assert_eq!(answer.user_error(), "RULE_FAILED", "{name}");
+        assert!(served > 0, "nobody was served while {name} ran");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_by_hand_prices_and_is_replaced_by_a_changed_one() {
+    let (app, [(main, owner), _]) = two_tenants().await;
+    let client = app.subaccount(&main, "Client").await;
+    app.upload_and_activate(&owner, upload(&main, "PRICING", &doubling("")))
+        .await;
+    let events = app.accepted(&app.record(&owner, &client, json!([event("a")])).await);
+    assert_eq!(events[0]["ratings"][0]["price"]["amount"], "2");
+    let text = include_str!("rules/doubling.wat")
+        .replace("(i64.const 2)", "(i64.const 3)")
+        .replace("(;when large;)", "");
+    let changed = component(RuleKind::Pricing, &text);
+    let rule = app
+        .upload_and_activate(&owner, upload(&main, "PRICING", &changed))
+        .await;
+    let events = app.accepted(&app.record(&owner, &client, json!([event("b")])).await);
+    assert_eq!(events[0]["ratings"][0]["price"]["amount"], "3");
+    assert_eq!(events[0]["ratings"][0]["ruleDigest"], rule["digest"]);
+}
+
+/// What a rule does with a large line, that it does not do with the sample of the trial.
+const TURNS: [(&str, &str); 3] = [
+    ("trap", "(unreachable)"),
+    ("endless loop", "(loop $for_ever (br $for_ever))"),
+    (
+        "memory growth",
+        "(loop $more (drop (memory.grow (i32.const 16))) (br $more))",
+    ),
+];
+
+fn large(key: &str) -> Value {
+    json!({"idempotencyKey": key, "meter": "minutes", "quantity": "5000"})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_turns_hostile_later_refuses_the_event_or_leaves_it_pending() {
+    for (turn, code) in TURNS {
+        let (app, [(main, owner), _]) = two_tenants().await;
+        let client = app.subaccount(&main, "Client").await;
+        let source = || RuleSource::Wasm(doubling(code));
+        app.live_rule(
+            &main,
+            RuleKind::Pricing,
+            source(),
+            json!({}),
+            Some(FailurePolicy::Deny),
+        )
+        .await;
+        app.accepted(&app.record(&owner, &client, json!([event("small")])).await);
+        let before = app.counts().await;
+        let answer = app.record(&owner, &client, json!([large("large")])).await;
+        let result = &answer.success()["results"][0];
+        assert_eq!(result["status"], "REJECTED", "{turn}");
+        assert_eq!(result["userErrors"][0]["code"], "RULE_FAILED", "{turn}");
+        assert_eq!(app.counts().await, before, "{turn} wrote something");
+
+        app.live_rule(
+            &main,
+            RuleKind::Pricing,
+            source(),
+            json!({}),
+            Some(FailurePolicy::KeepPending),
+        )
+        .await;
+        let postings = app.count("postings").await;
+        let events = app.accepted(&app.record(&owner, &client, json!([large("large")])).await);
+        assert_eq!(events[0]["ratingStatus"], "PENDING", "{turn}");
+        assert_eq!(app.count("postings").await, postings);
+        // The same batch's other lines have their price.
+        let events = app.accepted(
+            &app.record(&owner, &client, json!([large("larger"), event("fine")]))
+                .await,
+        );
+        assert_eq!(events[0]["ratingStatus"], "PENDING");
+        assert_eq!(events[1]["ratingStatus"], "RATED", "{turn}");
+        app.assert_counted_once().await;
+        app.assert_balanced().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limits_rule_that_fails_denies_and_writes_nothing() {
+    let (app, [(main, owner), _]) = two_tenants().await;
+    // It passes no trial, so it goes in past the checks, as a rule that turned hostile would.
+    let wasm = component(RuleKind::Limits, &hostile_rules()["trap"]);
+    let refused = app.upload_rule(&owner, upload(&main, "LIMITS", &wasm)).await;
+    assert_eq!(refused.user_error(), "RULE_FAILED");
+    app.tamper(
+        "UPDATE rule_versions SET configuration = '{\"max_depth\": \"not a number\"}' WHERE name = 'limits-by-plan'",
+    )
+    .await
+    .unwrap();
+    app.tamper("UPDATE plans SET limits_configuration = '{\"max_depth\": \"not a number\"}'")
+        .await
+        .unwrap();
+    let before = app.counts().await;
+    let input = json!({"parentId": main.id.as_str(), "name": "Client"});
+    assert_eq!(
+        app.create_subaccount(&owner, input).await.user_error(),
+        "RULE_FAILED"
+    );
+    assert_eq!(app.counts().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_rule_at_all_is_refused() {
+    let (app, [(main, owner), _]) = two_tenants().await;
+    let good = doubling("");
+    let truncated = &good[..good.len() / 2];
+    let empty_component = wat::parse_str("(component)").unwrap();
+    let empty_module = wat::parse_str("(module)").unwrap();
+    let noise: Vec<u8> = (0..4_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let large = vec![0; 2 << 20];
+    let before = app.counts().await;
+    for (what, wasm) in [
+        ("nothing", &[] as &[u8]),
+        ("noise", &noise),
+        ("half a rule", truncated),
+        ("an empty component", &empty_component),
+        ("a core module", &empty_module),
+        ("an ELF file", b"\x7fELF\x02\x01\x01"),
+        ("something large", &large),
+    ] {
+        let answer = app.upload_rule(&owner, upload(&main, "PRICING", wasm)).await;
+        assert_eq!(answer.user_error(), "RULE_FAILED", "{what}: {:#}", answer.0);
+    }
+    let answer = app.upload_rule(&owner, upload(&main, "LIMITS", &good)).await;
+    let code = answer.user_error().to_owned();
+    assert!(
+        ["RULE_FAILED", "BAD_USER_INPUT"].contains(&code.as_str()),
+        "a rule of the other kind: {code}"
+    );
+    assert_eq!(app.counts().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_hostile_uploads_at_once_end_and_leave_room() {
+    let (app, [(good, good_owner), (bad, bad_owner)]) = two_tenants().await;
+    let client = app.subaccount(&good, "Client").await;
+    let rules = hostile_rules();
+    let wasm = component(RuleKind::Pricing, &rules["endless-loop"]);
+    let storm = futures_util::stream::iter(0..8)
+        .map(|_| app.upload_rule(&bad_owner, upload(&bad, "PRICING", &wasm)))
+        .buffer_unordered(8)
+        .collect::<Vec<_>>();
+    let (answers, recorded) = tokio::join!(storm, app.record(&good_owner, &client, json!([event("calm")])));
+    for answer in answers {
+        assert_eq!(answer.user_error(), "RULE_FAILED");
+    }
+    app.accepted(&recorded);
+}

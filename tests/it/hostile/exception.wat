@@ -1,0 +1,4 @@
+;; expect: invalid at prepare
+;; Brings an exception.
+(component
+  (core module (tag)))

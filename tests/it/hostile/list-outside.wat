@@ -1,0 +1,24 @@
+;; expect: invalid_output at call
+;; Answers with a list that ends beyond its memory. The words fit the layout of both worlds.
+(module
+  (memory (export "memory") 1)
+  (global $next (mut i32) (i32.const 4096))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+    (global.set $next (i32.add (local.get $at) (local.get 3)))
+    (local.get $at))
+
+  ;; Answers with the address of the result.
+  (func $attack (result i32)
+    (i32.store (i32.const 1028) (i32.const 4096))
+    (i32.store (i32.const 1032) (i32.const 65528))
+    (i32.store (i32.const 1036) (i32.const 5000))
+    (i32.const 1024))
+
+  (func (export "canopy:rules/pricing-rule@1.0.0#price")
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (call $attack))
+  (func (export "canopy:rules/limits-rule@1.0.0#evaluate")
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (call $attack)))

@@ -1,0 +1,3 @@
+;; expect: wrong_world at prepare
+;; Exports nothing.
+(component)

@@ -1,0 +1,396 @@
+//! GraphQL over HTTP, WebSocket and SSE, the probes, and an end in good order.
+
+use canopy_domain::entity::Role;
+use canopy_domain::entity::account::Model as Account;
+use futures_util::SinkExt;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::app::process::Served;
+use crate::app::{App, Caller, next, within};
+use crate::operations::{USAGE_UPDATES, event};
+
+const NAME: &str = "query ($id: ID!) { account(id: $id) { name } }";
+
+struct House {
+    app: App,
+    main: Account,
+    owner: Caller,
+    server: Served,
+    client: Client,
+}
+
+async fn house() -> House {
+    let app = App::start().await;
+    let main = app.main_account(None, "Main", "pln_itellico").await;
+    let owner = app.member(&main, Role::Owner).await;
+    let server = Served::start(&app).await;
+    House {
+        app,
+        main,
+        owner,
+        server,
+        client: Client::new(),
+    }
+}
+
+impl House {
+    fn body(&self) -> Value {
+        json!({"query": NAME, "variables": {"id": self.main.id.as_str()}})
+    }
+
+    fn post(&self) -> reqwest::RequestBuilder {
+        let authorization = self.owner.authorization.as_deref().unwrap();
+        self.client
+            .post(self.server.url("/graphql"))
+            .header("authorization", authorization)
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, String, Value) {
+    let response = within("a response", request.send())
+        .await
+        .expect("the server answers");
+    let content_type = response
+        .headers()
+        .get("content-type")
+        .map(|value| value.to_str().unwrap().to_owned());
+    let status = response.status();
+    let text = within("a body", response.text()).await.expect("a body");
+    (
+        status,
+        content_type.unwrap_or_default(),
+        serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_is_answered_in_the_media_type_that_was_asked_for() {
+    let house = house().await;
+    for (accept, expected) in [
+        ("application/json", "application/json"),
+        (
+            "application/graphql-response+json",
+            "application/graphql-response+json",
+        ),
+        ("*/*", "application/json"),
+    ] {
+        let (status, content_type, body) =
+            answer(house.post().header("accept", accept).json(&house.body())).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(content_type.starts_with(expected), "{accept}: {content_type}");
+        assert_eq!(body["data"]["account"]["name"], "Main");
+    }
+    let (status, ..) = answer(house.post().header("accept", "text/html").json(&house.body())).await;
+    assert_eq!(status, StatusCode::NOT_ACCEPTABLE);
+    let text = house
+        .post()
+        .header("content-type", "text/plain")
+        .body(house.body().to_string());
+    assert_eq!(answer(text).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_get_reads_and_never_changes() {
+    let house = house().await;
+    let get = |document: &str| {
+        let variables = json!({"id": house.main.id.as_str()}).to_string();
+        let url = format!(
+            "{}?query={}&variables={}",
+            house.server.url("/graphql"),
+            encoded(document),
+            encoded(&variables)
+        );
+        house
+            .client
+            .get(url)
+            .header("authorization", house.owner.authorization.as_deref().unwrap())
+    };
+    let (status, _, body) = answer(get(NAME)).await;
+    assert_eq!(
+        (status, &body["data"]["account"]["name"]),
+        (StatusCode::OK, &json!("Main"))
+    );
+
+    let before = house.app.counts().await;
+    let mutation = "mutation { signIn(input: {email: \"a@b.c\", password: \"x\"}) { userErrors { code } } }";
+    let (status, ..) = answer(get(mutation)).await;
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(house.app.counts().await, before);
+    for method in [Method::PUT, Method::DELETE, Method::PATCH] {
+        let request = house.client.request(method, house.server.url("/graphql"));
+        assert_eq!(answer(request).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    }
+}
+
+/// A text as part of a query string.
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_credential_is_401_with_one_body_whatever_is_wrong() {
+    let house = house().await;
+    let mut bodies = Vec::new();
+    for authorization in [
+        "Bearer nonsense",
+        "Basic YTpi",
+        "Bearer ck_live_unknown",
+        "Bearer a.b.c",
+    ] {
+        let request = house
+            .client
+            .post(house.server.url("/graphql"))
+            .header("authorization", authorization);
+        let (status, _, body) = answer(request.json(&house.body())).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{authorization}");
+        bodies.push(body);
+    }
+    let expected = json!({"errors": [{
+        "message": "The credential is not valid.", "extensions": {"code": "UNAUTHENTICATED"},
+    }]});
+    assert!(bodies.iter().all(|body| *body == expected), "{bodies:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_a_graphql_request_is_a_4xx() {
+    let house = house().await;
+    let large = "x".repeat(3 << 20);
+    for (body, expected) in [
+        ("{", StatusCode::BAD_REQUEST),
+        ("[]", StatusCode::BAD_REQUEST),
+        ("{\"query\": 7}", StatusCode::BAD_REQUEST),
+        ("{\"variables\": {}}", StatusCode::BAD_REQUEST),
+        (large.as_str(), StatusCode::PAYLOAD_TOO_LARGE),
+    ] {
+        let request = house
+            .post()
+            .header("content-type", "application/json")
+            .body(body.to_owned());
+        let (status, ..) = answer(request).await;
+        assert_eq!(status, expected, "{}", &body[..body.len().min(40)]);
+    }
+    for (document, expected) in [
+        ("{ nothing }", StatusCode::BAD_REQUEST),
+        ("{ account(", StatusCode::BAD_REQUEST),
+    ] {
+        let request = house.post().header("accept", "application/graphql-response+json");
+        let (status, _, body) = answer(request.json(&json!({"query": document}))).await;
+        assert_eq!(status, expected, "{document}: {body}");
+    }
+    let deep = format!(
+        "{{ account {}id{} }}",
+        "{ parent ".repeat(40) + "{ ",
+        " }".repeat(41)
+    );
+    let (_, _, body) = answer(house.post().json(&json!({"query": deep}))).await;
+    assert!(
+        !body["errors"].as_array().unwrap().is_empty(),
+        "a document has a bound on its depth"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_probes_and_the_metrics_answer() {
+    let house = house().await;
+    answer(house.post().json(&house.body())).await;
+    for path in ["/healthz", "/readyz"] {
+        let (status, ..) = answer(house.client.get(house.server.url(path))).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+    }
+    let (status, _, body) = answer(house.client.get(house.server.url("/metrics"))).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(
+        body.as_str().unwrap().contains("canopy_graphql_operations_total"),
+        "{body}"
+    );
+    let (status, ..) = answer(house.client.get(house.server.url("/nowhere"))).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+
+async fn open_socket(house: &House, init: Value) -> Socket {
+    let url = house.server.url("/graphql/ws").replace("http://", "ws://");
+    let mut request = url.into_client_request().expect("a URL");
+    let protocol = "graphql-transport-ws".parse().expect("a header value");
+    request.headers_mut().insert("sec-websocket-protocol", protocol);
+    let connected = within("a socket", tokio_tungstenite::connect_async(request)).await;
+    let (mut socket, _) = connected.expect("the server takes sockets");
+    send(&mut socket, json!({"type": "connection_init", "payload": init})).await;
+    socket
+}
+
+async fn send(socket: &mut Socket, message: Value) {
+    socket
+        .send(Message::text(message.to_string()))
+        .await
+        .expect("the socket is open");
+}
+
+/// The next message of the protocol, or the code with which the server closed.
+async fn receive(socket: &mut Socket) -> Result<Value, u16> {
+    loop {
+        match next(socket)
+            .await
+            .expect("a message")
+            .expect("the socket is open")
+        {
+            Message::Text(text) => return Ok(serde_json::from_str(&text).expect("JSON")),
+            Message::Close(frame) => return Err(frame.map_or(1005, |frame| frame.code.into())),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn updates_arrive_on_a_websocket_and_the_socket_ends_with_the_server() {
+    let mut house = house().await;
+    let mut socket = open_socket(&house, json!({"authorization": house.owner.authorization})).await;
+    assert_eq!(receive(&mut socket).await.unwrap()["type"], "connection_ack");
+    let variables = json!({"account": house.main.id.as_str(), "below": true});
+    let subscribe =
+        json!({"id": "1", "type": "subscribe", "payload": {"query": USAGE_UPDATES, "variables": variables}});
+    send(&mut socket, subscribe).await;
+    // A query on the same socket is answered after the subscription was taken in.
+    let query = json!({"id": "2", "type": "subscribe", "payload": house.body()});
+    send(&mut socket, query).await;
+    assert_eq!(
+        receive(&mut socket).await.unwrap()["payload"]["data"]["account"]["name"],
+        "Main"
+    );
+    assert_eq!(
+        receive(&mut socket).await.unwrap(),
+        json!({"id": "2", "type": "complete"})
+    );
+
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(50));
+    let mut sent = 0;
+    let update = loop {
+        tokio::select! {
+            biased;
+            message = receive(&mut socket) => break message.unwrap(),
+            _ = ticks.tick() => {
+                sent += 1;
+                let batch = json!([event(&format!("live-{sent}"))]);
+                house.app.accepted(&house.app.record(&house.owner, &house.main, batch).await);
+            }
+        }
+    };
+    assert_eq!((&update["id"], &update["type"]), (&json!("1"), &json!("next")));
+    let told = &update["payload"]["data"]["usageUpdates"];
+    assert_eq!(told["kind"], "RECORDED");
+    assert_eq!(told["event"]["account"]["id"], house.main.id.as_str());
+
+    house.server.stop();
+    let code = loop {
+        match receive(&mut socket).await {
+            Ok(_) => {}
+            Err(code) => break code,
+        }
+    };
+    assert_eq!(code, 1001, "the server says that it goes away");
+    house.server.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_with_a_bad_credential_is_closed() {
+    let house = house().await;
+    let mut socket = open_socket(&house, json!({"authorization": "Bearer nonsense"})).await;
+    assert_eq!(receive(&mut socket).await, Err(4403));
+    let mut socket = open_socket(&house, json!({})).await;
+    assert_eq!(receive(&mut socket).await.unwrap()["type"], "connection_ack");
+    send(
+        &mut socket,
+        json!({"id": "1", "type": "subscribe", "payload": house.body()}),
+    )
+    .await;
+    let message = receive(&mut socket).await.unwrap();
+    assert!(message.to_string().contains("UNAUTHENTICATED"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn updates_arrive_as_server_sent_events() {
+    let house = house().await;
+    let variables = json!({"account": house.main.id.as_str(), "below": true});
+    let request = house
+        .client
+        .post(house.server.url("/graphql/stream"))
+        .header("accept", "text/event-stream")
+        .header("authorization", house.owner.authorization.as_deref().unwrap())
+        .json(&json!({"query": USAGE_UPDATES, "variables": variables}));
+    let mut response = within("the head of the stream", request.send())
+        .await
+        .expect("the server answers");
+    assert_eq!(response.status(), StatusCode::OK);
+    let mut text = String::new();
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(50));
+    let mut sent = 0;
+    while !text.contains("\"RECORDED\"") {
+        tokio::select! {
+            biased;
+            chunk = within("a part of the stream", response.chunk()) => {
+                let chunk = chunk.expect("the stream is whole").expect("the stream goes on");
+                text += std::str::from_utf8(&chunk).expect("text");
+            }
+            _ = ticks.tick() => {
+                sent += 1;
+                let batch = json!([event(&format!("live-{sent}"))]);
+                house.app.accepted(&house.app.record(&house.owner, &house.main, batch).await);
+            }
+        }
+    }
+    assert!(text.contains("event: next\ndata: {"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_have_an_id_and_a_refusal_tells_nothing_of_the_inside() {
+    let house = house().await;
+    let response = house.post().json(&house.body()).send().await.unwrap();
+    let id = response
+        .headers()
+        .get("x-request-id")
+        .expect("an id")
+        .to_str()
+        .unwrap()
+        .to_owned();
+    assert!(!id.is_empty());
+    house.app.tamper("DROP TABLE usage_aggregates").await.unwrap();
+    let query = json!({
+        "query": "query ($id: ID!) { account(id: $id) { usage { totals { meter } } } }",
+        "variables": {"id": house.main.id.as_str()},
+    });
+    let (_, _, body) = answer(house.post().json(&query)).await;
+    let error = &body["errors"][0];
+    assert_eq!(error["message"], "Something went wrong on our side.");
+    assert_eq!(error["extensions"]["code"], "INTERNAL");
+    assert!(error["extensions"]["requestId"].is_string(), "{error}");
+    assert!(!body.to_string().contains("usage_aggregates"), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_of_a_lone_reader_are_read_to_the_end() {
+    // A stream of a query has one answer and an end.
+    let house = house().await;
+    let request = house
+        .client
+        .post(house.server.url("/graphql/stream"))
+        .header("accept", "text/event-stream")
+        .header("authorization", house.owner.authorization.as_deref().unwrap())
+        .json(&house.body());
+    let (status, content_type, body) = answer(request).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(content_type.starts_with("text/event-stream"));
+    let text = body.as_str().unwrap();
+    assert!(
+        text.contains("event: next") && text.contains("event: complete"),
+        "{text}"
+    );
+}

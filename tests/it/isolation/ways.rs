@@ -1,0 +1,132 @@
+//! Every way in which an id comes into Canopy from outside.
+
+use serde_json::{Value, json};
+
+/// Where an id goes in: the operation, the path of the id in its variables, and variables that are good otherwise.
+pub(super) struct Way {
+    pub(super) field: &'static str,
+    pub(super) document: String,
+    pub(super) at: &'static str,
+    /// What the id is of.
+    pub(super) kind: &'static str,
+    /// `@account` stands for an account that the asker may see, `@below` for one below it.
+    pub(super) variables: Value,
+}
+
+/// Every way in.
+pub(super) fn ways() -> Vec<Way> {
+    let mut ways = reading();
+    ways.extend(accounts());
+    ways.extend(usage());
+    ways.extend(rules());
+    ways
+}
+
+fn reading() -> Vec<Way> {
+    let way = |field, document: &str, at, kind, variables| Way {
+        field,
+        document: document.to_owned(),
+        at,
+        kind,
+        variables,
+    };
+    let node = |kind| {
+        let document = "query ($id: ID!) { node(id: $id) { id } }";
+        way("node", document, "/id", kind, json!({"id": ""}))
+    };
+    let account = "query ($id: ID!) { account(id: $id) { id } }";
+    let nodes = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }";
+    let updates = "subscription ($id: ID!) { usageUpdates(accountId: $id) { cursor } }";
+    let mut ways = vec![
+        way("account", account, "/id", "acc", json!({"id": ""})),
+        way("nodes", nodes, "/ids/0", "acc", json!({"ids": [""]})),
+        way("usageUpdates", updates, "/id", "acc", json!({"id": ""})),
+    ];
+    ways.extend(["acc", "evt", "rat", "mem", "rul"].map(node));
+    ways
+}
+
+/// A mutation that answers `selection`.
+fn mutation(field: &'static str, selection: &str, at: &'static str, kind: &'static str, input: Value) -> Way {
+    let name = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
+    let errors = "userErrors { field message code }";
+    let selection = selection.replace("ERRORS", errors);
+    Way {
+        field,
+        document: format!(
+            "mutation ($input: {name}!) {{ {field}(input: $input) {{ {selection} {errors} }} }}"
+        ),
+        at,
+        kind,
+        variables: json!({"input": input}),
+    }
+}
+
+fn accounts() -> Vec<Way> {
+    let create = |at, kind, input| mutation("createSubaccount", "subaccount { id }", at, kind, input);
+    let update = |at, kind, input| mutation("updateSubaccount", "subaccount { id }", at, kind, input);
+    let permissions = json!([{"key": "TASKS", "level": "NONE"}]);
+    vec![
+        create("/input/parentId", "acc", json!({"parentId": "", "name": "Name"})),
+        create(
+            "/input/planId",
+            "pln",
+            json!({"parentId": "@account", "name": "Name", "planId": ""}),
+        ),
+        update("/input/id", "acc", json!({"id": "", "name": "Name"})),
+        update("/input/planId", "pln", json!({"id": "@below", "planId": ""})),
+        mutation(
+            "setPermissions",
+            "account { id }",
+            "/input/accountId",
+            "acc",
+            json!({"accountId": "", "permissions": permissions}),
+        ),
+    ]
+}
+
+fn usage() -> Vec<Way> {
+    let record = |at, account: &str, below: Option<&str>| {
+        let mut event = json!({"idempotencyKey": "k", "meter": "m", "quantity": "1"});
+        if let Some(below) = below {
+            event["accountId"] = json!(below);
+        }
+        let input = json!({"accountId": account, "events": [event]});
+        mutation("recordUsage", "results { status ERRORS }", at, "acc", input)
+    };
+    vec![
+        record("/input/accountId", "", None),
+        record("/input/events/0/accountId", "@account", Some("")),
+    ]
+}
+
+fn rules() -> Vec<Way> {
+    let upload = |at, kind, account: &str, source: Value| {
+        let input = json!({
+            "accountId": account, "kind": "PRICING", "name": "x", "source": source,
+            "configuration": {"meters": {"*": {"unit_price": "1"}}},
+        });
+        mutation("uploadRule", "ruleVersion { id }", at, kind, input)
+    };
+    vec![
+        upload(
+            "/input/accountId",
+            "acc",
+            "",
+            json!({"builtin": "tiered-pricing"}),
+        ),
+        upload(
+            "/input/source/ruleVersionId",
+            "rul",
+            "@account",
+            json!({"ruleVersionId": ""}),
+        ),
+        mutation(
+            "activateRule",
+            "ruleVersion { id }",
+            "/input/ruleVersionId",
+            "rul",
+            json!({"ruleVersionId": ""}),
+        ),
+    ]
+}

@@ -1,0 +1,24 @@
+//! The features of Canopy, proved through GraphQL. One binary: a file is a feature, and each test has a database of
+//! its own, so that all of them run beside each other on SQLite or on PostgreSQL.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may stop at the first surprise, and so may what only tests call"
+)]
+
+mod accounts;
+mod app;
+mod breaking;
+mod credentials;
+mod funding;
+mod guards;
+mod hostile;
+mod http;
+mod isolation;
+mod killed;
+mod operations;
+mod permissions;
+mod pricing;
+mod statements;
+mod subscriptions;
+mod usage;

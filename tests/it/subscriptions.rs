@@ -1,0 +1,282 @@
+//! Usage arrives live, in order, once, and only at those who may see it.
+
+use std::time::Duration;
+
+use canopy_domain::entity::account::Model as Account;
+use canopy_domain::entity::{ApiKeyId, Role};
+use futures_util::stream::BoxStream;
+use serde_json::{Value, json};
+
+use crate::app::{Answer, App, Caller, next};
+use crate::operations::{USAGE_UPDATES, event};
+
+struct House {
+    app: App,
+    main: Account,
+    client: Account,
+    sibling: Account,
+    owner: Caller,
+}
+
+async fn house() -> House {
+    let app = App::start().await;
+    let main = app.main_account(None, "Main", "pln_itellico").await;
+    let client = app.subaccount(&main, "Client").await;
+    let sibling = app.subaccount(&main, "Sibling").await;
+    app.unit_price(&main, "1").await;
+    let owner = app.member(&main, Role::Owner).await;
+    House {
+        app,
+        main,
+        client,
+        sibling,
+        owner,
+    }
+}
+
+async fn watch(
+    app: &App,
+    caller: &Caller,
+    account: &Account,
+    below: bool,
+    after: Option<&str>,
+) -> BoxStream<'static, Answer> {
+    let variables = json!({"account": account.id.as_str(), "below": below, "after": after});
+    app.subscribe(caller, USAGE_UPDATES, variables).await
+}
+
+/// Records one event per key, and publishes.
+async fn record(house: &House, account: &Account, keys: &[&str]) {
+    let batch: Vec<_> = keys.iter().map(|key| event(key)).collect();
+    house
+        .app
+        .accepted(&house.app.record(&house.owner, account, json!(batch)).await);
+    house.app.relay().await;
+}
+
+/// The next updates: the keys of their events, and the last cursor.
+async fn receive(stream: &mut BoxStream<'static, Answer>, count: usize) -> (Vec<String>, String) {
+    let (mut keys, mut cursor) = (Vec::new(), String::new());
+    for _ in 0..count {
+        let update = next(stream).await.expect("the stream goes on");
+        keys.push(update.text("/usageUpdates/event/idempotencyKey"));
+        cursor = update.text("/usageUpdates/cursor");
+    }
+    (keys, cursor)
+}
+
+/// A cursor from which nothing is missed: a stream without one begins at some instant after it was opened, so this
+/// records markers until the stream tells the last of them.
+async fn now(app: &App, caller: &Caller, account: &Account) -> String {
+    let mut stream = watch(app, caller, account, false, None).await;
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let mut markers = 0;
+    loop {
+        tokio::select! {
+            biased;
+            update = next(&mut stream) => {
+                let update = update.expect("the stream goes on");
+                if update.text("/usageUpdates/event/idempotencyKey") == format!("marker-{markers}") {
+                    return update.text("/usageUpdates/cursor");
+                }
+            }
+            _ = ticks.tick() => {
+                markers += 1;
+                app.accepted(&app.record(caller, account, json!([event(&format!("marker-{markers}"))])).await);
+                app.relay().await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn updates_come_in_the_order_of_recording_with_a_cursor_each() {
+    let house = house().await;
+    let start = now(&house.app, &house.owner, &house.client).await;
+    let mut stream = watch(&house.app, &house.owner, &house.client, false, Some(&start)).await;
+    let keys: Vec<String> = (0..20).map(|n| format!("k{n:02}")).collect();
+    for key in &keys {
+        record(&house, &house.client, &[key]).await;
+    }
+    let mut cursors = std::collections::HashSet::new();
+    for key in &keys {
+        let (received, cursor) = receive(&mut stream, 1).await;
+        assert_eq!(received, [key.as_str()]);
+        assert!(cursors.insert(cursor), "a cursor is used twice");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_resumes_behind_its_cursor_without_gap_or_duplicate_across_a_restart() {
+    let house = house().await;
+    record(&house, &house.client, &["a"]).await;
+    let start = now(&house.app, &house.owner, &house.client).await;
+    record(&house, &house.client, &["b", "c", "d"]).await;
+    let mut stream = watch(&house.app, &house.owner, &house.client, false, Some(&start)).await;
+    let (keys, cursor) = receive(&mut stream, 2).await;
+    assert_eq!(keys, ["b", "c"]);
+    drop(stream);
+    record(&house, &house.client, &["e"]).await;
+
+    let restarted = App::on(std::sync::Arc::clone(&house.app.database)).await;
+    let mut stream = watch(&restarted, &house.owner, &house.client, false, Some(&cursor)).await;
+    let (keys, _) = receive(&mut stream, 2).await;
+    assert_eq!(keys, ["d", "e"]);
+    let batch = json!([event("f"), event("g")]);
+    restarted.accepted(&restarted.record(&house.owner, &house.client, batch).await);
+    restarted.relay().await;
+    let (keys, cursor) = receive(&mut stream, 2).await;
+    assert_eq!(keys, ["f", "g"]);
+
+    // The same cursor leads to the same place, as often as it is given.
+    let mut again = watch(&restarted, &house.owner, &house.client, false, Some(&start)).await;
+    let (keys, last) = receive(&mut again, 6).await;
+    assert_eq!(keys, ["b", "c", "d", "e", "f", "g"]);
+    assert_eq!(last, cursor);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn descendants_are_heard_when_asked_for_and_siblings_never() {
+    let house = house().await;
+    let branch = house.app.subaccount(&house.client, "Branch").await;
+    let start = now(&house.app, &house.owner, &house.main).await;
+    for (account, keys) in [
+        (&house.sibling, ["s1", "s2"]),
+        (&branch, ["b1", "b2"]),
+        (&house.client, ["c1", "c2"]),
+    ] {
+        record(&house, account, &keys).await;
+    }
+    record(&house, &house.main, &["m1"]).await;
+    let inside = house.app.member(&house.client, Role::Owner).await;
+    let cases = [
+        (&house.owner, &house.client, false, vec!["c1", "c2", "c3"]),
+        (
+            &house.owner,
+            &house.client,
+            true,
+            vec!["b1", "b2", "c1", "c2", "b3", "c3"],
+        ),
+        (
+            &inside,
+            &house.client,
+            true,
+            vec!["b1", "b2", "c1", "c2", "b3", "c3"],
+        ),
+        (&house.owner, &house.sibling, true, vec!["s1", "s2", "s3"]),
+        (&house.owner, &house.main, false, vec!["m1"]),
+        (
+            &house.owner,
+            &house.main,
+            true,
+            vec!["s1", "s2", "b1", "b2", "c1", "c2", "m1", "s3", "b3", "c3"],
+        ),
+    ];
+    let mut streams = Vec::new();
+    for (caller, account, below, _) in &cases {
+        streams.push(watch(&house.app, caller, account, *below, Some(&start)).await);
+    }
+    for (account, key) in [(&house.sibling, "s3"), (&branch, "b3"), (&house.client, "c3")] {
+        record(&house, account, &[key]).await;
+    }
+    for (stream, (_, account, below, expected)) in streams.iter_mut().zip(cases) {
+        let (keys, _) = receive(stream, expected.len()).await;
+        assert_eq!(keys, expected, "{} {below}", account.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_is_rated_later_is_told_twice() {
+    let app = App::start().await;
+    let main = app.main_account(None, "Main", "pln_itellico").await;
+    let client = app.subaccount(&main, "Client").await;
+    let owner = app.member(&main, Role::Owner).await;
+    let start = now(&app, &owner, &client).await;
+    let mut stream = watch(&app, &owner, &client, false, Some(&start)).await;
+    app.tamper("UPDATE usage_events SET rating_status = 'RATED'")
+        .await
+        .unwrap();
+    app.accepted(&app.record(&owner, &client, json!([event("a")])).await);
+    app.relay().await;
+    let first = next(&mut stream).await.unwrap();
+    assert_eq!(first.at("/usageUpdates/kind"), "RECORDED");
+    assert_eq!(first.at("/usageUpdates/event/ratingStatus"), "PENDING");
+    app.unit_price(&main, "1").await;
+    app.domain.rate_pending(10).await.unwrap();
+    app.relay().await;
+    let second = next(&mut stream).await.unwrap();
+    assert_eq!(second.at("/usageUpdates/kind"), "RATED");
+    assert_eq!(second.at("/usageUpdates/event/ratingStatus"), "RATED");
+    assert_eq!(
+        second.at("/usageUpdates/event/id"),
+        first.at("/usageUpdates/event/id")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_ends_its_stream() {
+    let house = house().await;
+    let key = house.app.full_api_key(&house.main).await;
+    let id = house
+        .app
+        .run(&key, "{ me { apiKey { id } } }", json!({}))
+        .await
+        .text("/me/apiKey/id");
+    let start = now(&house.app, &key, &house.client).await;
+    let mut stream = watch(&house.app, &key, &house.client, false, Some(&start)).await;
+    record(&house, &house.client, &["a"]).await;
+    assert_eq!(receive(&mut stream, 1).await.0, ["a"]);
+
+    let id = ApiKeyId::parse(&id).unwrap();
+    house
+        .app
+        .domain
+        .revoke_api_key(&house.app.system(&house.main), &id)
+        .await
+        .unwrap();
+    record(&house, &house.client, &["b"]).await;
+    let last = next(&mut stream).await;
+    if let Some(last) = last {
+        assert_eq!(
+            last.code(),
+            "UNAUTHENTICATED",
+            "nothing is told after the key is gone"
+        );
+        assert!(next(&mut stream).await.is_none(), "the stream ends");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_what_one_may_not_see_is_refused() {
+    let house = house().await;
+    let stranger = house.app.main_account(None, "Stranger", "pln_itellico").await;
+    let viewer = house.app.member(&house.main, Role::Viewer).await;
+    let first = async |caller: &Caller, account: &str, after: Value| {
+        let variables = json!({"account": account, "below": true, "after": after});
+        let mut stream = house.app.subscribe(caller, USAGE_UPDATES, variables).await;
+        let refusal = next(&mut stream).await.expect("a refusal is told");
+        assert!(next(&mut stream).await.is_none(), "and then the stream ends");
+        refusal
+    };
+    let expected = first(&house.owner, "acc_01jd0000000000000000000000", Value::Null).await;
+    assert_eq!(expected.code(), "NOT_FOUND");
+    for account in [stranger.id.as_str(), "nonsense"] {
+        assert_eq!(first(&house.owner, account, Value::Null).await, expected);
+    }
+    assert_eq!(
+        first(&viewer, house.main.id.as_str(), Value::Null).await.code(),
+        "FORBIDDEN"
+    );
+    assert_eq!(
+        first(&Caller::nobody(), house.main.id.as_str(), Value::Null)
+            .await
+            .code(),
+        "UNAUTHENTICATED"
+    );
+    assert_eq!(
+        first(&house.owner, house.main.id.as_str(), json!("nonsense"))
+            .await
+            .code(),
+        "BAD_USER_INPUT"
+    );
+}
