@@ -27,12 +27,18 @@ pub struct Replayable<T> {
 impl<T> Replayable<T> {
     /// An answer that is given for the first time.
     pub(crate) fn fresh(value: T) -> Self {
-        Self { value, replayed: false }
+        Self {
+            value,
+            replayed: false,
+        }
     }
 
     /// An answer that was given before.
     pub(crate) fn replayed(value: T) -> Self {
-        Self { value, replayed: true }
+        Self {
+            value,
+            replayed: true,
+        }
     }
 }
 

@@ -71,8 +71,11 @@ impl Domain {
         actor: &Actor,
         page: &PageArgs,
     ) -> Result<crate::Page<AccessibleAccount>> {
-        let granted: HashSet<AccountId> =
-            actor.grants().iter().map(|grant| grant.account_id.clone()).collect();
+        let granted: HashSet<AccountId> = actor
+            .grants()
+            .iter()
+            .map(|grant| grant.account_id.clone())
+            .collect();
         let accounts = self.granted_accounts(actor, &granted).await?;
         let Principal::User(user_id) = actor.principal() else {
             return Ok(of_grants(accounts, page));
@@ -132,10 +135,7 @@ impl Domain {
 }
 
 /// The page of an actor without memberships; an API key has one account.
-fn of_grants(
-    accounts: HashMap<AccountId, AccountView>,
-    args: &PageArgs,
-) -> crate::Page<AccessibleAccount> {
+fn of_grants(accounts: HashMap<AccountId, AccountView>, args: &PageArgs) -> crate::Page<AccessibleAccount> {
     let total = accounts.len() as u64;
     let rows = accounts
         .into_iter()

@@ -11,7 +11,7 @@ pub(crate) fn statement(backend: DbBackend, sql: &str, values: impl IntoIterator
     Statement::from_sql_and_values(backend, spell(backend, sql), values)
 }
 
-/// A list of texts as one parameter.
+/// A list of texts, or of pairs of texts, as one parameter.
 pub(crate) fn list<T: serde::Serialize>(texts: impl IntoIterator<Item = T>) -> Value {
     let texts: Vec<serde_json::Value> = texts
         .into_iter()

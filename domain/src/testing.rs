@@ -12,7 +12,8 @@ use canopy_entity::{
 use canopy_migrations::{Migrator, MigratorTrait};
 use canopy_rules_host::{CompilerCommand, Host, HostSettings};
 use sea_orm::{
-    ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, EntityTrait, IntoActiveModel,
+    ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, EntityTrait,
+    IntoActiveModel,
 };
 
 use crate::accounts::{CreateSubaccount, NewRoot};
@@ -106,7 +107,11 @@ impl TestDatabase {
             currency: "USD".into(),
             plan_id: Some(plan.clone()),
             plan_inherited: false,
-            billing_mode: if kind == AccountKind::Subaccount { BillingMode::Parent } else { BillingMode::Own },
+            billing_mode: if kind == AccountKind::Subaccount {
+                BillingMode::Parent
+            } else {
+                BillingMode::Own
+            },
             credit_mode: CreditMode::Manual,
             external_ref: None,
             created_at: time::now(),
@@ -185,7 +190,10 @@ impl TestDomain {
         let user = self.domain.create_user(&email, "A person", None).await.unwrap();
         let system = self.domain.system_actor(&account.id, &account.path);
         let view = self.domain.account(&system, &account.id).await.unwrap();
-        self.domain.add_member(&system, &view, &user.id, role).await.unwrap();
+        self.domain
+            .add_member(&system, &view, &user.id, role)
+            .await
+            .unwrap();
         let token = self.domain.issue_token(&user.id, None).await.unwrap().token;
         (user.id, credentials(&token))
     }
@@ -232,7 +240,14 @@ fn rule_compiler() -> std::path::PathBuf {
     let program = tests.ancestors().nth(2).unwrap().join("canopy-rule-compiler");
     if !program.exists() {
         let built = std::process::Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "canopy-rules-host", "--bin", "canopy-rule-compiler"])
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "canopy-rules-host",
+                "--bin",
+                "canopy-rule-compiler",
+            ])
             .status()
             .unwrap();
         assert!(built.success(), "the compiler of rules could not be built");

@@ -110,7 +110,10 @@ fn could_not_serialize(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| {
         // serialization_failure and deadlock_detected of PostgreSQL; BUSY, BUSY_RECOVERY, BUSY_SNAPSHOT and LOCKED
         // of SQLite.
-        matches!(code.as_str(), "40001" | "40P01" | "5" | "261" | "517" | "6" | "262")
+        matches!(
+            code.as_str(),
+            "40001" | "40P01" | "5" | "261" | "517" | "6" | "262"
+        )
     })
 }
 
@@ -130,7 +133,10 @@ fn database_code(error: &DbErr) -> Option<String> {
 
 /// True if `error` says that a row breaks a unique index.
 pub(crate) fn breaks_uniqueness(error: &DbErr) -> bool {
-    matches!(error.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_)))
+    matches!(
+        error.sql_err(),
+        Some(sea_orm::SqlErr::UniqueConstraintViolation(_))
+    )
 }
 
 #[cfg(test)]
@@ -189,7 +195,12 @@ mod tests {
                         .one(txn)
                         .await?
                         .unwrap();
-                    let counted = row.name.trim_start_matches("Platform account ").parse().unwrap_or(0) + 1;
+                    let counted = row
+                        .name
+                        .trim_start_matches("Platform account ")
+                        .parse()
+                        .unwrap_or(0)
+                        + 1;
                     let mut row = row.into_active_model();
                     row.name = Set(format!("Platform account {counted}"));
                     account::Entity::update(row).exec(txn).await?;
@@ -197,8 +208,14 @@ mod tests {
                 })
             })
         };
-        futures_util::future::try_join_all((0..16).map(|_| add_one())).await.unwrap();
-        let row = account::Entity::find_by_id(id.clone()).one(db).await.unwrap().unwrap();
+        futures_util::future::try_join_all((0..16).map(|_| add_one()))
+            .await
+            .unwrap();
+        let row = account::Entity::find_by_id(id.clone())
+            .one(db)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(row.name, "Platform account 16");
     }
 }

@@ -11,7 +11,7 @@ use canopy_domain::rules::RuleSource;
 use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
-use crate::app::rules::{component, doubling};
+use crate::app::rules::{component, doubling, unlimited};
 use crate::app::{App, Caller};
 use crate::operations::{base64, event};
 
@@ -204,27 +204,46 @@ async fn a_rule_that_turns_hostile_later_refuses_the_event_or_leaves_it_pending(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limits_rule_that_fails_denies_and_writes_nothing() {
+async fn a_limits_rule_that_turns_hostile_later_denies_and_writes_nothing() {
+    for (turn, code) in TURNS {
+        let (app, [(main, owner), _]) = two_tenants().await;
+        app.upload_and_activate(&owner, upload(&main, "LIMITS", &unlimited("")))
+            .await;
+        let input = |name: &str| json!({"parentId": main.id.as_str(), "name": name});
+        app.create_subaccount(&owner, input("First")).await.success();
+
+        app.upload_and_activate(&owner, upload(&main, "LIMITS", &unlimited(code)))
+            .await;
+        let before = app.counts().await;
+        let answer = app.create_subaccount(&owner, input("Second")).await;
+        assert_eq!(answer.user_error(), "RULE_FAILED", "{turn}");
+        assert_eq!(app.counts().await, before, "{turn} wrote something");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limits_rule_that_turned_hostile_takes_no_limits_from_its_siblings() {
     let (app, [(main, owner), _]) = two_tenants().await;
-    // It passes no trial, so it goes in past the checks, as a rule that turned hostile would.
-    let wasm = component(RuleKind::Limits, &hostile_rules()["trap"]);
-    let refused = app.upload_rule(&owner, upload(&main, "LIMITS", &wasm)).await;
-    assert_eq!(refused.user_error(), "RULE_FAILED");
-    app.tamper(
-        "UPDATE rule_versions SET configuration = '{\"max_depth\": \"not a number\"}' WHERE name = 'limits-by-plan'",
-    )
-    .await
-    .unwrap();
-    app.tamper("UPDATE plans SET limits_configuration = '{\"max_depth\": \"not a number\"}'")
-        .await
-        .unwrap();
-    let before = app.counts().await;
-    let input = json!({"parentId": main.id.as_str(), "name": "Client"});
-    assert_eq!(
-        app.create_subaccount(&owner, input).await.user_error(),
-        "RULE_FAILED"
-    );
-    assert_eq!(app.counts().await, before);
+    let calm = app.subaccount(&main, "Calm").await;
+    let wild = app.subaccount(&main, "Wild").await;
+    let wild_owner = app.member(&wild, Role::Owner).await;
+    app.upload_and_activate(&wild_owner, upload(&wild, "LIMITS", &unlimited("(unreachable)")))
+        .await;
+    let document = "query ($id: ID!) {
+      account(id: $id) { subaccounts { nodes { id limits { resources { resource } } } } }
+    }";
+    let answer = app.run(&owner, document, json!({"id": main.id.as_str()})).await;
+    let nodes = answer.0["data"]["account"]["subaccounts"]["nodes"]
+        .as_array()
+        .expect("both are listed")
+        .clone();
+    for node in nodes {
+        let shown = !node["limits"].is_null();
+        assert_eq!(shown, node["id"] == calm.id.as_str(), "{:#}", answer.0);
+    }
+    assert_eq!(answer.codes(), ["RULE_FAILED"]);
+    let input = json!({"parentId": calm.id.as_str(), "name": "Below"});
+    app.create_subaccount(&owner, input).await.success();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,17 +70,18 @@ async fn receive(stream: &mut BoxStream<'static, Answer>, count: usize) -> (Vec<
 async fn now(app: &App, caller: &Caller, account: &Account) -> String {
     let mut stream = watch(app, caller, account, false, None).await;
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
-    let mut markers = 0;
+    let (mut markers, mut heard) = (0, false);
     loop {
         tokio::select! {
             biased;
             update = next(&mut stream) => {
+                heard = true;
                 let update = update.expect("the stream goes on");
                 if update.text("/usageUpdates/event/idempotencyKey") == format!("marker-{markers}") {
                     return update.text("/usageUpdates/cursor");
                 }
             }
-            _ = ticks.tick() => {
+            _ = ticks.tick(), if !heard => {
                 markers += 1;
                 app.accepted(&app.record(caller, account, json!([event(&format!("marker-{markers}"))])).await);
                 app.relay().await;

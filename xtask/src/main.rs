@@ -13,7 +13,7 @@ mod steps;
 mod suite;
 mod tools;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -51,6 +51,12 @@ enum Task {
     /// Build the guests and write rules/builtin/*.wasm with the digest of their sources.
     #[command(after_help = "Example:\n  cargo xtask rules --check")]
     Rules(Check),
+    /// Build a rule of your own with the Rust SDK: the package in FOLDER becomes FOLDER/<package>.wasm.
+    #[command(after_help = "Example:\n  cargo xtask rule rules/examples/night-rate")]
+    Rule {
+        /// The folder of its Cargo.toml.
+        folder: PathBuf,
+    },
     /// Fetch GraphiQL's browser build from npm into target/graphiql, where the server looks for it.
     #[command(after_help = "Example:\n  cargo xtask graphiql && cargo run -- demo")]
     Graphiql,
@@ -101,6 +107,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Schema(Check { check: true }) => schema::check(&tools::build_and_find_canopy()?)?,
         Task::Rules(Check { check: false }) => rules::build()?,
         Task::Rules(Check { check: true }) => rules::check()?,
+        Task::Rule { folder } => rules::build_own(&folder)?,
         Task::Graphiql => graphiql::fetch()?,
         Task::Postgres => postgres::serve_until_interrupted()?,
     }

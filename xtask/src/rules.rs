@@ -8,13 +8,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use cargo_metadata::MetadataCommand;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use wit_component::ComponentEncoder;
 
 use self::compiler::{Compiler, LINK_FLAGS, TARGET};
 
-/// The guests: packages of the workspace rules/builtin, and the .wasm beside them.
+/// The guests: packages of the workspace rules/, and the .wasm beside them.
 const GUESTS: [&str; 2] = ["limits-by-plan", "tiered-pricing"];
 
 const RECORD: &str = "rules/builtin/digests.json";
@@ -35,6 +36,21 @@ pub(crate) fn build() -> Result<()> {
     }
     let text = serde_json::to_string_pretty(&Value::Object(record))? + "\n";
     fs::write(root.join(RECORD), text)?;
+    Ok(())
+}
+
+/// Builds a rule of somebody's own: the package in `folder` becomes a component beside its manifest.
+pub(crate) fn build_own(folder: &Path) -> Result<()> {
+    let metadata = MetadataCommand::new()
+        .manifest_path(folder.join("Cargo.toml"))
+        .no_deps()
+        .exec()?;
+    let package = metadata.root_package().context("the folder has no package")?;
+    let compiler = Compiler::find(&root())?;
+    compiler.build_folder(folder)?;
+    let wasm = folder.join(format!("{}.wasm", package.name));
+    fs::write(&wasm, component(&compiler.artifact(&package.name))?)?;
+    println!("{}", wasm.display());
     Ok(())
 }
 
@@ -94,8 +110,8 @@ fn sources(root: &Path, guest: &str) -> Result<String> {
         "rules/wit",
         "rules/sdk/rust/src",
         "rules/sdk/rust/Cargo.toml",
-        "rules/builtin/Cargo.toml",
-        "rules/builtin/Cargo.lock",
+        "rules/Cargo.toml",
+        "rules/Cargo.lock",
     ];
     let mut files = Vec::new();
     for part in shared.into_iter().chain(own.iter().map(String::as_str)) {

@@ -18,7 +18,7 @@ use crate::{rules, schema};
 const LIMIT: Duration = Duration::from_secs(40 * 60);
 
 /// The manifest of the guests' own workspace.
-const GUESTS: &str = "rules/builtin/Cargo.toml";
+const GUESTS: &str = "rules/Cargo.toml";
 
 /// One step. `only_ci` keeps it out of a developer's run unless it is named.
 pub(crate) struct Step {

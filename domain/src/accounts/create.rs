@@ -86,12 +86,7 @@ impl Domain {
     }
 }
 
-fn draft<'a>(
-    actor: &Actor,
-    input: &'a CreateSubaccount,
-    name: String,
-    policy: &Policy,
-) -> Result<Draft<'a>> {
+fn draft<'a>(actor: &Actor, input: &'a CreateSubaccount, name: String, policy: &Policy) -> Result<Draft<'a>> {
     let id = AccountId::new();
     let owner = match (actor.principal(), policy.members) {
         (Principal::User(user_id), MemberPolicy::Own) => Some(member::Model {
@@ -161,7 +156,10 @@ async fn insert(txn: &impl ConnectionTrait, actor: &Actor, room: &Room, draft: &
         .await
         .map_err(|error| {
             if breaks_uniqueness(&error) {
-                Error::conflict(&["externalRef"], "Another subaccount has this external reference.")
+                Error::conflict(
+                    &["externalRef"],
+                    "Another subaccount has this external reference.",
+                )
             } else {
                 error.into()
             }

@@ -34,7 +34,10 @@ impl Domain {
             .parent_id
             .as_ref()
             .ok_or_else(|| Error::internal("a subaccount has a parent, as its check says"))?;
-        let parent = self.accounts(actor, std::slice::from_ref(parent_id)).await?.remove(parent_id);
+        let parent = self
+            .accounts(actor, std::slice::from_ref(parent_id))
+            .await?
+            .remove(parent_id);
         let Some(parent) = parent else {
             return Err(Error::Forbidden(
                 "A subaccount is changed from its parent, which you cannot reach.".to_owned(),

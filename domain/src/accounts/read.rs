@@ -110,7 +110,9 @@ impl Domain {
         Ok(accounts
             .iter()
             .map(|account| {
-                let ancestors = above(account).into_iter().filter_map(|id| views.get(&id).cloned());
+                let ancestors = above(account)
+                    .into_iter()
+                    .filter_map(|id| views.get(&id).cloned());
                 (account.id().clone(), ancestors.collect())
             })
             .collect())

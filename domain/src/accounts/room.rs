@@ -44,7 +44,10 @@ impl Room {
         let parent = lock(txn, self.parent.id()).await?;
         let path = on_path(txn, &parent.path).await?;
         if path.iter().any(|account| account.status != AccountStatus::Active) {
-            return Err(Error::conflict(field, "The account, or one above it, is not active."));
+            return Err(Error::conflict(
+                field,
+                "The account, or one above it, is not active.",
+            ));
         }
         if !self.chains.still_hold(&path) {
             return Err(Error::conflict(

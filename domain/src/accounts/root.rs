@@ -28,21 +28,7 @@ impl Domain {
     /// Makes a platform or a main account. For operators: not reachable through GraphQL.
     pub async fn create_root(&self, new: NewRoot) -> Result<account::Model> {
         let name = name(&new.name)?;
-        if new.currency.len() != 3 || !new.currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            return Err(Error::bad_input(&["currency"], "A currency is an ISO 4217 code, as in `USD`."));
-        }
-        match (new.kind, &new.parent, &new.plan_id) {
-            (AccountKind::Platform, None, _) | (AccountKind::Main, _, Some(_)) => {}
-            (AccountKind::Platform, Some(_), _) => {
-                return Err(Error::bad_input(&["parent"], "A platform stands alone."));
-            }
-            (AccountKind::Main, _, None) => {
-                return Err(Error::bad_input(&["planId"], "A main account needs a plan."));
-            }
-            (AccountKind::Subaccount, _, _) => {
-                return Err(Error::bad_input(&["kind"], "A subaccount is made from its parent."));
-            }
-        }
+        check(&new)?;
         if let Some(plan_id) = &new.plan_id {
             let plan = plan::Entity::find_by_id(plan_id.clone()).one(&self.0.db).await?;
             plan.ok_or(Error::NotFound("plan"))?;
@@ -96,11 +82,33 @@ impl Domain {
         let parent = account::Entity::find_by_id(id.clone()).one(&self.0.db).await?;
         let parent = parent.ok_or(Error::NotFound("account"))?;
         if parent.kind != AccountKind::Platform {
-            return Err(Error::bad_input(&["parent"], "A main account stands alone or below a platform."));
+            return Err(Error::bad_input(
+                &["parent"],
+                "A main account stands alone or below a platform.",
+            ));
         }
         if parent.status != AccountStatus::Active {
             return Err(Error::conflict(&["parent"], "The platform is not active."));
         }
         Ok(parent)
+    }
+}
+
+/// `Error::BadInput` at what is wrong with the new account in itself.
+fn check(new: &NewRoot) -> Result<()> {
+    if new.currency.len() != 3 || !new.currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Err(Error::bad_input(
+            &["currency"],
+            "A currency is an ISO 4217 code, as in `USD`.",
+        ));
+    }
+    match (new.kind, &new.parent, &new.plan_id) {
+        (AccountKind::Platform, None, _) | (AccountKind::Main, _, Some(_)) => Ok(()),
+        (AccountKind::Platform, Some(_), _) => Err(Error::bad_input(&["parent"], "A platform stands alone.")),
+        (AccountKind::Main, _, None) => Err(Error::bad_input(&["planId"], "A main account needs a plan.")),
+        (AccountKind::Subaccount, _, _) => Err(Error::bad_input(
+            &["kind"],
+            "A subaccount is made from its parent.",
+        )),
     }
 }

@@ -37,13 +37,23 @@ async fn of_two_creations_at_the_cap_one_wins() {
     assert_eq!(made, 1);
     for refused in outcomes.into_iter().filter_map(Result::err) {
         assert_eq!(refused.code(), ErrorCode::LimitExceeded, "{refused}");
-        assert!(refused.to_string().contains("may have 25 subaccounts and has 25"), "{refused}");
+        assert!(
+            refused.to_string().contains("may have 25 subaccounts and has 25"),
+            "{refused}"
+        );
     }
 
     let view = test.domain.account(&actor, &main.id).await.unwrap();
-    let limits = test.domain.limits(&actor, std::slice::from_ref(&view)).await.unwrap();
+    let limits = test
+        .domain
+        .limits(&actor, std::slice::from_ref(&view))
+        .await
+        .unwrap();
     let of = |resource: &str| {
-        let limit = limits[view.id()].iter().find(|limit| limit.resource == resource).unwrap();
+        let limit = limits[view.id()]
+            .iter()
+            .find(|limit| limit.resource == resource)
+            .unwrap();
         (limit.max, limit.used)
     };
     assert_eq!(of("subaccounts"), (Some(25), 25));
@@ -51,7 +61,10 @@ async fn of_two_creations_at_the_cap_one_wins() {
     let args = PageArgs::new(Some(10), None, None, None, true).unwrap();
     let pages = test.domain.subaccounts(&actor, &[view], &args).await.unwrap();
     let page = &pages[&main.id];
-    assert_eq!((page.items.len(), page.total, page.has_next), (10, Some(25), true));
+    assert_eq!(
+        (page.items.len(), page.total, page.has_next),
+        (10, Some(25), true)
+    );
 }
 
 #[tokio::test]
@@ -61,17 +74,35 @@ async fn nesting_ends_at_the_depth_of_the_plan() {
     let mut parent = main.id.clone();
     for level in 1..=5 {
         let input = subaccount(&parent, &format!("Level {level}"));
-        let made = test.domain.create_subaccount(&actor, input, None).await.unwrap().value;
+        let made = test
+            .domain
+            .create_subaccount(&actor, input, None)
+            .await
+            .unwrap()
+            .value;
         assert_eq!((made.level(), made.row().plan_inherited), (level, true));
         parent = made.id().clone();
     }
-    let refused = test.domain.create_subaccount(&actor, subaccount(&parent, "Level 6"), None).await;
+    let refused = test
+        .domain
+        .create_subaccount(&actor, subaccount(&parent, "Level 6"), None)
+        .await;
     let refused = refused.unwrap_err();
-    assert!(matches!(&refused, Error::LimitExceeded { resource, .. } if resource == "depth"), "{refused}");
+    assert!(
+        matches!(&refused, Error::LimitExceeded { resource, .. } if resource == "depth"),
+        "{refused}"
+    );
 
     let deepest = test.domain.account(&actor, &parent).await.unwrap();
-    let ancestors = test.domain.ancestors(&actor, std::slice::from_ref(&deepest)).await.unwrap();
-    let depths: Vec<i32> = ancestors[deepest.id()].iter().map(|view| view.row().depth).collect();
+    let ancestors = test
+        .domain
+        .ancestors(&actor, std::slice::from_ref(&deepest))
+        .await
+        .unwrap();
+    let depths: Vec<i32> = ancestors[deepest.id()]
+        .iter()
+        .map(|view| view.row().depth)
+        .collect();
     assert_eq!(depths, [0, 1, 2, 3, 4]);
 }
 
@@ -79,11 +110,18 @@ async fn nesting_ends_at_the_depth_of_the_plan() {
 async fn the_same_key_gives_the_same_account_and_another_input_a_conflict() {
     let test = TestDomain::new().await;
     let (main, actor) = test.main_account("pln_itellico").await;
-    let create = |name: &str| test.domain.create_subaccount(&actor, subaccount(&main.id, name), Some("key-1"));
+    let create = |name: &str| {
+        test.domain
+            .create_subaccount(&actor, subaccount(&main.id, name), Some("key-1"))
+    };
     let outcomes = join_all([create("Acme"), create("Acme"), create("Acme")]).await;
     let outcomes: Vec<_> = outcomes.into_iter().map(Result::unwrap).collect();
     assert_eq!(outcomes.iter().filter(|outcome| !outcome.replayed).count(), 1);
-    assert!(outcomes.iter().all(|outcome| outcome.value.id() == outcomes[0].value.id()));
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| outcome.value.id() == outcomes[0].value.id())
+    );
     let conflict = create("Other").await.unwrap_err();
     assert_eq!(conflict.field(), ["idempotencyKey"]);
     assert_eq!(conflict.code(), ErrorCode::Conflict);
@@ -97,7 +135,10 @@ async fn access_goes_down_and_neither_up_nor_sideways() {
     let (main, system) = test.main_account("pln_itellico").await;
     let (other, _) = test.main_account("pln_itellico").await;
     let make = async |parent, name| {
-        let made = test.domain.create_subaccount(&system, subaccount(parent, name), None).await;
+        let made = test
+            .domain
+            .create_subaccount(&system, subaccount(parent, name), None)
+            .await;
         made.unwrap().value
     };
     let child = make(&main.id, "Child").await;
@@ -112,16 +153,30 @@ async fn access_goes_down_and_neither_up_nor_sideways() {
     let mut seen: Vec<_> = seen.keys().collect();
     seen.sort();
     assert_eq!(seen, [child.id(), grandchild.id()]);
-    for hidden in [&main.id, sibling.id(), &other.id, &canopy_entity::AccountId::new()] {
+    for hidden in [
+        &main.id,
+        sibling.id(),
+        &other.id,
+        &canopy_entity::AccountId::new(),
+    ] {
         let error = test.domain.account(&actor, hidden).await.unwrap_err();
         assert_eq!(error.to_string(), "There is no such account.");
     }
     // From inside one cannot change oneself; from above one can.
     let mut rename = update(child.id());
     rename.name = Some("Renamed".into());
-    let refused = test.domain.update_subaccount(&actor, rename.clone(), None).await.unwrap_err();
+    let refused = test
+        .domain
+        .update_subaccount(&actor, rename.clone(), None)
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), ErrorCode::Forbidden);
-    let renamed = test.domain.update_subaccount(&system, rename, None).await.unwrap().value;
+    let renamed = test
+        .domain
+        .update_subaccount(&system, rename, None)
+        .await
+        .unwrap()
+        .value;
     assert_eq!(renamed.row().name, "Renamed");
 }
 
@@ -129,9 +184,15 @@ async fn access_goes_down_and_neither_up_nor_sideways() {
 async fn a_suspension_holds_below_and_a_closed_account_comes_back_within_the_limits() {
     let test = TestDomain::new().await;
     let (main, system) = test.main_account("pln_itellico").await;
-    let child = test.domain.create_subaccount(&system, subaccount(&main.id, "Child"), None).await;
+    let child = test
+        .domain
+        .create_subaccount(&system, subaccount(&main.id, "Child"), None)
+        .await;
     let child = child.unwrap().value;
-    let grandchild = test.domain.create_subaccount(&system, subaccount(child.id(), "Grandchild"), None).await;
+    let grandchild = test
+        .domain
+        .create_subaccount(&system, subaccount(child.id(), "Grandchild"), None)
+        .await;
     let grandchild = grandchild.unwrap().value;
     let (_, credentials) = test.person(grandchild.row(), Role::Owner).await;
     let set_status = async |status| {
@@ -142,23 +203,49 @@ async fn a_suspension_holds_below_and_a_closed_account_comes_back_within_the_lim
 
     set_status(AccountStatus::Suspended).await.unwrap();
     let below = test.domain.account(&system, grandchild.id()).await.unwrap();
-    assert_eq!((below.status(), below.row().status), (AccountStatus::Suspended, AccountStatus::Active));
+    assert_eq!(
+        (below.status(), below.row().status),
+        (AccountStatus::Suspended, AccountStatus::Active)
+    );
     let actor = test.domain.authenticate(&credentials).await.unwrap().unwrap();
-    assert!(test.domain.account(&actor, grandchild.id()).await.is_ok(), "it can still be read");
-    let refused = test.domain.create_subaccount(&system, subaccount(grandchild.id(), "More"), None).await;
+    assert!(
+        test.domain.account(&actor, grandchild.id()).await.is_ok(),
+        "it can still be read"
+    );
+    let refused = test
+        .domain
+        .create_subaccount(&system, subaccount(grandchild.id(), "More"), None)
+        .await;
     assert_eq!(refused.unwrap_err().code(), ErrorCode::Conflict);
 
     set_status(AccountStatus::Closed).await.unwrap();
     let actor = test.domain.authenticate(&credentials).await.unwrap().unwrap();
-    assert!(test.domain.account(&actor, grandchild.id()).await.is_err(), "gone for its users");
+    assert!(
+        test.domain.account(&actor, grandchild.id()).await.is_err(),
+        "gone for its users"
+    );
     let view = test.domain.account(&system, &main.id).await.unwrap();
-    let pages = test.domain.subaccounts(&system, std::slice::from_ref(&view), &PageArgs::default()).await;
-    assert!(pages.unwrap()[&main.id].items.is_empty(), "closed ones are not listed");
+    let pages = test
+        .domain
+        .subaccounts(&system, std::slice::from_ref(&view), &PageArgs::default())
+        .await;
+    assert!(
+        pages.unwrap()[&main.id].items.is_empty(),
+        "closed ones are not listed"
+    );
     let mut rename = update(child.id());
     rename.name = Some("Renamed".into());
-    assert!(test.domain.update_subaccount(&system, rename, None).await.is_err());
+    assert!(
+        test.domain
+            .update_subaccount(&system, rename, None)
+            .await
+            .is_err()
+    );
 
-    test.domain.set_account_limit(&system, &child, "members", Some(1)).await.unwrap();
+    test.domain
+        .set_account_limit(&system, &child, "members", Some(1))
+        .await
+        .unwrap();
     let restored = set_status(AccountStatus::Active).await.unwrap().value;
     assert_eq!(restored.status(), AccountStatus::Active);
     assert!(test.domain.authenticate(&credentials).await.unwrap().is_some());
@@ -171,7 +258,11 @@ async fn a_new_plan_is_handed_down_to_those_who_inherit_it() {
     let make = async |parent, plan: Option<&str>| {
         let mut input = subaccount(parent, "An account");
         input.plan_id = plan.map(|plan| PlanId::parse(plan).unwrap());
-        test.domain.create_subaccount(&system, input, None).await.unwrap().value
+        test.domain
+            .create_subaccount(&system, input, None)
+            .await
+            .unwrap()
+            .value
     };
     let child = make(&main.id, None).await;
     let heir = make(child.id(), None).await;
@@ -179,7 +270,10 @@ async fn a_new_plan_is_handed_down_to_those_who_inherit_it() {
     let heir_of_own = make(own.id(), None).await;
     let mut input = update(child.id());
     input.plan_id = Some(PlanId::parse("pln_connector").unwrap());
-    test.domain.update_subaccount(&system, input.clone(), None).await.unwrap();
+    test.domain
+        .update_subaccount(&system, input.clone(), None)
+        .await
+        .unwrap();
     let plan_of = async |id| {
         let view = test.domain.account(&system, id).await.unwrap();
         view.row().plan_id.as_ref().unwrap().to_string()
@@ -188,8 +282,16 @@ async fn a_new_plan_is_handed_down_to_those_who_inherit_it() {
     assert_eq!(plan_of(heir.id()).await, "pln_connector");
     assert_eq!(plan_of(own.id()).await, "pln_itellico");
     assert_eq!(plan_of(heir_of_own.id()).await, "pln_itellico");
+    let ids = ["pln_connector", "pln_unknown"].map(|plan| PlanId::parse(plan).unwrap());
+    let plans = test.domain.plans(&system, &ids).await.unwrap();
+    assert_eq!(plans.keys().collect::<Vec<_>>(), [&ids[0]]);
+    assert_eq!(test.domain.available_plans(&system).await.unwrap().len(), 4);
     input.plan_id = Some(PlanId::parse("pln_unknown").unwrap());
-    let refused = test.domain.update_subaccount(&system, input, None).await.unwrap_err();
+    let refused = test
+        .domain
+        .update_subaccount(&system, input, None)
+        .await
+        .unwrap_err();
     assert_eq!(refused.to_string(), "There is no such plan.");
 }
 
@@ -197,9 +299,15 @@ async fn a_new_plan_is_handed_down_to_those_who_inherit_it() {
 async fn a_restriction_holds_below_and_is_lifted_by_the_highest_level() {
     let test = TestDomain::new().await;
     let (main, system) = test.main_account("pln_itellico").await;
-    let child = test.domain.create_subaccount(&system, subaccount(&main.id, "Child"), None).await;
+    let child = test
+        .domain
+        .create_subaccount(&system, subaccount(&main.id, "Child"), None)
+        .await;
     let child = child.unwrap().value;
-    let grandchild = test.domain.create_subaccount(&system, subaccount(child.id(), "Grandchild"), None).await;
+    let grandchild = test
+        .domain
+        .create_subaccount(&system, subaccount(child.id(), "Grandchild"), None)
+        .await;
     let grandchild = grandchild.unwrap().value;
     let set = async |key, level| {
         let input = SetPermissions {

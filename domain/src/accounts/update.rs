@@ -46,7 +46,9 @@ impl Domain {
         idempotency_key: Option<&str>,
     ) -> Result<Replayable<AccountView>> {
         let claim = &Claim::new(actor, "updateSubaccount", idempotency_key, &input)?;
-        let managed = self.managed(actor, &input.id, "id", &[PermissionKey::Subaccounts]).await?;
+        let managed = self
+            .managed(actor, &input.id, "id", &[PermissionKey::Subaccounts])
+            .await?;
         if let Some(id) = claim.find::<AccountId>(&self.0.db).await? {
             return Ok(Replayable::replayed(self.account(actor, &id).await?));
         }
@@ -142,7 +144,12 @@ async fn change(
 fn check_restoration(before: &account::Model, input: &UpdateSubaccount, room: Option<&Room>) -> Result<()> {
     match input.status {
         Some(AccountStatus::Active | AccountStatus::Suspended) => {}
-        _ => return Err(Error::conflict(&["id"], "The account is closed; it can only be restored.")),
+        _ => {
+            return Err(Error::conflict(
+                &["id"],
+                "The account is closed; it can only be restored.",
+            ));
+        }
     }
     // Nothing but its restoration changes a closed account, so its last change is its closure.
     if time::now() - before.updated_at > RESTORABLE {
@@ -152,7 +159,10 @@ fn check_restoration(before: &account::Model, input: &UpdateSubaccount, room: Op
         ));
     }
     if room.is_none() {
-        return Err(Error::conflict(&["status"], "The account has just been closed; try again."));
+        return Err(Error::conflict(
+            &["status"],
+            "The account has just been closed; try again.",
+        ));
     }
     Ok(())
 }
@@ -189,8 +199,20 @@ fn differences(before: &account::Model, input: &UpdateSubaccount) -> serde_json:
         }
     };
     note("name", before.name.as_str().into(), serde_json::json!(input.name));
-    note("status", serde_json::json!(before.status), serde_json::json!(input.status));
-    note("planId", serde_json::json!(before.plan_id), serde_json::json!(input.plan_id));
-    note("creditMode", serde_json::json!(before.credit_mode), serde_json::json!(input.credit_mode));
+    note(
+        "status",
+        serde_json::json!(before.status),
+        serde_json::json!(input.status),
+    );
+    note(
+        "planId",
+        serde_json::json!(before.plan_id),
+        serde_json::json!(input.plan_id),
+    );
+    note(
+        "creditMode",
+        serde_json::json!(before.credit_mode),
+        serde_json::json!(input.credit_mode),
+    );
     serde_json::Value::Object(changes)
 }

@@ -52,7 +52,9 @@ impl Actor {
     pub(super) fn new(principal: Principal, grants: Vec<Grant>) -> Self {
         Self {
             principal,
-            acting_as: grants.first().map(|grant| (grant.account_id.clone(), grant.path.clone())),
+            acting_as: grants
+                .first()
+                .map(|grant| (grant.account_id.clone(), grant.path.clone())),
             scope: Scope::new(grants.iter().map(|grant| grant.path.clone()).collect()),
             grants: grants.into(),
             token_version: None,

@@ -49,7 +49,10 @@ pub struct CreatedApiKey {
 impl std::fmt::Debug for CreatedApiKey {
     /// Without the secret.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("CreatedApiKey").field("key", &self.key.id).finish_non_exhaustive()
+        formatter
+            .debug_struct("CreatedApiKey")
+            .field("key", &self.key.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -67,7 +70,9 @@ impl Domain {
         check(account, &new)?;
         let chains = self.evaluate_limits([account.path()]).await?;
         let policy = match &account.row().parent_id {
-            Some(parent_id) if account.row().kind == AccountKind::Subaccount => chains.policy_of(parent_id).keys,
+            Some(parent_id) if account.row().kind == AccountKind::Subaccount => {
+                chains.policy_of(parent_id).keys
+            }
             _ => KeyPolicy::Own,
         };
         require_policy(policy, account)?;
@@ -137,10 +142,13 @@ impl Domain {
         let missing = Error::NotFound("API key");
         let key = api_key::Entity::find_by_id(id.clone()).one(&self.0.db).await?;
         let key = key.ok_or_else(|| missing.clone())?;
-        let account = &self.account(actor, &key.account_id).await.map_err(|error| match error {
-            Error::NotFound(_) => missing,
-            other => other,
-        })?;
+        let account = &self
+            .account(actor, &key.account_id)
+            .await
+            .map_err(|error| match error {
+                Error::NotFound(_) => missing,
+                other => other,
+            })?;
         account.access().require(PermissionKey::ApiKeys, Level::Full)?;
         if !account.access().from_above()
             && let Some(parent_id) = &account.row().parent_id
@@ -153,7 +161,10 @@ impl Domain {
         }
         let key = transaction::run(&self.0.db, "revoke-api-key", |txn| {
             work(async move {
-                let key = api_key::Entity::find_by_id(id.clone()).lock_exclusive().one(txn).await?;
+                let key = api_key::Entity::find_by_id(id.clone())
+                    .lock_exclusive()
+                    .one(txn)
+                    .await?;
                 let key = key.ok_or(Error::NotFound("API key"))?;
                 if key.revoked_at.is_some() {
                     return Ok(key);
@@ -181,10 +192,16 @@ impl Domain {
 /// `Error::BadInput` or `Error::Forbidden` for what is wrong with the new key in itself.
 fn check(account: &AccountView, new: &NewApiKey) -> Result<()> {
     if !(1..=MAX_NAME).contains(&new.name.trim().chars().count()) {
-        return Err(Error::bad_input(&["name"], format!("A name has 1 to {MAX_NAME} characters.")));
+        return Err(Error::bad_input(
+            &["name"],
+            format!("A name has 1 to {MAX_NAME} characters."),
+        ));
     }
     if new.expires_at.is_some_and(|expires| expires <= time::now()) {
-        return Err(Error::bad_input(&["expiresAt"], "The key would expire before it is made."));
+        return Err(Error::bad_input(
+            &["expiresAt"],
+            "The key would expire before it is made.",
+        ));
     }
     for (key, level) in &new.levels {
         let name = key.to_value();
@@ -211,7 +228,8 @@ fn require_policy(policy: KeyPolicy, account: &AccountView) -> Result<()> {
         KeyPolicy::AutoOne if account.access().from_above() => Ok(()),
         KeyPolicy::AutoOne => Err(keys_are_the_parents()),
         KeyPolicy::ParentOnly => Err(Error::Forbidden(
-            "The plan gives subaccounts no API keys; use the main account's with `X-Sub-Account-Id`.".to_owned(),
+            "The plan gives subaccounts no API keys; use the main account's with `X-Sub-Account-Id`."
+                .to_owned(),
         )),
     }
 }

@@ -111,7 +111,9 @@ impl Domain {
             return Err(Error::Unauthenticated);
         }
         let db = &self.0.db;
-        let account = account::Entity::find_by_id(key.account_id.clone()).one(db).await?;
+        let account = account::Entity::find_by_id(key.account_id.clone())
+            .one(db)
+            .await?;
         let account = account.ok_or(Error::Unauthenticated)?;
         let levels = serde_json::from_value(key.levels.clone()).map_err(Error::internal)?;
         let grants = self
@@ -237,7 +239,10 @@ mod tests {
         for other in ["", "Bearer", "Bearer ", "Basic abc", "abc"] {
             assert_eq!(bearer(other), None, "{other}");
         }
-        assert_eq!(bearer(&format!("Bearer {}", "x".repeat(MAX_CREDENTIAL + 1))), None);
+        assert_eq!(
+            bearer(&format!("Bearer {}", "x".repeat(MAX_CREDENTIAL + 1))),
+            None
+        );
     }
 
     #[test]

@@ -57,14 +57,20 @@ impl Passwords {
         self.off_the_workers(move || {
             let known = hash.is_some();
             let hash = hash.unwrap_or_else(|| NOBODYS.clone());
-            let matches = PasswordHash::new(&hash)
-                .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
+            let matches = PasswordHash::new(&hash).is_ok_and(|hash| {
+                Argon2::default()
+                    .verify_password(password.as_bytes(), &hash)
+                    .is_ok()
+            });
             known && matches
         })
         .await
     }
 
-    async fn off_the_workers<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    async fn off_the_workers<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
         let place = self.place().await?;
         tokio::task::spawn_blocking(move || {
             // The place is held by the thread, not by the caller, who may hang up while the thread goes on.
@@ -101,10 +107,23 @@ mod tests {
         let passwords = Passwords::new();
         let hash = passwords.hash("correct horse").await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$"), "{hash}");
-        assert!(passwords.verify("correct horse", Some(hash.clone())).await.unwrap());
+        assert!(
+            passwords
+                .verify("correct horse", Some(hash.clone()))
+                .await
+                .unwrap()
+        );
         assert!(!passwords.verify("Correct horse", Some(hash)).await.unwrap());
         assert!(!passwords.verify("nobody has this password", None).await.unwrap());
-        assert!(!passwords.verify("anything", Some("not a hash".into())).await.unwrap());
-        assert!(matches!(passwords.hash("short").await, Err(Error::BadInput { .. })));
+        assert!(
+            !passwords
+                .verify("anything", Some("not a hash".into()))
+                .await
+                .unwrap()
+        );
+        assert!(matches!(
+            passwords.hash("short").await,
+            Err(Error::BadInput { .. })
+        ));
     }
 }

@@ -75,7 +75,9 @@ impl Domain {
 
     /// The operator on one account, named by its id on the command line.
     pub async fn operator(&self, account: &AccountId) -> Result<Actor> {
-        let row = account::Entity::find_by_id(account.clone()).one(&self.0.db).await?;
+        let row = account::Entity::find_by_id(account.clone())
+            .one(&self.0.db)
+            .await?;
         let row = row.ok_or(Error::NotFound("account"))?;
         Ok(self.system_actor(&row.id, &row.path))
     }

@@ -190,24 +190,55 @@ mod tests {
         let mut others = settings();
         others.secret = vec![8; 32];
         let refused = [
-            ("another secret", Tokens::new(others).unwrap().issue(&UserId::new(), 0, None).unwrap().0),
+            (
+                "another secret",
+                Tokens::new(others)
+                    .unwrap()
+                    .issue(&UserId::new(), 0, None)
+                    .unwrap()
+                    .0,
+            ),
             ("alg none", format!("{none}.{claims}.")),
-            ("alg none with a signature", format!("{none}.{claims}.{signature}")),
-            ("another algorithm of the same family", signed(Algorithm::HS384, &json!({}))),
+            (
+                "alg none with a signature",
+                format!("{none}.{claims}.{signature}"),
+            ),
+            (
+                "another algorithm of the same family",
+                signed(Algorithm::HS384, &json!({})),
+            ),
             ("no signature", format!("{body}.")),
             ("changed signature", format!("{body}.A{}", &signature[1..])),
-            ("wrong audience", signed(Algorithm::HS256, &json!({"aud": "another-api"}))),
-            ("wrong issuer", signed(Algorithm::HS256, &json!({"iss": "somebody"}))),
+            (
+                "wrong audience",
+                signed(Algorithm::HS256, &json!({"aud": "another-api"})),
+            ),
+            (
+                "wrong issuer",
+                signed(Algorithm::HS256, &json!({"iss": "somebody"})),
+            ),
             ("expired", signed(Algorithm::HS256, &json!({"exp": now - 1}))),
-            ("expires now", tokens.issue(&UserId::new(), 0, Some(Duration::ZERO)).unwrap().0),
-            ("not yet valid", signed(Algorithm::HS256, &json!({"nbf": now + 60}))),
-            ("made in the future", signed(Algorithm::HS256, &json!({"iat": now + 60}))),
+            (
+                "expires now",
+                tokens.issue(&UserId::new(), 0, Some(Duration::ZERO)).unwrap().0,
+            ),
+            (
+                "not yet valid",
+                signed(Algorithm::HS256, &json!({"nbf": now + 60})),
+            ),
+            (
+                "made in the future",
+                signed(Algorithm::HS256, &json!({"iat": now + 60})),
+            ),
             ("no subject", signed(Algorithm::HS256, &json!({"sub": null}))),
             ("no expiry", signed(Algorithm::HS256, &json!({"exp": null}))),
             ("no audience", signed(Algorithm::HS256, &json!({"aud": null}))),
             ("no issuer", signed(Algorithm::HS256, &json!({"iss": null}))),
             ("no version", signed(Algorithm::HS256, &json!({"ver": null}))),
-            ("a subject of another kind", signed(Algorithm::HS256, &json!({"sub": "acc_1"}))),
+            (
+                "a subject of another kind",
+                signed(Algorithm::HS256, &json!({"sub": "acc_1"})),
+            ),
             ("no token at all", "x.y.z".into()),
             ("empty", String::new()),
         ];

@@ -21,7 +21,7 @@ use crate::statement::statement;
 use crate::{AccountView, Actor, Domain, Result};
 
 /// How often a stream looks whether it may go on, besides when this process is told that rights have changed.
-const CHECK_RIGHTS_EVERY: Duration = Duration::from_secs(1);
+const CHECK_RIGHTS_EVERY: Duration = Duration::from_secs(2);
 /// Rows that are read at once to catch up.
 const PAGE: i64 = 200;
 

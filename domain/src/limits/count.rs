@@ -50,7 +50,10 @@ impl Counted {
 
     /// How many the account has now.
     pub(crate) async fn count(self, db: &impl ConnectionTrait, account_id: &AccountId) -> Result<u64> {
-        let sql = format!("SELECT {} AS used FROM accounts a WHERE a.id = $1 AND $2 = $2", self.sql());
+        let sql = format!(
+            "SELECT {} AS used FROM accounts a WHERE a.id = $1 AND $2 = $2",
+            self.sql()
+        );
         let statement = statement(
             db.get_database_backend(),
             &sql,

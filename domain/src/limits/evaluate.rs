@@ -8,9 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use canopy_entity::account::{AccountKind, BillingMode, CreditMode};
 use canopy_entity::rule_version::{self, RuleKind};
-use canopy_entity::{
-    AccountId, AccountPath, PlanId, RuleVersionId, Scope, account, account_limit, plan,
-};
+use canopy_entity::{AccountId, AccountPath, PlanId, RuleVersionId, Scope, account, account_limit, plan};
 use canopy_rules_host as host;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
@@ -122,12 +120,16 @@ impl Domain {
                 .plan_rules
                 .get(&plan.limits_rule_version_id)
                 .ok_or_else(|| Error::internal(format!("the rule of plan {plan_id} is missing")))?;
-            let answer = self.ask_limits(rule, &plan.limits_configuration, &account, level).await?;
+            let answer = self
+                .ask_limits(rule, &plan.limits_configuration, &account, level)
+                .await?;
             sources.push(said_by_rule(&id, rule, answer.limits));
             policy = Some(answer.policy);
         }
         if let Some(rule) = facts.live_rules.get(&id) {
-            let answer = self.ask_limits(rule, &rule.configuration, &account, level).await?;
+            let answer = self
+                .ask_limits(rule, &rule.configuration, &account, level)
+                .await?;
             sources.push(said_by_rule(&id, rule, answer.limits));
         }
         if let Some(set) = facts.set.remove(&id) {
@@ -159,7 +161,9 @@ impl Domain {
                 tracing::warn!(rule = %rule.id, account = %account.row.id, kind = error.kind(), %error,
                     "a limits rule failed");
                 // The rule may be that of an account far above, whose words are not for everyone below.
-                Err(Error::RuleFailed("A limits rule that holds for this account failed.".to_owned()))
+                Err(Error::RuleFailed(
+                    "A limits rule that holds for this account failed.".to_owned(),
+                ))
             }
         }
     }
@@ -183,7 +187,9 @@ impl Chains {
             .into_iter()
             .map(|(resource, bound)| ResourceLimit {
                 max: bound.max,
-                used: chain.last().map_or(0, |account| used(&account.account, level, &resource)),
+                used: chain
+                    .last()
+                    .map_or(0, |account| used(&account.account, level, &resource)),
                 reason: bound
                     .reason
                     .filter(|_| visible.contains(bound.decided_by.account_id())),
@@ -213,17 +219,19 @@ impl Chains {
     /// What holds for the subaccounts of an account: as its plan says. Without a plan they may have all.
     pub(crate) fn policy_of(&self, id: &AccountId) -> host::Policy {
         let evaluated = self.0.get(id);
-        evaluated.and_then(|account| account.policy.clone()).unwrap_or_else(|| host::Policy {
-            keys: host::KeyPolicy::Own,
-            members: host::MemberPolicy::Own,
-            starter_credits: host::StarterCredits {
-                count: 0,
-                credit_value: 0,
-            },
-            credit_modes: vec![host::CreditMode::Manual, host::CreditMode::Reselling],
-            shared_resources: Vec::new(),
-            allow_below_cost: false,
-        })
+        evaluated
+            .and_then(|account| account.policy.clone())
+            .unwrap_or_else(|| host::Policy {
+                keys: host::KeyPolicy::Own,
+                members: host::MemberPolicy::Own,
+                starter_credits: host::StarterCredits {
+                    count: 0,
+                    credit_value: 0,
+                },
+                credit_modes: vec![host::CreditMode::Manual, host::CreditMode::Reselling],
+                shared_resources: Vec::new(),
+                allow_below_cost: false,
+            })
     }
 
     /// True if the accounts on `path`, given as they are now, still have the plans that were evaluated.

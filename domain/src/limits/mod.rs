@@ -64,11 +64,19 @@ impl ResourceLimit {
             return Ok(());
         };
         let what = self.resource.replace('_', " ");
-        let because = self.reason.as_deref().map(|reason| format!(" {reason}")).unwrap_or_default();
+        let because = self
+            .reason
+            .as_deref()
+            .map(|reason| format!(" {reason}"))
+            .unwrap_or_default();
         let message = if self.resource == DEPTH {
-            format!("Below this account nothing may be deeper than level {max}.{because} Another plan may allow more.")
+            format!(
+                "Below this account nothing may be deeper than level {max}.{because} Another plan may allow more."
+            )
         } else {
-            format!("This account may have {max} {what} and has {used}.{because} Another plan may allow more.")
+            format!(
+                "This account may have {max} {what} and has {used}.{because} Another plan may allow more."
+            )
         };
         Err(Error::LimitExceeded {
             resource: self.resource.clone(),
@@ -89,7 +97,9 @@ impl Domain {
             .iter()
             .filter(|account| account.access().allows(PermissionKey::Settings, Level::Read))
             .collect();
-        let chains = self.evaluate_limits(visible.iter().map(|account| account.path())).await?;
+        let chains = self
+            .evaluate_limits(visible.iter().map(|account| account.path()))
+            .await?;
         Ok(visible
             .into_iter()
             .map(|account| (account.id().clone(), chains.limits_of(account, actor.scope())))

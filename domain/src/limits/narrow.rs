@@ -36,7 +36,9 @@ impl Source {
 /// The bound that holds for each resource of `always`, and of those that a source names. `sources` are in the order
 /// of the path, from the top down; of equal bounds the one nearest the top decides.
 pub(super) fn narrow(sources: &[&Source], always: &[&str]) -> BTreeMap<String, Bound> {
-    let named = sources.iter().flat_map(|source| source.bounds.keys().map(String::as_str));
+    let named = sources
+        .iter()
+        .flat_map(|source| source.bounds.keys().map(String::as_str));
     let resources: std::collections::BTreeSet<&str> = always.iter().copied().chain(named).collect();
     resources
         .into_iter()
@@ -107,7 +109,10 @@ mod tests {
             source(&middle, &[("subaccounts", Some(20)), ("agents", Some(3))]),
             set_on(&bottom, "members", 2),
         ];
-        let narrowed = narrow(&sources.iter().collect::<Vec<_>>(), &["depth", "subaccounts", "members"]);
+        let narrowed = narrow(
+            &sources.iter().collect::<Vec<_>>(),
+            &["depth", "subaccounts", "members"],
+        );
         let of = |resource: &str| {
             let bound = &narrowed[resource];
             (bound.max, bound.decided_by.account_id().clone())
@@ -121,7 +126,10 @@ mod tests {
     #[test]
     fn of_equal_bounds_the_topmost_decides() {
         let (top, bottom) = (AccountId::new(), AccountId::new());
-        let sources = [source(&top, &[("members", Some(5))]), set_on(&bottom, "members", 5)];
+        let sources = [
+            source(&top, &[("members", Some(5))]),
+            set_on(&bottom, "members", 5),
+        ];
         let narrowed = narrow(&sources.iter().collect::<Vec<_>>(), &[]);
         assert_eq!(narrowed["members"].decided_by.account_id(), &top);
     }

@@ -20,14 +20,19 @@ impl Domain {
         resource: &str,
         max: Option<u64>,
     ) -> Result<()> {
-        let managed = self.managed(actor, account.id(), "id", &[PermissionKey::Subaccounts]).await?;
+        let managed = self
+            .managed(actor, account.id(), "id", &[PermissionKey::Subaccounts])
+            .await?;
         managed.parent.require_active(&["id"])?;
         let well_formed = (1..=MAX_NAME).contains(&resource.len())
             && resource
                 .bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte));
         if !well_formed {
-            return Err(Error::bad_input(&["resource"], "There is no resource of this name."));
+            return Err(Error::bad_input(
+                &["resource"],
+                "There is no resource of this name.",
+            ));
         }
         let maximum = match max.map(i64::try_from).transpose() {
             Ok(maximum) => maximum,

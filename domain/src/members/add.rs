@@ -1,7 +1,7 @@
 //! Adding people, and making them members.
 
 use canopy_entity::account::AccountKind;
-use canopy_entity::{AccountId, Level, MemberId, PermissionKey, Role, UserId, member, time, user};
+use canopy_entity::{Level, MemberId, PermissionKey, Role, UserId, member, time, user};
 use canopy_rules_host::MemberPolicy;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::auth::MAX_MEMBERSHIPS;
 use crate::limits::{Counted, ResourceLimit};
+use crate::permissions::Access;
 use crate::transaction::{self, breaks_uniqueness, work};
 use crate::{AccountView, Actor, Domain, Error, Result, accounts, audit};
 
@@ -46,9 +47,10 @@ impl Domain {
             .await;
         match inserted {
             Ok(_) => Ok(row),
-            Err(error) if breaks_uniqueness(&error) => {
-                Err(Error::conflict(&["email"], "There is a person with this address."))
-            }
+            Err(error) if breaks_uniqueness(&error) => Err(Error::conflict(
+                &["email"],
+                "There is a person with this address.",
+            )),
             Err(error) => Err(error.into()),
         }
     }
@@ -65,11 +67,7 @@ impl Domain {
         let access = account.access();
         access.require(PermissionKey::Members, Level::Full)?;
         account.require_active(&["account"])?;
-        if PermissionKey::all().any(|key| !access.granted(key).allows(role.level(key))) {
-            return Err(Error::Forbidden(
-                "A role that may do more than your own is not yours to give.".to_owned(),
-            ));
-        }
+        require_within_own(access, role)?;
         let chains = self.evaluate_limits([account.path()]).await?;
         if account.row().kind == AccountKind::Subaccount
             && let Some(parent_id) = &account.row().parent_id
@@ -84,7 +82,7 @@ impl Domain {
         let row = transaction::run(&self.0.db, "add-member", |txn| {
             work(async move {
                 accounts::lock(txn, account.id()).await?;
-                let row = upsert(txn, account.id(), user, role, limit.as_ref()).await?;
+                let row = upsert(txn, account, user, role, limit.as_ref()).await?;
                 let entry = audit::Entry {
                     account_id: account.id(),
                     path: account.path(),
@@ -104,11 +102,12 @@ impl Domain {
 
 async fn upsert(
     txn: &impl ConnectionTrait,
-    account_id: &AccountId,
+    account: &AccountView,
     user_id: &UserId,
     role: Role,
     limit: Option<&ResourceLimit>,
 ) -> Result<member::Model> {
+    let account_id = account.id();
     let person = user::Entity::find_by_id(user_id.clone()).one(txn).await?;
     person.ok_or(Error::NotFound("user"))?;
     let present = member::Entity::find()
@@ -117,6 +116,7 @@ async fn upsert(
         .one(txn)
         .await?;
     if let Some(present) = present {
+        require_within_own(account.access(), present.role)?;
         let mut row = present.into_active_model();
         row.role = Set(role);
         return Ok(row.update(txn).await?);
@@ -145,6 +145,16 @@ async fn upsert(
         .exec_without_returning(txn)
         .await?;
     Ok(row)
+}
+
+/// `Error::Forbidden` if `role` may do more than the actor: such a role is neither given nor taken away.
+fn require_within_own(access: &Access, role: Role) -> Result<()> {
+    if PermissionKey::all().all(|key| access.granted(key).allows(role.level(key))) {
+        return Ok(());
+    }
+    Err(Error::Forbidden(
+        "A role that may do more than your own is not yours to give or to take away.".to_owned(),
+    ))
 }
 
 /// The address in lower case; `Error::BadInput` at `email` if it cannot be one.

@@ -86,8 +86,16 @@ impl<E: EntityTrait> List<E> {
             .filter(self.condition.clone())
             .filter(
                 Condition::all()
-                    .add_option(args.after.as_ref().map(|after| self.id.into_expr().gt(after.as_str())))
-                    .add_option(args.before.as_ref().map(|before| self.id.into_expr().lt(before.as_str()))),
+                    .add_option(
+                        args.after
+                            .as_ref()
+                            .map(|after| self.id.into_expr().gt(after.as_str())),
+                    )
+                    .add_option(
+                        args.before
+                            .as_ref()
+                            .map(|before| self.id.into_expr().lt(before.as_str())),
+                    ),
             )
             .order_by(self.id, order)
             .limit(u64::from(args.limit) + 1);
@@ -117,11 +125,7 @@ impl<E: EntityTrait> List<E> {
     }
 
     /// How many rows each list has.
-    async fn totals(
-        &self,
-        db: &impl ConnectionTrait,
-        parents: serde_json::Value,
-    ) -> Result<Vec<Total>> {
+    async fn totals(&self, db: &impl ConnectionTrait, parents: serde_json::Value) -> Result<Vec<Total>> {
         let backend = db.get_database_backend();
         // A count per parent, rather than a grouping: each is then a walk along the index, on any planner.
         let of_one_parent = E::find()
@@ -133,12 +137,11 @@ impl<E: EntityTrait> List<E> {
         let mut statement = Query::select();
         statement
             .expr_as(Expr::col(parent_id()), "parent")
-            .expr_as(
-                Expr::SubQuery(None, Box::new(of_one_parent.into())),
-                "total",
-            )
+            .expr_as(Expr::SubQuery(None, Box::new(of_one_parent.into())), "total")
             .from_function(parents_table(backend, parents), PARENTS);
-        Ok(Total::find_by_statement(backend.build(&statement)).all(db).await?)
+        Ok(Total::find_by_statement(backend.build(&statement))
+            .all(db)
+            .await?)
     }
 
     fn of_the_parent(&self) -> Expr {
@@ -169,7 +172,8 @@ fn parents_table(backend: DbBackend, ids: serde_json::Value) -> FunctionCall {
 /// A page of a list that is wholly in memory.
 pub(crate) fn cut_from<T>(mut rows: Vec<(String, T)>, args: &PageArgs) -> Page<T> {
     rows.retain(|(id, _)| {
-        args.after.as_ref().is_none_or(|after| id > after) && args.before.as_ref().is_none_or(|before| id < before)
+        args.after.as_ref().is_none_or(|after| id > after)
+            && args.before.as_ref().is_none_or(|before| id < before)
     });
     cut(rows, args)
 }
@@ -250,27 +254,42 @@ mod tests {
         let pages = children().pages(&database.db, &parents, &args).await.unwrap();
         let first = &pages[&parents[0]];
         assert_eq!(ids(first), below[0][..3]);
-        assert_eq!((first.has_previous, first.has_next, first.total), (false, true, Some(5)));
+        assert_eq!(
+            (first.has_previous, first.has_next, first.total),
+            (false, true, Some(5))
+        );
         let second = &pages[&parents[1]];
         assert_eq!(ids(second), below[1][..]);
         assert_eq!((second.has_next, second.total), (false, Some(2)));
         assert_eq!(pages[&parents[2]].total, Some(0));
 
         args.after = Some(below[0][2].clone());
-        let pages = children().pages(&database.db, &parents[..1], &args).await.unwrap();
+        let pages = children()
+            .pages(&database.db, &parents[..1], &args)
+            .await
+            .unwrap();
         let first = &pages[&parents[0]];
         assert_eq!(ids(first), below[0][3..]);
         assert_eq!((first.has_previous, first.has_next), (true, false));
 
         args = PageArgs::new(None, None, Some(2), Some(below[0][4].clone()), false).unwrap();
-        let pages = children().pages(&database.db, &parents[..1], &args).await.unwrap();
+        let pages = children()
+            .pages(&database.db, &parents[..1], &args)
+            .await
+            .unwrap();
         let first = &pages[&parents[0]];
         assert_eq!(ids(first), below[0][2..4]);
         assert_eq!((first.has_previous, first.has_next), (true, true));
         assert_eq!(pages.len(), 1);
 
         let none: [AccountId; 0] = [];
-        assert!(children().pages(&database.db, &none, &args).await.unwrap().is_empty());
+        assert!(
+            children()
+                .pages(&database.db, &none, &args)
+                .await
+                .unwrap()
+                .is_empty()
+        );
     }
 
     #[tokio::test]
@@ -288,7 +307,11 @@ mod tests {
         };
         let plan = Statement::from_string(backend, format!("{explain} {statement}"));
         if backend == DbBackend::Postgres {
-            database.db.execute_unprepared("SET enable_seqscan = off").await.unwrap();
+            database
+                .db
+                .execute_unprepared("SET enable_seqscan = off")
+                .await
+                .unwrap();
         }
         let lines: Vec<String> = database
             .db
@@ -296,10 +319,16 @@ mod tests {
             .await
             .unwrap()
             .iter()
-            .map(|row| row.try_get_by_index(if backend == DbBackend::Sqlite { 3 } else { 0 }).unwrap())
+            .map(|row| {
+                row.try_get_by_index(if backend == DbBackend::Sqlite { 3 } else { 0 })
+                    .unwrap()
+            })
             .collect();
         let plan = lines.join("\n");
         assert!(plan.contains("accounts_children"), "{plan}");
-        assert!(!plan.contains("SCAN accounts") && !plan.contains("Seq Scan on accounts"), "{plan}");
+        assert!(
+            !plan.contains("SCAN accounts") && !plan.contains("Seq Scan on accounts"),
+            "{plan}"
+        );
     }
 }

@@ -125,7 +125,13 @@ impl Access {
     fn best(&self, level: impl Fn(&Grant) -> EffectiveLevel) -> EffectiveLevel {
         self.reaching()
             .map(level)
-            .reduce(|best, next| if next.level.rank() > best.level.rank() { next } else { best })
+            .reduce(|best, next| {
+                if next.level.rank() > best.level.rank() {
+                    next
+                } else {
+                    best
+                }
+            })
             .expect("an access is only made if a grant reaches the account")
     }
 

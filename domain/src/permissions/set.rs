@@ -39,7 +39,9 @@ impl Domain {
     ) -> Result<Replayable<AccountView>> {
         let claim = &Claim::new(actor, "setPermissions", idempotency_key, &input)?;
         let needed = [PermissionKey::Members, PermissionKey::Subaccounts];
-        let managed = self.managed(actor, &input.account_id, "accountId", &needed).await?;
+        let managed = self
+            .managed(actor, &input.account_id, "accountId", &needed)
+            .await?;
         if let Some(id) = claim.find::<AccountId>(&self.0.db).await? {
             return Ok(Replayable::replayed(self.account(actor, &id).await?));
         }
@@ -77,7 +79,12 @@ fn check(changes: &[PermissionChange]) -> Result<()> {
             ));
         }
         if !change.key.allowed_levels().contains(&change.level) {
-            let allowed: Vec<String> = change.key.allowed_levels().iter().map(ActiveEnum::to_value).collect();
+            let allowed: Vec<String> = change
+                .key
+                .allowed_levels()
+                .iter()
+                .map(ActiveEnum::to_value)
+                .collect();
             return Err(Error::bad_input(
                 &["permissions", &index, "level"],
                 format!("{} allows {}.", change.key.to_value(), allowed.join(", ")),
@@ -121,7 +128,10 @@ async fn write(
             updated_at: Set(time::now()),
         });
         let key = [permission_level::Column::AccountId, permission_level::Column::Key];
-        let update = [permission_level::Column::Level, permission_level::Column::UpdatedAt];
+        let update = [
+            permission_level::Column::Level,
+            permission_level::Column::UpdatedAt,
+        ];
         permission_level::Entity::insert_many(rows)
             .on_conflict(OnConflict::columns(key).update_columns(update).to_owned())
             .exec_without_returning(txn)

@@ -5,8 +5,8 @@ mod presets;
 use std::collections::HashMap;
 
 use canopy_entity::{PlanId, account, plan};
-use sea_orm::sea_query::Condition;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
 
 use crate::{Actor, Domain, Error, Result};
 
@@ -19,14 +19,12 @@ impl Domain {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
-        let with_it = actor
-            .scope()
-            .accounts()
-            .select_only()
-            .column(account::Column::PlanId)
-            .filter(account::Column::PlanId.is_in(ids.iter().cloned()))
-            .into_query();
-        let visible = offered_to(actor).add(plan::Column::Id.in_subquery(with_it));
+        let with_it = actor.scope().accounts().filter(
+            account::Column::PlanId
+                .into_expr()
+                .eq(plan::Column::Id.into_expr()),
+        );
+        let visible = offered_to(actor).add(some(with_it));
         let plans = plan::Entity::find()
             .filter(plan::Column::Id.is_in(ids.iter().cloned()))
             .filter(visible)
@@ -57,8 +55,17 @@ impl Domain {
 
 /// Plans that Canopy ships, and those of accounts in the actor's scope.
 fn offered_to(actor: &Actor) -> Condition {
-    let owners = actor.scope().accounts().select_only().column(account::Column::Id).into_query();
+    let owner = actor.scope().accounts().filter(
+        account::Column::Id
+            .into_expr()
+            .eq(plan::Column::OwnerAccountId.into_expr()),
+    );
     Condition::any()
         .add(plan::Column::OwnerAccountId.is_null())
-        .add(plan::Column::OwnerAccountId.in_subquery(owners))
+        .add(some(owner))
+}
+
+/// True if there is such an account. The first one answers, however many there are.
+fn some(accounts: Select<account::Entity>) -> Expr {
+    Expr::exists(accounts.select_only().expr(Expr::val(1)).into_query())
 }

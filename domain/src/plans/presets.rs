@@ -85,7 +85,10 @@ mod tests {
         assert_eq!(of("pln_bolna", "key_policy"), "AUTO_ONE");
         assert_eq!(of("pln_connector", "starter_credits"), 100);
         assert_eq!(of("pln_connector", "credit_value"), 150_000);
-        assert_eq!(of("pln_connector", "credit_modes"), json!(["MANUAL", "RESELLING"]));
+        assert_eq!(
+            of("pln_connector", "credit_modes"),
+            json!(["MANUAL", "RESELLING"])
+        );
         assert_eq!(of("pln_agentphone", "caps")["subaccounts"], 25);
         assert_eq!(of("pln_agentphone", "key_policy"), "PARENT_ONLY");
     }

@@ -16,18 +16,15 @@ use super::{Facts, Line};
 use crate::Result;
 use crate::statement::{list, statement};
 use crate::usage::bucket;
+use crate::usage::subtree::{ITSELF_AND_BELOW, sums_of};
 
-/// CROSS JOIN keeps SQLite to this order of tables: the buyers, what stands below them, its aggregates.
 const SUBTREE_MONTHS: &str = "
-SELECT b.id AS buyer, g.meter, g.bucket_start,
+SELECT r.id AS buyer, g.meter, g.bucket_start,
        CAST(SUM(g.quantity) AS bigint) AS quantity, CAST(SUM(g.events) AS bigint) AS events
-FROM accounts b CROSS JOIN accounts a CROSS JOIN usage_aggregates g
-WHERE b.id IN [$1]
-  AND a.path >= b.path AND a.path < substr(b.path, 1, length(b.path) - 1) || '0'
-  AND g.account_id = a.id AND g.granularity = 'MONTH' AND g.bucket_start >= $3 AND g.bucket_start <= $4
-  AND g.meter IN [$2]
-GROUP BY b.id, g.meter, g.bucket_start
+{tables} AND r.id IN [$1] AND g.meter IN [$2]
+GROUP BY r.id, g.meter, g.bucket_start
 ";
+const WANTED: &str = "g.granularity = 'MONTH' AND g.bucket_start >= $3 AND g.bucket_start <= $4";
 
 /// What was used before, by buyer, meter and month.
 #[derive(Debug, Default)]
@@ -54,7 +51,9 @@ impl Totals {
         }
         let meters: BTreeSet<&str> = lines.iter().map(|line| line.meter.as_str()).collect();
         let values = [list(&buyers), list(meters), first.into(), last.into()];
-        let statement = statement(db.get_database_backend(), SUBTREE_MONTHS, values);
+        let backend = db.get_database_backend();
+        let sql = SUBTREE_MONTHS.replace("{tables}", &sums_of(backend, ITSELF_AND_BELOW, WANTED));
+        let statement = statement(backend, &sql, values);
         for row in db.query_all_raw(statement).await? {
             let key = (
                 row.try_get("", "buyer")?,

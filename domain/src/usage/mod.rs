@@ -8,6 +8,7 @@ mod check;
 mod pending;
 mod read;
 mod record;
+pub(crate) mod subtree;
 mod sums;
 mod write;
 

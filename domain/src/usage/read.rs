@@ -10,6 +10,7 @@ use sea_orm::sea_query::Condition;
 use sea_orm::{ActiveEnum, FromQueryResult};
 
 use super::bucket;
+use super::subtree::{ITSELF, ITSELF_AND_BELOW, sums_of};
 use crate::page::{List, Pages};
 use crate::statement::{list, statement};
 use crate::{AccountView, Actor, Domain, Error, Micros, Money, PageArgs, Result};
@@ -76,21 +77,18 @@ pub const MAX_METERS: usize = 50;
 /// The most sums that one read answers, over all its accounts.
 const MAX_SUMS: usize = 50_000;
 
-/// CROSS JOIN keeps SQLite to this order of tables: the accounts asked for, what counts for each, the sums. Only
-/// amounts in the account's own currency are added up.
+/// Only amounts in the account's own currency are added up.
 const SUMS: &str = "
 SELECT r.id AS account, g.bucket_start, g.meter,
        CAST(SUM(g.quantity) AS bigint) AS quantity, CAST(SUM(g.events) AS bigint) AS events,
        CAST(SUM(CASE WHEN a.currency = r.currency THEN g.amount ELSE 0 END) AS bigint) AS amount
-FROM accounts r CROSS JOIN accounts a CROSS JOIN usage_aggregates g
-WHERE r.id IN [$1] AND {counted}
-  AND g.account_id = a.id AND g.granularity = $2 AND g.bucket_start >= $3 AND g.bucket_start < $4 {meters}
+{tables} AND r.id IN [$1] {meters}
 GROUP BY r.id, g.bucket_start, g.meter
 ORDER BY r.id, g.bucket_start, g.meter
 LIMIT {limit}
 ";
-const ITSELF: &str = "a.id = r.id";
-const ITSELF_AND_BELOW: &str = "a.path >= r.path AND a.path < substr(r.path, 1, length(r.path) - 1) || '0'";
+const WANTED: &str = "g.granularity = $2 AND g.bucket_start >= $3 AND g.bucket_start < $4";
+const METERS: &str = "AND g.meter IN [$5]";
 
 const EVENTS: &str = "SELECT * FROM usage_events WHERE id IN [$1]";
 const RATINGS: &str = "SELECT * FROM ratings WHERE id IN [$1]";
@@ -185,23 +183,19 @@ impl Domain {
             period.start.into(),
             period.end.into(),
         ];
-        let meters = match &query.meters {
-            None => "",
-            Some(meters) => {
-                values.push(list(meters));
-                "AND g.meter IN [$5]"
-            }
+        let meters = query.meters.as_ref().map_or("", |meters| {
+            values.push(list(meters));
+            METERS
+        });
+        let counted = match query.include_descendants {
+            true => ITSELF_AND_BELOW,
+            false => ITSELF,
         };
-        let counted = if query.include_descendants {
-            ITSELF_AND_BELOW
-        } else {
-            ITSELF
-        };
+        let db = &self.0.db;
         let sql = SUMS
-            .replace("{counted}", counted)
+            .replace("{tables}", &sums_of(db.get_database_backend(), counted, WANTED))
             .replace("{meters}", meters)
             .replace("{limit}", &(MAX_SUMS + 1).to_string());
-        let db = &self.0.db;
         let statement = statement(db.get_database_backend(), &sql, values);
         let sums = Sum::find_by_statement(statement).all(db).await?;
         if sums.len() > MAX_SUMS {

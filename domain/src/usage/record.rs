@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use canopy_entity::time::{self, Timestamp};
 use canopy_entity::{AccountId, AccountPath, Level, PermissionKey, usage_event};
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 
 use super::write::{Fate, Ready};
 use super::{check, write};
@@ -17,9 +17,16 @@ pub const MAX_BATCH: usize = 1_000;
 /// How often a batch is priced again because an account or a rule changed meanwhile.
 const MAX_PRICINGS: usize = 5;
 
-/// Pairs of account and key are looked up one by one in the index; that some are asked for that nobody named does no
-/// harm.
-const KNOWN: &str = "SELECT * FROM usage_events WHERE account_id IN [$1] AND idempotency_key IN [$2]";
+/// Each pair of account and key is looked up in the index; the pairs are one JSON parameter.
+const KNOWN_POSTGRES: &str = "
+SELECT e.* FROM jsonb_array_elements($1) AS pair
+JOIN usage_events e ON e.account_id = (pair.value ->> 0) AND e.idempotency_key = (pair.value ->> 1)
+";
+const KNOWN_SQLITE: &str = "
+SELECT e.* FROM json_each($1) AS pair
+CROSS JOIN usage_events e ON e.account_id = json_extract(pair.value, '$[0]')
+  AND e.idempotency_key = json_extract(pair.value, '$[1]')
+";
 
 /// An event to record.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -99,7 +106,8 @@ impl Domain {
 
     /// The recorded events that have the same keys as `candidates`.
     async fn known(&self, candidates: &Candidates) -> Result<Vec<usage_event::Model>> {
-        read_known(&self.0.db, candidates.iter().map(|(_, row)| row)).await
+        let rows: Vec<&usage_event::Model> = candidates.iter().map(|(_, row)| row).collect();
+        read_known(&self.0.db, &rows).await
     }
 
     /// Prices what is new and writes it, again and again until nothing that the prices depend on has changed between
@@ -177,14 +185,18 @@ impl Domain {
 /// The events that have the keys of `rows`.
 pub(super) async fn read_known(
     db: &impl ConnectionTrait,
-    rows: impl Iterator<Item = &usage_event::Model> + Clone,
+    rows: &[&usage_event::Model],
 ) -> Result<Vec<usage_event::Model>> {
-    let accounts: HashSet<&AccountId> = rows.clone().map(|row| &row.account_id).collect();
-    if accounts.is_empty() {
+    if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let keys = list(rows.map(|row| row.idempotency_key.as_str()));
-    let statement = statement(db.get_database_backend(), KNOWN, [list(accounts), keys]);
+    let pairs = list(rows.iter().map(|row| (&row.account_id, &row.idempotency_key)));
+    let backend = db.get_database_backend();
+    let sql = match backend {
+        DbBackend::Sqlite => KNOWN_SQLITE,
+        _ => KNOWN_POSTGRES,
+    };
+    let statement = statement(backend, sql, [pairs]);
     Ok(usage_event::Model::find_by_statement(statement).all(db).await?)
 }
 

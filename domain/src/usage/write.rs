@@ -83,7 +83,8 @@ pub(super) async fn batch(
     let rows: Vec<usage_event::Model> = ready.iter().map(|ready| to_record(ready, now)).collect();
     let claimed = claim(txn, &rows).await?;
     faults.check("usage.claimed")?;
-    let known = known_by_key(txn, rows.iter().filter(|row| !claimed.contains(&row.id))).await?;
+    let raced: Vec<&usage_event::Model> = rows.iter().filter(|row| !claimed.contains(&row.id)).collect();
+    let known = known_by_key(txn, &raced).await?;
 
     let claimed_edges = || {
         let edges = ready.iter().map(|ready| ready.edges.as_deref());
@@ -173,7 +174,7 @@ async fn claim(txn: &impl ConnectionTrait, rows: &[usage_event::Model]) -> Resul
 
 async fn known_by_key(
     txn: &impl ConnectionTrait,
-    rows: impl Iterator<Item = &usage_event::Model> + Clone,
+    rows: &[&usage_event::Model],
 ) -> Result<HashMap<(AccountId, String), usage_event::Model>> {
     let known = read_known(txn, rows).await?;
     Ok(known

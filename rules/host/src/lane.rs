@@ -45,7 +45,14 @@ impl Lanes {
     pub(crate) fn new(class: ClassSettings, clock: Clock, side_calls: usize, wait: Duration) -> Self {
         let door = |width: usize| Arc::new(Semaphore::new(width.max(1)));
         let (places, side, slow) = (door(class.places as usize), door(side_calls), door(side_calls));
-        Self { class, clock, places, side, slow, wait }
+        Self {
+            class,
+            clock,
+            places,
+            side,
+            slow,
+            wait,
+        }
     }
 
     /// Asks a rule, here or beside.
@@ -59,7 +66,11 @@ impl Lanes {
         let mut was_interrupted = false;
         if is_small && rule.inner().is_quick() {
             let _place = self.enter(&self.places).await?;
-            let short = Budget { fuel: budget.fuel.min(IN_PLACE_FUEL), time: IN_PLACE_TIME, ..budget };
+            let short = Budget {
+                fuel: budget.fuel.min(IN_PLACE_FUEL),
+                time: IN_PLACE_TIME,
+                ..budget
+            };
             match self.guarded(rule.inner(), || question.ask(rule.inner(), &short)) {
                 Err(RuleError::OutOfFuel { .. }) => {}
                 // By the clock: perhaps the machine was busy, and not the rule.
@@ -91,7 +102,11 @@ impl Lanes {
         rule: &LoadedRule,
         work: impl FnOnce(&Loaded) -> Result<T, RuleError> + Send + 'static,
     ) -> Result<T, RuleError> {
-        let door = if rule.inner().is_quick() { &self.side } else { &self.slow };
+        let door = if rule.inner().is_quick() {
+            &self.side
+        } else {
+            &self.slow
+        };
         // In this order: who holds a place never waits for another door.
         let side = self.enter(door).await?;
         let place = self.enter(&self.places).await?;

@@ -6,6 +6,10 @@ use std::time::Duration;
 
 const MIB: usize = 1 << 20;
 
+/// A compiler that was itself compiled without optimizations takes twenty times
+/// as long.
+const UNOPTIMIZED: u32 = if cfg!(debug_assertions) { 10 } else { 1 };
+
 /// Settings of a [`Host`](crate::Host). [`HostSettings::new`] has good values for
 /// everything but the compiler.
 #[derive(Debug, Clone)]
@@ -108,8 +112,8 @@ impl ClassSettings {
             answer_per_line: 1 << 10,
             compile: CompileSettings {
                 memory: 512 * MIB,
-                cpu: Duration::from_secs(5),
-                deadline: Duration::from_secs(20),
+                cpu: Duration::from_secs(5) * UNOPTIMIZED,
+                deadline: Duration::from_secs(20) * UNOPTIMIZED,
                 artifact: 8 * MIB,
                 at_once: 2,
             },

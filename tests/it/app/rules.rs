@@ -61,3 +61,9 @@ pub(crate) fn doubling(when_large: &str) -> Vec<u8> {
     let text = include_str!("../rules/doubling.wat").replace("(;when large;)", when_large);
     component(RuleKind::Pricing, &text)
 }
+
+/// A limits rule that limits nothing. For an account on a plan, and not in its trial, it does `in_earnest` first.
+pub(crate) fn unlimited(in_earnest: &str) -> Vec<u8> {
+    let text = include_str!("../rules/unlimited.wat").replace("(;in earnest;)", in_earnest);
+    component(RuleKind::Limits, &text)
+}

@@ -73,32 +73,34 @@ impl Compiler {
     /// another asks for.
     pub(super) fn build(&self, guests: &[&str]) -> Result<()> {
         for guest in guests {
-            let mut cargo = Command::new("cargo");
-            cargo
-                .current_dir(self.root.join("rules/builtin"))
-                .args([
-                    "build",
-                    "--release",
-                    "--locked",
-                    "--target",
-                    TARGET,
-                    "--package",
-                    guest,
-                ])
-                .arg("--target-dir")
-                .arg(&self.target_dir)
-                .env("RUSTC", &self.rustc)
-                .env("CARGO_ENCODED_RUSTFLAGS", self.flags()?.join("\u{1f}"))
-                .env_remove("RUSTFLAGS");
-            if self.builds_std {
-                cargo
-                    .arg("-Zbuild-std=core,alloc,panic_abort")
-                    .env("RUSTC_BOOTSTRAP", "1");
-            }
-            let status = cargo.status().context("cannot start cargo")?;
-            ensure!(status.success(), "{guest} does not build");
+            let mut cargo = self.cargo(&self.root.join("rules"))?;
+            cargo.args(["--locked", "--package", guest]);
+            succeed(cargo, guest)?;
         }
         Ok(())
+    }
+
+    /// Builds the package in `folder`, which need not belong to this repository.
+    pub(super) fn build_folder(&self, folder: &Path) -> Result<()> {
+        succeed(self.cargo(folder)?, &folder.display().to_string())
+    }
+
+    fn cargo(&self, folder: &Path) -> Result<Command> {
+        let mut cargo = Command::new("cargo");
+        cargo
+            .current_dir(folder)
+            .args(["build", "--release", "--target", TARGET])
+            .arg("--target-dir")
+            .arg(&self.target_dir)
+            .env("RUSTC", &self.rustc)
+            .env("CARGO_ENCODED_RUSTFLAGS", self.flags()?.join("\u{1f}"))
+            .env_remove("RUSTFLAGS");
+        if self.builds_std {
+            cargo
+                .arg("-Zbuild-std=core,alloc,panic_abort")
+                .env("RUSTC_BOOTSTRAP", "1");
+        }
+        Ok(cargo)
     }
 
     /// The core module of a guest that was built.
@@ -133,6 +135,12 @@ impl Compiler {
         }
         Ok(flags)
     }
+}
+
+fn succeed(mut cargo: Command, what: &str) -> Result<()> {
+    let status = cargo.status().context("cannot start cargo")?;
+    ensure!(status.success(), "{what} does not build");
+    Ok(())
 }
 
 fn print(rustc: &Path, args: &[&str]) -> Result<String> {

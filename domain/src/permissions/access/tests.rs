@@ -41,7 +41,11 @@ impl Tree {
     }
 
     fn access(self, account: usize, grants: Vec<Grant>) -> Option<Access> {
-        Access::new(grants.into(), self.paths[account].clone(), Arc::new(self.restrictions))
+        Access::new(
+            grants.into(),
+            self.paths[account].clone(),
+            Arc::new(self.restrictions),
+        )
     }
 }
 
@@ -119,7 +123,11 @@ fn the_best_of_several_grants_wins() {
     let low = tree.ids[2].clone();
     let access = tree.access(2, grants).unwrap();
     let tasks = access.effective(PermissionKey::Tasks);
-    assert_eq!(tasks.level, Level::Read, "the lower grant is not narrowed from above it");
+    assert_eq!(
+        tasks.level,
+        Level::Read,
+        "the lower grant is not narrowed from above it"
+    );
     assert_eq!(
         tasks.decided_by,
         Decider::Role {

@@ -62,7 +62,14 @@ async fn an_event_is_priced_paid_summed_and_announced_once() {
     );
     assert!(house.usage(&house.agency, false).await.totals.is_empty());
     assert_eq!(house.count("outbox").await, 2);
+}
 
+#[tokio::test]
+async fn a_key_that_was_seen_is_answered_again_or_is_a_conflict() {
+    let house = house().await.with_prices().await;
+    house.grant(&house.agency, "100").await;
+    let first = house.record(&house.client, vec![event("a", "10")]).await;
+    let row = accepted(&first[0]);
     let again = house
         .record(
             &house.client,
@@ -78,7 +85,7 @@ async fn an_event_is_priced_paid_summed_and_announced_once() {
     assert_eq!(refused(&again[1]), ErrorCode::Conflict);
     accepted(&again[2]);
     assert!(matches!(&again[3], EventOutcome::Replayed(_)));
-    assert_eq!(house.count("usage_events").await, 3);
+    assert_eq!(house.count("usage_events").await, 2);
 }
 
 #[tokio::test]

@@ -8,14 +8,10 @@ use canopy_rules_host::{
 };
 
 pub(crate) fn settings() -> HostSettings {
-    let mut settings = HostSettings::new(CompilerCommand {
+    HostSettings::new(CompilerCommand {
         program: env!("CARGO_BIN_EXE_canopy-rule-compiler").into(),
         args: vec![],
-    });
-    // A compiler without optimizations, beside other tests, on a busy machine.
-    settings.small.compile.cpu *= 10;
-    settings.small.compile.deadline *= 10;
-    settings
+    })
 }
 
 /// One for all tests, each of which has a runtime of its own.
