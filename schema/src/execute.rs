@@ -62,6 +62,7 @@ fn prepare(
     actor: Option<Actor>,
 ) -> Result<(Request, Arc<Session>), ServerError> {
     let settings: &SchemaSettings = schema.data().expect("`build` puts the settings into the schema");
+    bounds::check_text(&request)?;
     bounds::check(request.parsed_query()?, settings.max_complexity)?;
     let domain: &Domain = schema.data().expect("`build` puts the domain into the schema");
     let session = Arc::new(Session::new(domain, actor));

@@ -140,7 +140,8 @@ mod tests {
     #[tokio::test]
     async fn fields_and_fragments_of_an_interface_are_resolved_by_its_objects() {
         let schema = Schema::new(Query, EmptyMutation, EmptySubscription);
-        let document = "{ pets { __typename ... on Pet { name } ... on Dog { barks } ...Names } } fragment Names on Pet { n: name }";
+        let document = "{ pets { __typename ... on Pet { name } ... on Dog { barks } ...Names } }
+            fragment Names on Pet { n: name }";
         let data = schema.execute(document).await.into_result().unwrap().data;
         assert_eq!(
             data.into_json().unwrap(),

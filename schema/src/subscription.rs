@@ -24,7 +24,7 @@ impl Subscription {
         #[graphql(desc = "Whether the usage of all accounts below is told too.", default)]
         include_descendants: bool,
         #[graphql(
-            desc = "The cursor of the last update that was seen: the stream goes on behind it. From now on if not given."
+            desc = "The cursor of the last update seen: the stream goes on behind it. From now on if none."
         )]
         after: Option<String>,
     ) -> Result<impl Stream<Item = Result<UsageUpdate>> + use<>> {

@@ -69,8 +69,8 @@ impl<F, C: Clone + Send + Sync + 'static> Driven<F, C> {
                 }
                 tries += 1;
                 if tries == TRIES {
-                    // Some resolver yields to others. Its wake has been passed on, so there is another turn; reading
-                    // now would read for a part of the resolvers only.
+                    // Some resolver yields to others. Its wake has been passed on, so there is another turn;
+                    // reading now would read for a part of the resolvers only.
                     break;
                 }
             }

@@ -126,26 +126,51 @@ impl Sdl {
         if above.iter().filter(|known| **known == family).count() >= bound {
             return None;
         }
-        above.push(family);
-        let mut text = String::from("{ __typename");
+        let mut text = format!("{{ __typename{}", self.all_of(name, name, family, above));
         if let Some(Kind::Interface(_)) = self.types.get(name) {
-            // The objects have all fields of the interface, and perhaps more.
             for object in self.implementers(name) {
-                above.pop();
-                if let Some(inner) = self.selection(object, above) {
-                    text += &format!(" ... on {object} {inner}");
+                // What an object has beside the interface's fields.
+                let family = if accounts.contains(&object) {
+                    "Tenant"
+                } else {
+                    object
+                };
+                let more = self.all_of(object, name, family, above);
+                if !more.is_empty() {
+                    text += &format!(" ... on {object} {{{more} }}");
                 }
-                above.push(family);
             }
         }
-        for field in self.fields(name) {
+        Some(text + " }")
+    }
+
+    /// The fields of `name`, without those of the interface `covered` unless that is the type itself.
+    fn all_of<'s>(
+        &'s self,
+        name: &'s str,
+        covered: &str,
+        family: &'s str,
+        above: &mut Vec<&'s str>,
+    ) -> String {
+        let known = if name == covered {
+            &[]
+        } else {
+            self.fields(covered)
+        };
+        above.push(family);
+        let mut text = String::new();
+        for field in self
+            .fields(name)
+            .iter()
+            .filter(|field| known.iter().all(|other| other.name != field.name))
+        {
             if let Some(inner) = self.field(field, above) {
                 text += " ";
                 text += &inner;
             }
         }
         above.pop();
-        Some(text + " }")
+        text
     }
 
     /// A field with its arguments and all below it; `None` where the walk ends.
