@@ -37,7 +37,10 @@ pub(crate) fn check_text(request: &Request) -> Result<(), ServerError> {
     let escaped = ["\0", "\\u0000", "\\u{0"];
     let in_document = escaped.iter().any(|nul| request.query.contains(nul));
     if in_document || request.variables.values().any(has_nul) {
-        return Err(ServerError::new("Text must not contain the character NUL (U+0000).", None));
+        return Err(ServerError::new(
+            "Text must not contain the character NUL (U+0000).",
+            None,
+        ));
     }
     Ok(())
 }
@@ -46,7 +49,9 @@ fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::List(items) => items.iter().any(has_nul),
-        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| name.contains('\0') || has_nul(value)),
         _ => false,
     }
 }
@@ -135,7 +140,8 @@ mod tests {
 
     #[test]
     fn the_character_nul_is_refused_wherever_it_hides() {
-        let variables = async_graphql::Variables::from_json(serde_json::json!({"input": {"names": ["a\u{0}"]}}));
+        let variables =
+            async_graphql::Variables::from_json(serde_json::json!({"input": {"names": ["a\u{0}"]}}));
         let hidden = [
             Request::new("{ a }").variables(variables),
             Request::new(r#"{ a(b: "\u0000") }"#),

@@ -21,15 +21,15 @@ impl Domain {
     /// Asks the rules. `Error::LimitExceeded` if they leave no room for a subaccount of `parent`.
     pub(super) async fn room_for_child(&self, actor: &Actor, parent: &AccountView) -> Result<Room> {
         let chains = self.evaluate_limits([parent.path()]).await?;
-        if let Some(depth) = chains.limit_of(parent, DEPTH, actor.scope()) {
+        if let Some(depth) = chains.limit_of(parent, DEPTH, actor.scope())? {
             depth.require_room(u64::from(parent.level()))?;
         }
-        let count = chains.limit_of(parent, Counted::Subaccounts.name(), actor.scope());
+        let count = chains.limit_of(parent, Counted::Subaccounts.name(), actor.scope())?;
         if let Some(count) = &count {
             count.require_room(count.used)?;
         }
         Ok(Room {
-            policy: chains.policy_of(parent.id()),
+            policy: chains.policy_of(parent.id())?,
             parent: parent.clone(),
             chains,
             count,

@@ -51,6 +51,8 @@ async fn of_two_creations_at_the_cap_one_wins() {
         .unwrap();
     let of = |resource: &str| {
         let limit = limits[view.id()]
+            .as_ref()
+            .unwrap()
             .iter()
             .find(|limit| limit.resource == resource)
             .unwrap();

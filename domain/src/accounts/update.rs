@@ -87,7 +87,7 @@ impl Domain {
         if input.credit_mode.is_some() {
             let parent = &managed.parent;
             let chains = self.evaluate_limits([parent.path()]).await?;
-            credit_mode(&chains.policy_of(parent.id()), input.credit_mode)?;
+            credit_mode(&chains.policy_of(parent.id())?, input.credit_mode)?;
         }
         let was_closed = managed.account.row().status == AccountStatus::Closed;
         let room = match input.status {

@@ -71,12 +71,12 @@ impl Domain {
         let chains = self.evaluate_limits([account.path()]).await?;
         let policy = match &account.row().parent_id {
             Some(parent_id) if account.row().kind == AccountKind::Subaccount => {
-                chains.policy_of(parent_id).keys
+                chains.policy_of(parent_id)?.keys
             }
             _ => KeyPolicy::Own,
         };
         require_policy(policy, account)?;
-        let limit = &chains.limit_of(account, Counted::ApiKeys.name(), actor.scope());
+        let limit = &chains.limit_of(account, Counted::ApiKeys.name(), actor.scope())?;
 
         let secret = fresh_secret();
         let row = &api_key::Model {
@@ -155,7 +155,7 @@ impl Domain {
             && account.row().kind == AccountKind::Subaccount
         {
             let chains = self.evaluate_limits([account.path()]).await?;
-            if chains.policy_of(parent_id).keys != KeyPolicy::Own {
+            if chains.policy_of(parent_id)?.keys != KeyPolicy::Own {
                 return Err(keys_are_the_parents());
             }
         }

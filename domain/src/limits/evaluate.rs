@@ -18,9 +18,10 @@ use super::{Counted, DEPTH, LimitDecider, ResourceLimit};
 use crate::rules::active_rules;
 use crate::{AccountView, Domain, Error, Result};
 
-/// What the rules said about each account of some paths.
+/// What the rules said about each account of some paths, or that one of them failed. A failure is that of its account
+/// and all below it, and of nobody else.
 #[derive(Default)]
-pub(crate) struct Chains(HashMap<AccountId, Evaluated>);
+pub(crate) struct Chains(HashMap<AccountId, Result<Evaluated>>);
 
 /// One account, and what its rules and its parent say about it.
 struct Evaluated {
@@ -40,7 +41,7 @@ struct Facts {
 
 impl Domain {
     /// Asks the rules of each account on `paths`: the one of its plan, and the one that is live at it.
-    /// `Error::RuleFailed` if one has no answer, for then nothing may be had.
+    /// Where one has no answer, asking for what it limits is `Error::RuleFailed`: nothing may be had then.
     pub(crate) async fn evaluate_limits(
         &self,
         paths: impl IntoIterator<Item = &AccountPath>,
@@ -58,8 +59,12 @@ impl Domain {
         let mut chains = HashMap::with_capacity(facts.accounts.len());
         for account in std::mem::take(&mut facts.accounts) {
             let level = level(&account.row.path, &kinds);
-            let evaluated = self.evaluate(account, level, &mut facts).await?;
-            chains.insert(evaluated.account.row.id.clone(), evaluated);
+            let id = account.row.id.clone();
+            let evaluated = self.evaluate(account, level, &mut facts).await;
+            if let Err(error @ Error::Internal(_)) = evaluated {
+                return Err(error);
+            }
+            chains.insert(id, evaluated);
         }
         Ok(Chains(chains))
     }
@@ -172,8 +177,13 @@ impl Domain {
 impl Chains {
     /// What holds for the account that stands at `path`: the least of all on the path, sorted by resource. Reasons of
     /// accounts out of `scope` are left out.
-    fn at(&self, path: &AccountPath, level: u32, scope: &Scope) -> Vec<ResourceLimit> {
-        let chain: Vec<&Evaluated> = path.ids().iter().filter_map(|id| self.0.get(id)).collect();
+    fn at(&self, path: &AccountPath, level: u32, scope: &Scope) -> Result<Vec<ResourceLimit>> {
+        let ids = path.ids();
+        let chain = ids.iter().filter_map(|id| self.0.get(id));
+        let chain: Vec<&Evaluated> = chain
+            .map(Result::as_ref)
+            .collect::<Result<_, _>>()
+            .map_err(Error::clone)?;
         let sources: Vec<&Source> = chain.iter().flat_map(|account| &account.sources).collect();
         let mut always: Vec<&str> = Counted::ALL.map(Counted::name).into();
         always.push(DEPTH);
@@ -183,7 +193,7 @@ impl Chains {
             .filter(|row| scope.covers(&row.path))
             .map(|row| &row.id)
             .collect();
-        narrow(&sources, &always)
+        let limits = narrow(&sources, &always)
             .into_iter()
             .map(|(resource, bound)| ResourceLimit {
                 max: bound.max,
@@ -195,12 +205,12 @@ impl Chains {
                     .filter(|_| visible.contains(bound.decided_by.account_id())),
                 decided_by: bound.decided_by,
                 resource,
-            })
-            .collect()
+            });
+        Ok(limits.collect())
     }
 
     /// The limits of an account, sorted by resource.
-    pub(crate) fn limits_of(&self, account: &AccountView, scope: &Scope) -> Vec<ResourceLimit> {
+    pub(crate) fn limits_of(&self, account: &AccountView, scope: &Scope) -> Result<Vec<ResourceLimit>> {
         self.at(account.path(), account.level(), scope)
     }
 
@@ -210,36 +220,36 @@ impl Chains {
         account: &AccountView,
         resource: &str,
         scope: &Scope,
-    ) -> Option<ResourceLimit> {
-        let mut limits = self.limits_of(account, scope);
+    ) -> Result<Option<ResourceLimit>> {
+        let mut limits = self.limits_of(account, scope)?;
         limits.retain(|limit| limit.resource == resource);
-        limits.pop()
+        Ok(limits.pop())
     }
 
     /// What holds for the subaccounts of an account: as its plan says. Without a plan they may have all.
-    pub(crate) fn policy_of(&self, id: &AccountId) -> host::Policy {
-        let evaluated = self.0.get(id);
-        evaluated
-            .and_then(|account| account.policy.clone())
-            .unwrap_or_else(|| host::Policy {
-                keys: host::KeyPolicy::Own,
-                members: host::MemberPolicy::Own,
-                starter_credits: host::StarterCredits {
-                    count: 0,
-                    credit_value: 0,
-                },
-                credit_modes: vec![host::CreditMode::Manual, host::CreditMode::Reselling],
-                shared_resources: Vec::new(),
-                allow_below_cost: false,
-            })
+    pub(crate) fn policy_of(&self, id: &AccountId) -> Result<host::Policy> {
+        let evaluated = self.0.get(id).map(Result::as_ref).transpose();
+        let policy = evaluated
+            .map_err(Error::clone)?
+            .and_then(|account| account.policy.clone());
+        Ok(policy.unwrap_or_else(|| host::Policy {
+            keys: host::KeyPolicy::Own,
+            members: host::MemberPolicy::Own,
+            starter_credits: host::StarterCredits {
+                count: 0,
+                credit_value: 0,
+            },
+            credit_modes: vec![host::CreditMode::Manual, host::CreditMode::Reselling],
+            shared_resources: Vec::new(),
+            allow_below_cost: false,
+        }))
     }
 
     /// True if the accounts on `path`, given as they are now, still have the plans that were evaluated.
     pub(crate) fn still_hold(&self, on_the_path: &[account::Model]) -> bool {
         on_the_path.iter().all(|row| {
-            self.0
-                .get(&row.id)
-                .is_some_and(|evaluated| evaluated.account.row.plan_id == row.plan_id)
+            let evaluated = self.0.get(&row.id).and_then(|evaluated| evaluated.as_ref().ok());
+            evaluated.is_some_and(|evaluated| evaluated.account.row.plan_id == row.plan_id)
         })
     }
 }

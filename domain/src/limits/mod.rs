@@ -87,12 +87,12 @@ impl ResourceLimit {
 
 impl Domain {
     /// The limits of each account, sorted by resource; empty for a platform without a plan. An account without
-    /// `SETTINGS` READ is missing from the answer.
+    /// `SETTINGS` READ is missing from the answer; one on whose path a rule fails has `Error::RuleFailed`.
     pub async fn limits(
         &self,
         actor: &Actor,
         accounts: &[AccountView],
-    ) -> Result<HashMap<AccountId, Vec<ResourceLimit>>> {
+    ) -> Result<HashMap<AccountId, Result<Vec<ResourceLimit>>>> {
         let visible: Vec<&AccountView> = accounts
             .iter()
             .filter(|account| account.access().allows(PermissionKey::Settings, Level::Read))

@@ -71,14 +71,14 @@ impl Domain {
         let chains = self.evaluate_limits([account.path()]).await?;
         if account.row().kind == AccountKind::Subaccount
             && let Some(parent_id) = &account.row().parent_id
-            && chains.policy_of(parent_id).members == MemberPolicy::Inherited
+            && chains.policy_of(parent_id)?.members == MemberPolicy::Inherited
         {
             return Err(Error::conflict(
                 &["account"],
                 "The plan gives subaccounts no members of their own.",
             ));
         }
-        let limit = &chains.limit_of(account, Counted::Members.name(), actor.scope());
+        let limit = &chains.limit_of(account, Counted::Members.name(), actor.scope())?;
         let row = transaction::run(&self.0.db, "add-member", |txn| {
             work(async move {
                 accounts::lock(txn, account.id()).await?;

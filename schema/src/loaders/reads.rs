@@ -113,8 +113,8 @@ reads! {
     Members(PageArgs) of AccountView => Page<MemberView>,
     |read, reader, accounts| reader.domain.members(&reader.actor, accounts, &read.0).await;
 
-    /// An account's limits.
-    Limits of AccountView => Vec<ResourceLimit>,
+    /// An account's limits; the failure of a rule is that of its own accounts.
+    Limits of AccountView => Result<Vec<ResourceLimit>>,
     |_read, reader, accounts| reader.domain.limits(&reader.actor, accounts).await;
 
     /// Who pays for an account.

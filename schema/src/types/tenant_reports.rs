@@ -25,11 +25,15 @@ pub(super) struct TenantReports(pub(super) AccountView);
 #[Object]
 impl TenantReports {
     /// How much of each resource the account may have and has, and what decided it. Null, with a FORBIDDEN
-    /// error, without SETTINGS READ.
+    /// error, without SETTINGS READ, and with RULE_FAILED where a limits rule fails.
     async fn limits(&self, ctx: &Context<'_>) -> Option<Result<Limits>> {
         let limits = async {
             let caller = gates::LIMITS.open(ctx, &self.0)?;
-            let resources = caller.loaders.load(reads::Limits, self.0.clone()).await?;
+            let resources = caller
+                .loaders
+                .load(reads::Limits, self.0.clone())
+                .await?
+                .transpose()?;
             Ok(resources.map(|resources| Limits::new(self.0.clone(), resources)))
         };
         nullable(limits).await
