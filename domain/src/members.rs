@@ -4,7 +4,7 @@ mod add;
 
 use std::collections::{HashMap, HashSet};
 
-use canopy_entity::{AccountId, Level, PermissionKey, Role, UserId, account, member, user};
+use canopy_entity::{AccountId, Level, MemberId, PermissionKey, Role, UserId, account, member, user};
 use sea_orm::sea_query::Condition;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
@@ -63,6 +63,39 @@ impl Domain {
                 (account, page)
             })
             .collect())
+    }
+
+    /// The memberships with these ids in accounts where the actor has `MEMBERS` READ; the others are left out.
+    pub async fn members_by_id(
+        &self,
+        actor: &Actor,
+        ids: &[MemberId],
+    ) -> Result<HashMap<MemberId, MemberView>> {
+        let rows = member::Entity::find()
+            .filter(member::Column::Id.is_in(ids.iter().cloned()))
+            .all(&self.0.db)
+            .await?;
+        let accounts: Vec<AccountId> = rows.iter().map(|member| member.account_id.clone()).collect();
+        let mut accounts = self.accounts(actor, &accounts).await?;
+        accounts.retain(|_, account| account.access().allows(PermissionKey::Members, Level::Read));
+        let visible = || {
+            rows.iter()
+                .filter(|member| accounts.contains_key(&member.account_id))
+        };
+        let people = self
+            .people(visible().map(|member| member.user_id.clone()).collect())
+            .await?;
+        let views = visible().filter_map(|member| {
+            let user = people.get(&member.user_id).cloned()?;
+            Some((
+                member.id.clone(),
+                MemberView {
+                    member: member.clone(),
+                    user,
+                },
+            ))
+        });
+        Ok(views.collect())
     }
 
     /// The accounts that the actor was granted directly, which one may switch to: one page for the actor.

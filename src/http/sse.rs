@@ -130,7 +130,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_stream_shows_signs_of_life() {
         let events = stream::once(async {
-            tokio::time::sleep(Duration::from_secs(25)).await;
+            let later = tokio::time::Instant::now() + Duration::from_secs(25);
+            tokio::time::interval_at(later, Duration::from_secs(1))
+                .tick()
+                .await;
             frame("next", "1")
         });
         let frames: Vec<Bytes> = kept_alive(events, Duration::from_secs(10)).collect().await;

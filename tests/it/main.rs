@@ -19,6 +19,7 @@ mod killed;
 mod operations;
 mod permissions;
 mod pricing;
+mod repeated;
 mod statements;
 mod subscriptions;
 mod usage;

@@ -157,5 +157,4 @@ impl Balances {
 }
 
 #[cfg(test)]
-#[path = "settle_tests.rs"]
 mod tests;

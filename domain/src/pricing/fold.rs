@@ -268,5 +268,4 @@ impl Facts {
 }
 
 #[cfg(test)]
-#[path = "fold_tests.rs"]
 mod tests;

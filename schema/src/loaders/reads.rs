@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use canopy_domain::billing::BillingView;
 use canopy_domain::entity::rule_version::RuleKind;
-use canopy_domain::entity::{AccountId, PlanId, RatingId, RuleVersionId, UsageEventId};
+use canopy_domain::entity::{AccountId, MemberId, PlanId, RatingId, RuleVersionId, UsageEventId};
 use canopy_domain::entity::{plan, rating, usage_event, user};
 use canopy_domain::ledger::Credits;
 use canopy_domain::limits::ResourceLimit;
@@ -56,7 +56,15 @@ macro_rules! own_key {
     )*};
 }
 
-own_key!(AccountId, PlanId, RatingId, RuleVersionId, UsageEventId, ());
+own_key!(
+    AccountId,
+    MemberId,
+    PlanId,
+    RatingId,
+    RuleVersionId,
+    UsageEventId,
+    ()
+);
 
 /// The answer about the actor, as a read for one parent.
 fn about_actor<T>(answer: T) -> HashMap<(), T> {
@@ -139,6 +147,10 @@ reads! {
         let (kind, page) = &read.0;
         reader.domain.rule_versions(&reader.actor, accounts, *kind, page).await
     };
+
+    /// Memberships by id.
+    MembersById of MemberId => MemberView,
+    |_read, reader, ids| reader.domain.members_by_id(&reader.actor, ids).await;
 
     /// Plans by id.
     Plans of PlanId => plan::Model,

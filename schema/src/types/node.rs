@@ -4,7 +4,9 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::registry::{MetaField, Registry};
 use async_graphql::{ID, OutputType};
 use canopy_domain::Result;
-use canopy_domain::entity::{AccountId, MalformedId, PlanId, RatingId, RuleVersionId, UsageEventId};
+use canopy_domain::entity::{
+    AccountId, MalformedId, MemberId, PlanId, RatingId, RuleVersionId, UsageEventId,
+};
 
 use super::account::Account;
 use super::member::Member;
@@ -53,6 +55,13 @@ impl Node {
                     .load(reads::Accounts, id)
                     .await?
                     .map(|view| Tenant::from(view).into()),
+                Err(MalformedId) => None,
+            },
+            MemberId::PREFIX => match MemberId::parse(id) {
+                Ok(id) => loaders
+                    .load(reads::MembersById, id)
+                    .await?
+                    .map(|view| Member::from(view).into()),
                 Err(MalformedId) => None,
             },
             PlanId::PREFIX => match PlanId::parse(id) {

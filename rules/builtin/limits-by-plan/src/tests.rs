@@ -1,3 +1,5 @@
+//! What the rule says for the plans that Canopy ships, and what it refuses.
+
 use canopy_rules_sdk::limits::{AccountFacts, AccountKind, CreditMode, KeyPolicy, LimitsInput, MemberPolicy};
 
 use super::*;

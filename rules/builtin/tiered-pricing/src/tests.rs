@@ -1,3 +1,5 @@
+//! The examples of the README, and the edges of the arithmetic.
+
 use canopy_rules_sdk::pricing::{Account, PeriodTotals, UsageLine};
 
 use super::*;

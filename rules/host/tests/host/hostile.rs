@@ -109,17 +109,20 @@ async fn others_go_on_while_hostile_rules_run() {
     }
     let good = built_in(host(), "tiered-pricing").await;
     let stop = Arc::new(AtomicBool::new(false));
+    let under_way = Arc::new(tokio::sync::Barrier::new(17));
     let attackers: Vec<_> = (0..16)
         .map(|at| {
             let (rule, stop) = (rules[at % rules.len()].clone(), Arc::clone(&stop));
+            let under_way = Arc::clone(&under_way);
             tokio::spawn(async move {
+                under_way.wait().await;
                 while !stop.load(Ordering::Relaxed) {
                     call(host(), &rule).await.unwrap_err();
                 }
             })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    under_way.wait().await;
     let mut waits = Vec::new();
     for _ in 0..200 {
         let begin = Instant::now();

@@ -1,3 +1,5 @@
+//! How an event is paid: examples, and a property over many made-up chains.
+
 use super::*;
 
 struct Wallets {

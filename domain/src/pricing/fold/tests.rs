@@ -1,3 +1,5 @@
+//! Prices along a chain of sellers, with rules that are plain functions.
+
 use canopy_entity::PlanId;
 use canopy_entity::account::{AccountStatus, BillingMode, CreditMode};
 use canopy_entity::rule_version::{RuleKind, RuleStatus};
