@@ -113,8 +113,11 @@ impl Claim {
             .exec_without_returning(db)
             .await?;
         match inserted {
-            TryInsertResult::Inserted(_) => Ok(()),
-            TryInsertResult::Conflicted | TryInsertResult::Empty => Err(Error::internal(LostRace)),
+            TryInsertResult::Inserted(1..) => Ok(()),
+            // sea-orm also calls it inserted when the conflict left no row to insert.
+            TryInsertResult::Inserted(0) | TryInsertResult::Conflicted | TryInsertResult::Empty => {
+                Err(Error::internal(LostRace))
+            }
         }
     }
 }

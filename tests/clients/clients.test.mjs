@@ -166,7 +166,7 @@ test('a changed rule prices the next event and no earlier one', async () => {
         userErrors { field message code }
       }
     }`,
-    { accountId: seller, kind: 'PRICING', name: 'spring prices', source: { builtin: 'tiered-pricing' }, configuration },
+    { accountId: seller, kind: 'PRICING', name: 'spring-prices', source: { builtin: 'tiered-pricing' }, configuration },
   );
   assert.deepEqual(ruleVersion.configuration, configuration);
   const before = (await recordUsage(demo, owner, buyer, nextEvent('2'))).event;

@@ -16,6 +16,7 @@ mod hostile;
 mod http;
 mod isolation;
 mod killed;
+mod members;
 mod operations;
 mod permissions;
 mod pricing;

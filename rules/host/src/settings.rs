@@ -43,7 +43,7 @@ impl HostSettings {
     }
 }
 
-/// How to start a process that calls [`compile_stdin_to_stdout`]
+/// How to start a process that calls [`crate::compile_stdin_to_stdout`]
 /// (crate::compile_stdin_to_stdout) and nothing else.
 #[derive(Debug, Clone)]
 pub struct CompilerCommand {
