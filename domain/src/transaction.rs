@@ -41,7 +41,7 @@ pub(crate) fn work<'t, 'env: 't, T>(
 /// `body` is run again if the database reports a serialization failure, a deadlock or a busy database, or if it
 /// returns [`LostRace`]; so whatever it reads to decide must be read inside.
 ///
-/// ```ignore
+/// ```text
 /// let account = &account;
 /// transaction::run(db, "rename-account", |txn| transaction::work(async move { rename(txn, account).await })).await?;
 /// ```

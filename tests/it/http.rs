@@ -162,7 +162,8 @@ async fn a_bad_credential_is_401_with_one_body_whatever_is_wrong() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_a_graphql_request_is_a_4xx() {
     let house = house().await;
-    let large = "x".repeat(3 << 20);
+    // One byte more than the bound: of a much larger one the sender may not be done when it is refused.
+    let large = "x".repeat((2 << 20) + 1);
     for (body, expected) in [
         ("{", StatusCode::BAD_REQUEST),
         ("[]", StatusCode::BAD_REQUEST),

@@ -51,7 +51,7 @@ enum Task {
     /// Build the guests and write rules/builtin/*.wasm with the digest of their sources.
     #[command(after_help = "Example:\n  cargo xtask rules --check")]
     Rules(Check),
-    /// Build a rule of your own with the Rust SDK: the package in FOLDER becomes FOLDER/<package>.wasm.
+    /// Build a rule of your own with the Rust SDK: the package in FOLDER becomes a component beside its manifest.
     #[command(after_help = "Example:\n  cargo xtask rule rules/examples/night-rate")]
     Rule {
         /// The folder of its Cargo.toml.
