@@ -12,7 +12,7 @@ use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
 use crate::app::rules::{component, doubling, unlimited};
-use crate::app::{App, Caller};
+use crate::app::{App, Caller, within};
 use crate::operations::{base64, event};
 
 /// The hostile rules by name, as text.
@@ -99,31 +99,30 @@ async fn others_are_served_while_hostile_rules_run() {
         "deep-recursion",
         "allocation-loop",
     ] {
-        // Each is another module, so that each is compiled anew.
-        let inputs = (0..24).map(|n| {
-            let number = format!("(module (global i32 (i32.const {n}))");
-            let text = rules[name].replacen("(module", &number, 1);
-            upload(&bad, "PRICING", &component(RuleKind::Pricing, &text))
-        });
-        let uploads = inputs.map(|input| app.upload_rule(&bad_owner, input));
-        let mut uploads = std::pin::pin!(futures_util::future::join_all(uploads).fuse());
-        // It is the order of ends that counts: requests begin and end while hostile rules are under way.
-        let mut served = 0;
-        let answers = loop {
-            let key = format!("{name}-{served}");
-            let record = app.record(&good_owner, &client, json!([event(&key)]));
-            futures_util::select_biased! {
-                answers = uploads => break answers,
-                recorded = record.fuse() => {
-                    app.accepted(&recorded);
-                    served += 1;
-                }
+        let wasm = component(RuleKind::Pricing, &rules[name]);
+        let input = upload(&bad, "PRICING", &wasm);
+        // The storm has no end of its own: as long as the others' requests run, so do hostile rules.
+        let attack = || async {
+            loop {
+                let answer = app.upload_rule(&bad_owner, input.clone()).await;
+                assert_eq!(answer.user_error(), "RULE_FAILED", "{name}");
             }
         };
-        for answer in answers {
-            assert_eq!(answer.user_error(), "RULE_FAILED", "{name}");
+        let storm = futures_util::future::join_all((0..4).map(|_| attack()));
+        let others = async {
+            for n in 0..3 {
+                let recorded = app
+                    .record(&good_owner, &client, json!([event(&format!("{name}-{n}"))]))
+                    .await;
+                app.accepted(&recorded);
+            }
+        };
+        futures_util::select_biased! {
+            _ = storm.fuse() => unreachable!("the storm goes on"),
+            () = within("others to be served", others).fuse() => {}
         }
-        assert!(served > 0, "nobody was served while {name} ran");
+        let answer = app.upload_rule(&bad_owner, input).await;
+        assert_eq!(answer.user_error(), "RULE_FAILED", "{name}");
     }
 }
 
