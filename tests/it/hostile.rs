@@ -146,7 +146,7 @@ async fn a_rule_by_hand_prices_and_is_replaced_by_a_changed_one() {
     assert_eq!(events[0]["ratings"][0]["ruleDigest"], rule["digest"]);
 }
 
-/// What a rule does with a large line, that it does not do with the sample of the trial.
+/// What a rule does with one quantity, that it does with none of those that it is checked with.
 const TURNS: [(&str, &str); 3] = [
     ("trap", "(unreachable)"),
     ("endless loop", "(loop $for_ever (br $for_ever))"),

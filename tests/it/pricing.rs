@@ -246,8 +246,14 @@ async fn a_price_below_cost_is_refused() {
     } = chain().await;
     app.upload_and_activate(&owners[0], tiered(&platform, unit("1")))
         .await;
+    // A price that is made from the cost and lies below it is not even taken.
     let loss = json!({"meters": {"*": {"markup_ppm": -500_000}}});
-    let mut rule = tiered(&main, loss);
+    let refused = app.upload_rule(&owners[1], tiered(&main, loss)).await;
+    assert_eq!(refused.user_error(), "RULE_FAILED");
+    let message = refused.payload()["userErrors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("`not-below-cost`"), "{message}");
+
+    let mut rule = tiered(&main, unit("0.5"));
     rule["failurePolicy"] = json!("DENY");
     app.upload_and_activate(&owners[1], rule.clone()).await;
     let before = app.counts().await;

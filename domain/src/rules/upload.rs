@@ -1,13 +1,14 @@
-//! Uploading a rule: checked, compiled and tried before anything is written.
+//! Uploading a rule: compiled and held against the contract before anything is written.
 
 use canopy_entity::rule_version::{self, FailurePolicy, RuleKind, RuleStatus};
 use canopy_entity::{AccountId, Level, PermissionKey, RuleVersionId, time};
-use canopy_rules_host::{Digest, LoadedRule, RuleError, builtin};
+use canopy_rules_host::{Digest, LoadedRule, RuleError, Samples, builtin};
 use sea_orm::{ActiveEnum, ConnectionTrait};
 
 use super::builtin::{default_policy, kind};
 use super::{RuleVersionView, store};
 use crate::idempotency::{Claim, Replayable};
+use crate::pricing::Facts;
 use crate::statement::storable;
 use crate::{AccountView, Actor, Domain, Error, Result, audit, transaction};
 
@@ -45,8 +46,8 @@ pub const MAX_CONFIGURATION: usize = 64 << 10;
 const MAX_NAME: usize = 64;
 
 impl Domain {
-    /// Uploads a rule version. Needs `BILLING` FULL. Whatever is wrong with the wasm or its answer to a trial call
-    /// is `Error::RuleFailed`, and nothing is written.
+    /// Uploads a rule version. Needs `BILLING` FULL. Whatever is wrong with the wasm or the check that it does
+    /// not pass is `Error::RuleFailed`, and nothing is written.
     pub async fn upload_rule(
         &self,
         actor: &Actor,
@@ -63,7 +64,7 @@ impl Domain {
         }
 
         let wasm = self.source(actor, &input).await?;
-        let rule = self.try_out(&input, wasm.clone()).await?;
+        let rule = self.try_out(&account, &input, wasm.clone()).await?;
         let row = rule_version::Model {
             id: RuleVersionId::new(),
             owner_account_id: Some(account.id().clone()),
@@ -112,8 +113,9 @@ impl Domain {
         }
     }
 
-    /// Compiles the rule and calls it on samples with its configuration.
-    async fn try_out(&self, input: &UploadRule, wasm: Vec<u8>) -> Result<LoadedRule> {
+    /// Compiles the rule and holds it against the contract with its configuration.
+    async fn try_out(&self, account: &AccountView, input: &UploadRule, wasm: Vec<u8>) -> Result<LoadedRule> {
+        let refused = |error| refused(&input.name, error);
         let rule = self.0.rules.prepare(wasm).await.map_err(refused)?;
         let kind = kind(rule.kind());
         if kind != input.kind {
@@ -124,7 +126,14 @@ impl Domain {
             )));
         }
         let configuration = input.configuration.to_string();
-        self.0.rules.trial(&rule, &configuration).await.map_err(refused)?;
+        let facts = Facts::read(&self.0.db, [account.path()]).await?;
+        let seller = facts.accounts.get(account.id());
+        let samples = Samples {
+            allow_below_cost: seller.is_some_and(|seller| seller.allow_below_cost),
+            ..Samples::default()
+        };
+        let checked = self.0.rules.check(&rule, &configuration, samples).await;
+        checked.map_err(refused)?;
         Ok(rule)
     }
 }
@@ -176,9 +185,9 @@ fn fingerprint(input: &UploadRule) -> serde_json::Value {
     ])
 }
 
-fn refused(error: RuleError) -> Error {
+fn refused(name: &str, error: RuleError) -> Error {
     if error.is_rules_fault() {
-        Error::RuleFailed(error.to_string())
+        Error::RuleFailed(format!("{name}: {error}"))
     } else {
         Error::internal(error)
     }

@@ -62,6 +62,18 @@ pub enum RuleError {
     /// The answer is larger than a call may answer.
     #[error("The rule's answer is too large.")]
     OutputTooLarge,
+    /// A check of the contract suite failed: see [`Host::check`](crate::Host::check).
+    #[error(
+        "The rule breaks the contract in the check `{check}`: {message} The smallest case found: {counterexample}"
+    )]
+    BrokeContract {
+        /// Name of the check.
+        check: String,
+        /// What is wrong, in one or two sentences.
+        message: String,
+        /// JSON: the calls of the smallest case found, each with its input and what came of it.
+        counterexample: String,
+    },
     /// The rule says that its configuration cannot be used.
     #[error("The rule does not accept its configuration: {0}")]
     RefusedConfiguration(String),
@@ -90,6 +102,7 @@ impl RuleError {
             Self::Trap(_) => "trap",
             Self::InvalidOutput(_) => "invalid_output",
             Self::OutputTooLarge => "output_too_large",
+            Self::BrokeContract { .. } => "broke_contract",
             Self::RefusedConfiguration(_) => "refused_configuration",
             Self::Refused(_) => "refused",
             Self::Unavailable => "unavailable",

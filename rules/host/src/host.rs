@@ -12,14 +12,15 @@ use crate::artifact::Label;
 use crate::cache::Cache;
 use crate::call::Question;
 use crate::compile;
-use crate::contract::{LimitsAnswer, LimitsInput, MAX_LINES, PricedLine, PricingInput, RuleKind};
+use crate::contract::{LimitsAnswer, LimitsInput, MAX_LINES, PricedLine, PricingInput};
 use crate::digest::Digest;
 use crate::engine::{self, Clock};
 use crate::error::{HostError, RuleError};
 use crate::lane::Lanes;
-use crate::rule::LoadedRule;
+use crate::rule::{Facts, LoadedRule};
 use crate::settings::{ClassSettings, CompilerCommand, HostSettings};
-use crate::{trial, validate};
+use crate::suite::Restarted;
+use crate::{manifest, validate};
 
 /// Runs rules. Cheap to clone; all clones share one pool and one cache. Make one
 /// per process: each reserves address space and has a thread. It works from any
@@ -29,6 +30,7 @@ pub struct Host(Arc<Inner>);
 
 struct Inner {
     class: ClassSettings,
+    wait: Duration,
     engine: Engine,
     fingerprint: [u8; 32],
     lanes: Arc<Lanes>,
@@ -55,18 +57,6 @@ pub struct Outcome<T> {
     pub elapsed: Duration,
 }
 
-/// What a trial took.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Trial {
-    /// Sample calls that were answered; for the others the rule said that it has
-    /// no answer.
-    pub answered: u32,
-    /// Most fuel of a call.
-    pub fuel: u64,
-    /// Longest time of a call.
-    pub elapsed: Duration,
-}
-
 impl Host {
     /// Sets up the engine.
     pub fn new(settings: HostSettings) -> Result<Self, HostError> {
@@ -86,6 +76,7 @@ impl Host {
             compiler: settings.compiler,
             compilations: Semaphore::new(class.compile.at_once.max(1)),
             class,
+            wait: settings.queue_wait,
             cache: cache.map_err(|error| HostError(format!("the folder for compiled rules: {error}")))?,
             loaded: Mutex::new(LruCache::new(settings.loaded_rules.max(1))),
             preparing: Mutex::default(),
@@ -151,26 +142,15 @@ impl Host {
         self.ask(rule, input).await
     }
 
-    /// Calls a rule on sample input, with the configuration (JSON) it is to have.
-    /// That it has no answer for the sample's meter is no failure.
-    pub async fn trial(&self, rule: &LoadedRule, configuration: &str) -> Result<Trial, RuleError> {
-        let mut trial = Trial::default();
-        match rule.kind() {
-            RuleKind::Pricing => {
-                for input in trial::pricing(configuration) {
-                    trial.add(self.price(rule, input).await)?;
-                }
-            }
-            RuleKind::Limits => {
-                for input in trial::limits(configuration) {
-                    trial.add(self.limits(rule, input).await)?;
-                }
-            }
-        }
-        Ok(trial)
+    /// The rule as it would be after a restart.
+    pub(crate) async fn restarted(&self, rule: &LoadedRule) -> Result<Restarted, RuleError> {
+        let rule = rule.clone();
+        self.off_the_workers(move |inner| Restarted::new(&rule, &inner.class, inner.wait))
+            .await
     }
 
-    async fn ask<Q: Question>(
+    /// Calls a rule; the caller sees to it that the question keeps the contract.
+    pub(crate) async fn ask<Q: Question>(
         &self,
         rule: &LoadedRule,
         question: Q,
@@ -215,23 +195,28 @@ impl Host {
         let (kept, wasm) = self
             .off_the_workers(move |inner| {
                 let kind = validate::validate(&wasm, inner.class.memory)?;
+                let facts = Facts {
+                    kind,
+                    size: wasm.len(),
+                    manifest: manifest::manifest(&wasm)?,
+                };
                 let cache = inner.cache.as_ref();
                 let code = cache.and_then(|cache| cache.read(&label, inner.class.compile.artifact));
                 let rule = code
-                    .map(|code| inner.instantiable(&label, kind, wasm.len(), &code))
+                    .map(|code| inner.instantiable(&label, &facts, &code))
                     .transpose()?;
-                Ok((rule, (kind, wasm)))
+                Ok((rule, (facts, wasm)))
             })
             .await?;
         let rule = match (kept, wasm) {
             (Some(rule), _) => rule,
-            (None, (kind, wasm)) => self.compile(label, kind, wasm).await?,
+            (None, (facts, wasm)) => self.compile(label, facts, wasm).await?,
         };
         locked(&self.0.loaded).insert(digest, rule.clone());
         Ok(rule)
     }
 
-    async fn compile(&self, label: Label, kind: RuleKind, wasm: Vec<u8>) -> Result<LoadedRule, RuleError> {
+    async fn compile(&self, label: Label, facts: Facts, wasm: Vec<u8>) -> Result<LoadedRule, RuleError> {
         let inner = &self.0;
         let permit = tokio::time::timeout(inner.class.compile.deadline, inner.compilations.acquire())
             .await
@@ -241,9 +226,8 @@ impl Host {
         let code = compile::compile(&inner.compiler, &inner.class, &label, &wasm).await?;
         metrics::histogram!("canopy_rule_compile_seconds").record(begin.elapsed());
         drop(permit);
-        let size = wasm.len();
         let (rule, code) = self
-            .off_the_workers(move |inner| Ok((inner.instantiable(&label, kind, size, &code)?, code)))
+            .off_the_workers(move |inner| Ok((inner.instantiable(&label, &facts, &code)?, code)))
             .await?;
         inner.lanes.rehearse(&rule).await?;
         self.off_the_workers(move |inner| {
@@ -292,29 +276,8 @@ impl Drop for Turn<'_> {
 }
 
 impl Inner {
-    fn instantiable(
-        &self,
-        label: &Label,
-        kind: RuleKind,
-        size: usize,
-        code: &[u8],
-    ) -> Result<LoadedRule, RuleError> {
-        LoadedRule::load(&self.engine, label.source, kind, size, code)
-    }
-}
-
-impl Trial {
-    fn add<T>(&mut self, outcome: Result<Outcome<T>, RuleError>) -> Result<(), RuleError> {
-        match outcome {
-            Ok(outcome) => {
-                self.answered += 1;
-                self.fuel = self.fuel.max(outcome.fuel);
-                self.elapsed = self.elapsed.max(outcome.elapsed);
-                Ok(())
-            }
-            Err(RuleError::Refused(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
+    fn instantiable(&self, label: &Label, facts: &Facts, code: &[u8]) -> Result<LoadedRule, RuleError> {
+        LoadedRule::load(&self.engine, label.source, facts.clone(), code)
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use canopy_rules_host::{CompilerCommand, Host, HostSettings, PricingInput, builtin};
+//! use canopy_rules_host::{CompilerCommand, Host, HostSettings, PricingInput, Samples, builtin};
 //!
 //! let compiler = CompilerCommand {
 //!     program: std::env::current_exe()?,
@@ -16,9 +16,10 @@
 //! let host = Host::new(HostSettings::new(compiler))?;
 //! let pricing = builtin("tiered-pricing").ok_or("no such rule")?;
 //! let rule = host.prepare(pricing.wasm.to_vec()).await?;
-//! host.trial(&rule, "{}").await?;
+//! let configuration = r#"{"meters":{"*":{"unit_price":"0.09"}}}"#;
+//! host.check(&rule, configuration, Samples::default()).await?;
 //!
-//! let input = PricingInput::new("acc_A/", "USD", r#"{"meters":{"*":{"unit_price":"0.09"}}}"#);
+//! let input = PricingInput::new("acc_A/", "USD", configuration);
 //! let outcome = host.price(&rule, input).await?;
 //! println!("{:?} for {} steps", outcome.value, outcome.fuel);
 //! # Ok(()) }
@@ -36,11 +37,12 @@ mod engine;
 mod error;
 mod host;
 mod lane;
+mod manifest;
 mod rule;
 mod settings;
+mod suite;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod trial;
 mod validate;
 
 pub use builtins::{Builtin, builtin, builtins};
@@ -52,6 +54,8 @@ pub use contract::{
 };
 pub use digest::{Digest, DigestError};
 pub use error::{HostError, RuleError};
-pub use host::{Host, Outcome, Trial};
+pub use host::{Host, Outcome};
+pub use manifest::{Manifest, manifest, with_manifest};
 pub use rule::LoadedRule;
 pub use settings::{CacheSettings, ClassSettings, CompileSettings, CompilerCommand, HostSettings};
+pub use suite::{CheckReport, CheckResult, Samples};

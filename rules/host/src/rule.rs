@@ -11,6 +11,7 @@ use crate::call::CallState;
 use crate::contract::RuleKind;
 use crate::digest::Digest;
 use crate::error::{RuleError, quoted};
+use crate::manifest::Manifest;
 use crate::validate::{LIMITS_INTERFACE, PRICING_INTERFACE};
 
 /// So many good calls in a row, and a rule that was slow may run in place again.
@@ -20,10 +21,19 @@ const PROBATION: u32 = 100;
 #[derive(Clone)]
 pub struct LoadedRule(Arc<Loaded>);
 
+/// What is known of a component from its bytes.
+#[derive(Clone)]
+pub(crate) struct Facts {
+    pub(crate) kind: RuleKind,
+    pub(crate) size: usize,
+    pub(crate) manifest: Manifest,
+}
+
 pub(crate) struct Loaded {
     pub(crate) digest: Digest,
     pub(crate) kind: RuleKind,
-    pub(crate) size: usize,
+    size: usize,
+    manifest: Manifest,
     pub(crate) pre: InstancePre<CallState>,
     /// The function of the world.
     pub(crate) function: ComponentExportIndex,
@@ -38,10 +48,10 @@ impl LoadedRule {
     pub(crate) fn load(
         engine: &Engine,
         digest: Digest,
-        kind: RuleKind,
-        size: usize,
+        facts: Facts,
         code: &[u8],
     ) -> Result<Self, RuleError> {
+        let Facts { kind, size, manifest } = facts;
         // The seal was good, so what is left to refuse is what the pool has no room for.
         let component = deserialize(engine, code).map_err(|error| {
             tracing::warn!(error = format!("{error:#}"), "a compiled rule does not load");
@@ -64,6 +74,7 @@ impl LoadedRule {
             digest,
             kind,
             size,
+            manifest,
             pre,
             function,
             probation,
@@ -84,6 +95,24 @@ impl LoadedRule {
     /// Size of the component, in bytes.
     pub fn size(&self) -> usize {
         self.0.size
+    }
+
+    /// What the component says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.0.manifest
+    }
+
+    /// The same rule, loaded anew by another engine of the same settings.
+    pub(crate) fn reloaded(&self, engine: &Engine) -> Result<Self, RuleError> {
+        let loaded = self.inner();
+        let code = loaded.pre.component().serialize();
+        let code = code.map_err(|error| RuleError::unavailable(format!("{error:#}")))?;
+        let facts = Facts {
+            kind: loaded.kind,
+            size: loaded.size,
+            manifest: loaded.manifest.clone(),
+        };
+        Self::load(engine, loaded.digest, facts, &code)
     }
 
     pub(crate) fn inner(&self) -> &Loaded {

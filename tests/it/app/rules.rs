@@ -55,14 +55,14 @@ pub(crate) fn component(kind: RuleKind, text: &str) -> Vec<u8> {
 /// How each core module begins; a component has another number behind the magic.
 const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
-/// A pricing rule that charges twice the quantity, in 60 lines of WebAssembly text. For a line of over two thousand
-/// units it does `when_large` first.
+/// A pricing rule that charges twice the quantity, in 60 lines of WebAssembly text. For a line of exactly five
+/// thousand units, which no check asks about, it does `when_large` first.
 pub(crate) fn doubling(when_large: &str) -> Vec<u8> {
     let text = include_str!("../rules/doubling.wat").replace("(;when large;)", when_large);
     component(RuleKind::Pricing, &text)
 }
 
-/// A limits rule that limits nothing. For an account on a plan, and not in its trial, it does `in_earnest` first.
+/// A limits rule that limits nothing. For an account on a plan, and not while it is checked, it does `in_earnest` first.
 pub(crate) fn unlimited(in_earnest: &str) -> Vec<u8> {
     let text = include_str!("../rules/unlimited.wat").replace("(;in earnest;)", in_earnest);
     component(RuleKind::Limits, &text)

@@ -1,7 +1,7 @@
-;; A pricing rule by hand: each line costs twice its quantity. Its memory is one page, which the host fills with the
-;; input through `cabi_realloc`; the answer goes behind it.
+;; A pricing rule by hand: each line costs twice its quantity. The host fills its memory with the input through
+;; `cabi_realloc`; the answer goes behind it. A quantity whose double is out of range is refused.
 (module
-  (memory (export "memory") 2)
+  (memory (export "memory") 32)
   (global $free (mut i32) (i32.const 1024))
 
   ;; Takes `size` bytes; nothing is ever given back, since each call has a fresh store.
@@ -35,8 +35,16 @@
         ;; A usage line has 80 bytes; its quantity is at 16.
         (local.set $line (i32.add (local.get $lines) (i32.mul (local.get $index) (i32.const 80))))
         (local.set $quantity (i64.load offset=16 (local.get $line)))
-        (if (i64.gt_s (local.get $quantity) (i64.const 2000000000))
+        (if (i64.eq (local.get $quantity) (i64.const 5000000000))
           (then (;when large;)))
+        (if (i64.gt_u
+              (i64.add (local.get $quantity) (i64.const 4503599627370496))
+              (i64.const 9007199254740992))
+          (then
+            ;; Case 2 of rule-error: `failed`, with an empty text.
+            (i32.store8 (local.get $answer) (i32.const 1))
+            (i32.store8 offset=4 (local.get $answer) (i32.const 2))
+            (return (local.get $answer))))
         (local.set $out (i32.add (local.get $priced) (i32.mul (local.get $index) (i32.const 24))))
         (i64.store (local.get $out) (i64.mul (local.get $quantity) (i64.const 2)))
         (i32.store offset=8 (local.get $out) (i32.const 0))

@@ -1,5 +1,5 @@
 ;; A limits rule by hand: nothing is limited, and credits are in manual mode. What a plan's id of 12 bytes does is
-;; filled in; the plan of the trial has an id of another length.
+;; filled in; the plan of the checks has an id of another length.
 (module
   (memory (export "memory") 2)
   (global $free (mut i32) (i32.const 1024))

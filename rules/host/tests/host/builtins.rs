@@ -107,26 +107,6 @@ async fn limits_by_plan_answers_what_the_plan_says() {
     assert_eq!(policy.shared_resources, ["phone_numbers"]);
 }
 
-#[tokio::test]
-async fn a_trial_passes_a_rule_and_refuses_its_wrong_configuration() {
-    for (name, good, answered) in [("tiered-pricing", TIERS, 2), ("limits-by-plan", PLAN, 2)] {
-        let rule = built_in(host(), name).await;
-        assert_eq!(
-            host().trial(&rule, good).await.unwrap().answered,
-            answered,
-            "{name}"
-        );
-        let wrong = host().trial(&rule, r#"{"mistake": 1}"#).await.unwrap_err();
-        assert!(
-            matches!(wrong, RuleError::RefusedConfiguration(_)),
-            "{name}: {wrong}"
-        );
-    }
-    let unknown_meter = r#"{"meters": {"sms": {"unit_price": "1"}}}"#;
-    let rule = built_in(host(), "tiered-pricing").await;
-    assert_eq!(host().trial(&rule, unknown_meter).await.unwrap().answered, 0);
-}
-
 /// Not a benchmark: it says what a call costs here, and fails if it is absurd.
 #[tokio::test]
 async fn a_call_of_a_built_in_rule_is_short() {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use canopy_rules_host::testing::component_from_wat;
-use canopy_rules_host::{Host, LoadedRule, RuleError, RuleKind};
+use canopy_rules_host::{Host, LoadedRule, RuleError, RuleKind, Samples};
 
 use crate::sandbox::{built_in, host, subaccount, usage};
 
@@ -88,7 +88,11 @@ async fn every_hostile_rule_ends_as_it_must() {
     // The sandbox is as good as new.
     let pricing = built_in(host(), "tiered-pricing").await;
     host()
-        .trial(&pricing, r#"{"meters": {"*": {"unit_price": "1"}}}"#)
+        .check(
+            &pricing,
+            r#"{"meters": {"*": {"unit_price": "1"}}}"#,
+            Samples::default(),
+        )
         .await
         .unwrap();
 }

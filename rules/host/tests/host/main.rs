@@ -7,3 +7,4 @@ mod builtins;
 mod compiling;
 mod hostile;
 mod sandbox;
+mod suite;
