@@ -20,7 +20,8 @@ pub struct Model {
     pub seller_account_id: AccountId,
     /// Who bought: the seller's child.
     pub buyer_account_id: AccountId,
-    /// The rule that priced it; none if the seller passed its cost through.
+    /// The rule that priced it; none if the seller passed its cost through. Then all of its receipt is none, down
+    /// to the fuel.
     pub rule_version_id: Option<RuleVersionId>,
     /// SHA-256 of the rule's wasm, in hex.
     pub rule_digest: Option<String>,
@@ -28,6 +29,16 @@ pub struct Model {
     pub input_digest: Option<String>,
     /// SHA-256 of what it answered, in hex.
     pub output_digest: Option<String>,
+    /// The engine that ran the rule, with its version.
+    pub engine: Option<String>,
+    /// Id of the plan that the buyer was on, as the rule was told; empty if it was on none.
+    pub buyer_plan: Option<String>,
+    /// First second of the calendar month (UTC) that the period's totals are of, since 1970.
+    pub period_start: Option<i64>,
+    /// What the buyer and all below it had used of the meter in the period before, in micro-units.
+    pub period_quantity: Option<i64>,
+    /// In how many events.
+    pub period_lines: Option<i64>,
     /// What the call used, in wasmtime's fuel.
     pub fuel: Option<i64>,
     /// What the seller itself paid, in micro-units.

@@ -39,8 +39,9 @@ pub struct Model {
     pub occurred_at: Timestamp,
     /// When it was taken in.
     pub recorded_at: Timestamp,
-    /// What else the caller told.
-    pub attributes: Json,
+    /// What else the caller told: the text of a JSON object. It is kept as text because a rule is given it byte for
+    /// byte, and a database that reads JSON writes it in another way.
+    pub attributes: String,
     /// Whether it has its price.
     pub rating_status: RatingStatus,
     /// How often a rating was tried in vain.

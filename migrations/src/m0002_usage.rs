@@ -41,7 +41,7 @@ CREATE TABLE usage_events (
   quantity bigint NOT NULL CHECK (quantity >= 0),
   occurred_at {time} NOT NULL,
   recorded_at {time} NOT NULL,
-  attributes {json} NOT NULL,
+  attributes {text} NOT NULL,
   rating_status {text} NOT NULL CHECK (rating_status IN ('PENDING', 'RATED')),
   rating_attempts integer NOT NULL DEFAULT 0,
   UNIQUE (account_id, idempotency_key)
@@ -68,6 +68,11 @@ CREATE TABLE ratings (
   rule_digest {text},
   input_digest {text},
   output_digest {text},
+  engine {text},
+  buyer_plan {text},
+  period_start bigint,
+  period_quantity bigint,
+  period_lines bigint,
   fuel bigint,
   cost bigint NOT NULL,
   price bigint NOT NULL,
@@ -76,6 +81,13 @@ CREATE TABLE ratings (
   created_at {time} NOT NULL,
   UNIQUE (event_id, edge),
   CHECK ((rule_version_id IS NULL) = (rule_digest IS NULL)),
+  CHECK ((rule_version_id IS NULL) = (input_digest IS NULL)),
+  CHECK ((rule_version_id IS NULL) = (output_digest IS NULL)),
+  CHECK ((rule_version_id IS NULL) = (engine IS NULL)),
+  CHECK ((rule_version_id IS NULL) = (buyer_plan IS NULL)),
+  CHECK ((rule_version_id IS NULL) = (period_start IS NULL)),
+  CHECK ((rule_version_id IS NULL) = (period_quantity IS NULL)),
+  CHECK ((rule_version_id IS NULL) = (period_lines IS NULL)),
   CHECK (rule_version_id IS NOT NULL OR price = cost)
 );
 CREATE INDEX ratings_seller ON ratings (seller_account_id, id);

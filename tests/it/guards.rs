@@ -91,7 +91,7 @@ async fn an_event_has_each_key_once_and_each_edge_one_rating() {
         attributes, rating_status";
     let rating =
         "event_id, edge, seller_account_id, buyer_account_id, rule_version_id, rule_digest, input_digest,
-        output_digest, fuel, cost, price, currency, line_items, created_at";
+        output_digest, engine, buyer_plan, period_start, period_quantity, period_lines, fuel, cost, price, currency, line_items, created_at";
     for sql in [
         copy("usage_events", "evt_01jd0000000000000000000000", event),
         copy("ratings", "rat_01jd0000000000000000000000", rating),

@@ -20,6 +20,7 @@ mod members;
 mod operations;
 mod permissions;
 mod pricing;
+mod receipts;
 mod repeated;
 mod statements;
 mod subscriptions;

@@ -33,6 +33,11 @@ pub(crate) struct Receipt {
     pub(crate) input_digest: String,
     /// Of this line's answer alone.
     pub(crate) output_digest: String,
+    /// What ran the rule.
+    pub(crate) engine: &'static str,
+    /// What the rule was told of the buyer: its plan, and its use of the meter in the period before.
+    pub(crate) buyer_plan: String,
+    pub(crate) period: PeriodTotals,
     /// Of the whole call, which may have had other lines.
     pub(crate) fuel: i64,
 }
@@ -139,7 +144,7 @@ impl<'a> Fold<'a> {
             };
             let call = calls.entry(seller.clone()).or_insert_with(|| {
                 let account = &self.facts.accounts[seller];
-                let configuration = rule.configuration.to_string();
+                let configuration = receipt::configuration(rule);
                 Call {
                     rule,
                     input: PricingInput::new(account.path.as_str(), account.currency.as_str(), configuration),
@@ -159,7 +164,7 @@ impl<'a> Fold<'a> {
             call.lines.len(),
             "each line of a call has an answer"
         );
-        for (index, answer) in call.lines.iter().zip(answers) {
+        for ((index, line), answer) in call.lines.iter().zip(&call.input.lines).zip(answers) {
             let folded = &mut self.lines[*index];
             match answer.and_then(|answer| self.facts.checked(folded, answer)) {
                 Ok(answer) => {
@@ -168,6 +173,9 @@ impl<'a> Fold<'a> {
                         rule_digest: call.rule.digest.clone(),
                         input_digest: answer.input_digest,
                         output_digest: answer.output_digest,
+                        engine: canopy_rules_host::ENGINE,
+                        buyer_plan: call.input.accounts[line.account as usize].buyer_plan.clone(),
+                        period: line.period,
                         fuel: answer.fuel,
                     };
                     let items = receipt::stored(&answer.priced);
@@ -251,6 +259,9 @@ impl Facts {
             (Ok(price), Ok(cost)) if price < cost && !seller.allow_below_cost => Err(format!(
                 "The price {price} is below the cost {cost}, which the seller's plan does not allow."
             )),
+            (Ok(_), Ok(_)) if !receipt::is_storable(&answer.priced) => {
+                Err("A text of the answer has the character NUL.".to_owned())
+            }
             (Ok(_), Ok(_)) => Ok(answer),
             _ => Err("The price is out of range.".to_owned()),
         }

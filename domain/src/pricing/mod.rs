@@ -17,5 +17,5 @@ mod totals;
 pub(crate) use facts::AccountFacts;
 pub(crate) use facts::Facts;
 pub(crate) use fold::{EdgePrice, Line, Outcome};
-pub use receipt::{LineItem, line_items};
+pub use receipt::{LineItem, input_of, line_items};
 pub(crate) use totals::Totals;

@@ -1,6 +1,7 @@
-//! How a price came about, as it is kept with a rating.
+//! How a price came about, as it is kept with a rating: enough to ask the same rule the same question again.
 
-use canopy_entity::rating;
+use canopy_entity::{AccountPath, rating, rule_version, usage_event};
+use canopy_rules_host::{PeriodTotals, PricedLine, PricingAccount, PricingInput, UsageLine};
 use serde::{Deserialize, Serialize};
 
 use crate::Micros;
@@ -22,8 +23,68 @@ pub fn line_items(rating: &rating::Model) -> Vec<LineItem> {
     serde_json::from_value(rating.line_items.clone()).unwrap_or_default()
 }
 
+/// What the rule of `version` was given for `rating` alone, a rating of `event`, byte for byte: its digest is the
+/// rating's `input_digest`. None if no rule priced it, or if the three do not belong together.
+pub fn input_of(
+    rating: &rating::Model,
+    event: &usage_event::Model,
+    version: &rule_version::Model,
+) -> Option<PricingInput> {
+    let belong_together = rating.event_id == event.id && rating.rule_version_id.as_ref() == Some(&version.id);
+    let seller = ancestor(&event.path, usize::try_from(rating.edge).ok()?)?;
+    if !belong_together
+        || !seller
+            .as_str()
+            .ends_with(&format!("{}/", rating.seller_account_id))
+    {
+        return None;
+    }
+    let mut input = PricingInput::new(seller.as_str(), rating.currency.as_str(), configuration(version));
+    let account = input.account(PricingAccount {
+        path: event.path.to_string(),
+        buyer: rating.buyer_account_id.to_string(),
+        buyer_plan: rating.buyer_plan.clone()?,
+    });
+    input.lines.push(UsageLine {
+        account,
+        meter: event.meter.clone(),
+        quantity: event.quantity,
+        cost: rating.cost,
+        occurred_at: event.occurred_at.timestamp(),
+        attributes: Some(event.attributes.clone()),
+        period: PeriodTotals {
+            start: rating.period_start?,
+            quantity: rating.period_quantity?,
+            lines: rating.period_lines?,
+        },
+    });
+    Some(input)
+}
+
+/// The configuration of a version, as its rule is given it.
+pub(crate) fn configuration(version: &rule_version::Model) -> String {
+    version.configuration.to_string()
+}
+
+/// The account at `place` of a path, counted from the root.
+fn ancestor(path: &AccountPath, place: usize) -> Option<AccountPath> {
+    let ids = path.ids();
+    let (root, below) = ids.get(..=place)?.split_first()?;
+    Some(
+        below
+            .iter()
+            .fold(AccountPath::root(root), |above, id| above.child(id)),
+    )
+}
+
+/// True if both databases can keep the texts of an answer.
+pub(super) fn is_storable(priced: &PricedLine) -> bool {
+    let mut items = priced.items.iter();
+    !priced.reason.contains('\0') && items.all(|item| !item.description.contains('\0'))
+}
+
 /// The items of an answer of a rule as they are stored.
-pub(super) fn stored(priced: &canopy_rules_host::PricedLine) -> serde_json::Value {
+pub(super) fn stored(priced: &PricedLine) -> serde_json::Value {
     let mut items = serde_json::json!(priced.items);
     if let (Some(items), false) = (items.as_array_mut(), priced.reason.is_empty()) {
         items.push(serde_json::json!({ "description": priced.reason, "quantity": 0, "amount": 0 }));

@@ -62,7 +62,8 @@ pub(super) fn event(
         serde_json::Value::Null => serde_json::json!({}),
         attributes => attributes,
     };
-    if !attributes.is_object() || !storable(&attributes) || attributes.to_string().len() > MAX_ATTRIBUTES {
+    let text = attributes.to_string();
+    if !attributes.is_object() || !storable(&attributes) || text.len() > MAX_ATTRIBUTES {
         return Err(wrong(
             "attributes",
             "Attributes are a JSON object of at most 4096 bytes, without NUL characters.",
@@ -85,7 +86,7 @@ pub(super) fn event(
         quantity: event.quantity.get(),
         occurred_at,
         recorded_at: now,
-        attributes,
+        attributes: text,
         rating_status: RatingStatus::Pending,
         rating_attempts: 0,
     })
@@ -102,19 +103,38 @@ fn digest(event: &NewUsageEvent) -> String {
 
 /// The text of `json` that does not depend on the order of an object's members.
 fn canonical(json: &serde_json::Value) -> String {
+    let mut text = String::new();
+    write_canonical(json, &mut text);
+    text
+}
+
+/// Each value is written once: what is nested deeply must not grow with each level.
+fn write_canonical(json: &serde_json::Value, text: &mut String) {
     match json {
         serde_json::Value::Object(members) => {
-            let members: BTreeMap<&String, String> = members
-                .iter()
-                .map(|(name, value)| (name, canonical(value)))
-                .collect();
-            serde_json::json!(members).to_string()
+            let members: BTreeMap<&String, &serde_json::Value> = members.iter().collect();
+            text.push('{');
+            for (index, (name, value)) in members.into_iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                text.push_str(&serde_json::json!(name).to_string());
+                text.push(':');
+                write_canonical(value, text);
+            }
+            text.push('}');
         }
         serde_json::Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(canonical).collect();
-            serde_json::json!(items).to_string()
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                write_canonical(item, text);
+            }
+            text.push(']');
         }
-        other => other.to_string(),
+        other => text.push_str(&other.to_string()),
     }
 }
 
@@ -146,6 +166,9 @@ mod tests {
         ] {
             assert_ne!(digest(&event), digest(&new_event(json(other))), "{other}");
         }
+        let nested = format!(r#"{{"a": {}1{}}}"#, "[".repeat(100), "]".repeat(100));
+        assert_eq!(canonical(&json(&nested)).len(), nested.len() - 1);
+
         let quantity = NewUsageEvent {
             quantity: "1.500001".parse().unwrap(),
             ..event.clone()

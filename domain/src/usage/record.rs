@@ -207,7 +207,7 @@ pub(super) fn line(row: &usage_event::Model) -> Line {
         meter: row.meter.clone(),
         quantity: row.quantity,
         occurred_at: row.occurred_at,
-        attributes: Some(row.attributes.to_string()),
+        attributes: Some(row.attributes.clone()),
     }
 }
 

@@ -14,6 +14,9 @@ use wasmtime::{
 
 use crate::settings::ClassSettings;
 
+/// What runs the rules, as receipts name it. A test holds it against Cargo.lock.
+pub const ENGINE: &str = "wasmtime 48.0.8";
+
 /// Bounds on the parts of one component. Those of a typed language have one
 /// module with a memory, and a few small ones that wire it up.
 pub(crate) const MAX_CORE_INSTANCES: u32 = 8;
@@ -200,6 +203,14 @@ mod tests {
         let here = fingerprint(&running(&class).unwrap());
         assert_eq!(here, fingerprint(&compiling(class.memory).unwrap()));
         assert_ne!(here, fingerprint(&compiling(class.memory * 2).unwrap()));
+    }
+
+    #[test]
+    fn the_engine_is_named_as_it_is_built() {
+        let lock = include_str!("../../../Cargo.lock");
+        let (_, entry) = lock.split_once("name = \"wasmtime\"\nversion = \"").unwrap();
+        let (version, _) = entry.split_once('"').unwrap();
+        assert_eq!(ENGINE, format!("wasmtime {version}"));
     }
 
     #[test]

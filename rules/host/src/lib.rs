@@ -53,6 +53,7 @@ pub use contract::{
     ResourceLimit, RuleKind, StarterCredits, UsageLine,
 };
 pub use digest::{Digest, DigestError};
+pub use engine::ENGINE;
 pub use error::{HostError, RuleError};
 pub use host::{Host, Outcome};
 pub use manifest::{Manifest, manifest, with_manifest};

@@ -1,8 +1,8 @@
 //! `UsageEvent`.
 
 use async_graphql::{Context, ID, Object};
-use canopy_domain::Result;
 use canopy_domain::entity::usage_event;
+use canopy_domain::{Error, Result};
 
 use super::rating::Rating;
 use super::rating_status::RatingStatus;
@@ -62,8 +62,10 @@ impl UsageEvent {
     }
 
     /// What else the reporter told: an object.
-    async fn attributes(&self) -> Json {
-        Json(self.0.attributes.clone())
+    async fn attributes(&self) -> Result<Json> {
+        serde_json::from_str(&self.0.attributes)
+            .map(Json)
+            .map_err(Error::internal)
     }
 
     /// Whether it has its price.
