@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use canopy_entity::account::{AccountKind, AccountStatus, BillingMode, CreditMode};
-use canopy_entity::rule_version::{FailurePolicy, RuleKind, RuleStatus};
+use canopy_entity::rule_version::{FailurePolicy, RuleClass, RuleKind, RuleStatus};
 use canopy_entity::{
     AccountId, AccountPath, PlanId, Role, RuleVersionId, UserId, account, plan, rule_artifact, rule_version,
     time,
@@ -54,6 +54,7 @@ impl TestDatabase {
         let artifact = rule_artifact::Model {
             digest: digest.clone(),
             wasm: vec![0],
+            configuration_schema: None,
             created_at: time::now(),
         };
         rule_artifact::Entity::insert(artifact.into_active_model())
@@ -69,6 +70,7 @@ impl TestDatabase {
             version: 1,
             digest,
             size_bytes: 1,
+            class: RuleClass::Small,
             status: RuleStatus::Active,
             configuration: serde_json::json!({}),
             failure_policy: FailurePolicy::Deny,

@@ -135,6 +135,10 @@ ids! {
     RuleVersionId = "rul_", is_ulid;
     /// The time during which a rule version was live at an account.
     RuleActivationId = "act_", is_ulid;
+    /// A step in the life of a rule version.
+    RuleChangeId = "rch_", is_ulid;
+    /// A failure of a rule.
+    RuleFailureId = "rfl_", is_ulid;
     /// A usage event.
     UsageEventId = "evt_", is_ulid;
     /// What one seller charged one buyer for one usage event.

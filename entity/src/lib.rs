@@ -21,6 +21,8 @@ pub mod posting;
 pub mod rating;
 pub mod rule_activation;
 pub mod rule_artifact;
+pub mod rule_change;
+pub mod rule_failure;
 pub mod rule_version;
 pub mod scope;
 pub mod time;

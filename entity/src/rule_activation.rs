@@ -18,6 +18,8 @@ pub struct Model {
     pub kind: RuleKind,
     /// The version.
     pub rule_version_id: RuleVersionId,
+    /// The version to go back to: the one that was live before, unless it was in quarantine then.
+    pub last_good_version_id: Option<RuleVersionId>,
     /// Who activated it.
     pub activated_by: String,
     /// From when on.

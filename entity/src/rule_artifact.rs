@@ -14,6 +14,8 @@ pub struct Model {
     pub digest: String,
     /// The bytes.
     pub wasm: Vec<u8>,
+    /// The JSON Schema of its configuration, if it carries one.
+    pub configuration_schema: Option<Json>,
     /// When it was first uploaded.
     pub created_at: Timestamp,
 }

@@ -29,8 +29,21 @@ pub enum RuleStatus {
     Shadow,
     /// It decides.
     Active,
-    /// It decided once.
+    /// It was taken out of use.
     Retired,
+    /// It is live and failed too often: its failure policy decides, and it is not called.
+    Quarantined,
+}
+
+/// What a call of a rule may cost, by which bounds its wasm fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RuleClass {
+    /// Compiled from a language like Rust or C.
+    Small,
+    /// With an interpreter inside.
+    Interpreter,
 }
 
 /// What happens when a rule fails.
@@ -38,10 +51,14 @@ pub enum RuleStatus {
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FailurePolicy {
-    /// The usage is kept and its rating waits.
+    /// The usage is kept and its rating waits; for pricing.
     KeepPending,
     /// What was asked for is refused.
     Deny,
+    /// Pricing: the live rule of the nearest seller above decides. Limits: what holds above is all that holds.
+    ParentRule,
+    /// The version that was live before decides.
+    LastGood,
 }
 
 /// A version of a rule.
@@ -63,6 +80,8 @@ pub struct Model {
     pub digest: String,
     /// Size of its wasm.
     pub size_bytes: i64,
+    /// What a call may cost.
+    pub class: RuleClass,
     /// Where in its life it is.
     pub status: RuleStatus,
     /// What it is called with.

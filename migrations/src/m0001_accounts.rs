@@ -20,6 +20,8 @@ impl MigrationTrait for Migration {
             dialect::run(manager, CLOSE_THE_CIRCLE).await?;
         }
         dialect::run(manager, ACTIVATIONS).await?;
+        dialect::run(manager, RULE_RECORDS).await?;
+        dialect::append_only(manager, "rule_changes").await?;
         dialect::run(manager, PEOPLE).await?;
         dialect::run(manager, PERMISSIONS_AND_LIMITS).await
     }
@@ -36,6 +38,8 @@ impl MigrationTrait for Migration {
             "api_keys",
             "members",
             "users",
+            "rule_failures",
+            "rule_changes",
             "rule_activations",
             "accounts",
             "plans",
@@ -43,6 +47,9 @@ impl MigrationTrait for Migration {
             "rule_artifacts",
         ] {
             dialect::run(manager, &format!("DROP TABLE {table} {cascade};")).await?;
+        }
+        if !dialect::is_sqlite(manager) {
+            dialect::run(manager, "DROP FUNCTION rule_changes_refuse();").await?;
         }
         Ok(())
     }
@@ -52,6 +59,7 @@ const RULES: &str = "
 CREATE TABLE rule_artifacts (
   digest {text} PRIMARY KEY CHECK (length(digest) = 64),
   wasm {bytes} NOT NULL,
+  configuration_schema {json},
   created_at {time} NOT NULL
 );
 CREATE TABLE rule_versions (
@@ -62,17 +70,21 @@ CREATE TABLE rule_versions (
   version integer NOT NULL CHECK (version > 0),
   digest {text} NOT NULL REFERENCES rule_artifacts (digest),
   size_bytes bigint NOT NULL CHECK (size_bytes > 0),
-  status {text} NOT NULL CHECK (status IN ('DRAFT', 'CHECKED', 'SHADOW', 'ACTIVE', 'RETIRED')),
+  class {text} NOT NULL CHECK (class IN ('SMALL', 'INTERPRETER')),
+  status {text} NOT NULL
+    CHECK (status IN ('DRAFT', 'CHECKED', 'SHADOW', 'ACTIVE', 'RETIRED', 'QUARANTINED')),
   configuration {json} NOT NULL,
-  failure_policy {text} NOT NULL CHECK (failure_policy IN ('KEEP_PENDING', 'DENY')),
+  failure_policy {text} NOT NULL
+    CHECK (failure_policy IN ('DENY', 'KEEP_PENDING', 'PARENT_RULE', 'LAST_GOOD')),
   created_by {text} NOT NULL,
   created_at {time} NOT NULL,
-  CHECK (kind = 'PRICING' OR failure_policy = 'DENY')
+  CHECK (kind = 'PRICING' OR failure_policy <> 'KEEP_PENDING')
 );
 CREATE UNIQUE INDEX rule_versions_name ON rule_versions (owner_account_id, name, version);
 CREATE UNIQUE INDEX rule_versions_builtin ON rule_versions (name, version) WHERE owner_account_id IS NULL;
 CREATE INDEX rule_versions_owner ON rule_versions (owner_account_id, id);
 CREATE INDEX rule_versions_digest ON rule_versions (digest);
+CREATE UNIQUE INDEX rule_versions_shadow ON rule_versions (owner_account_id, kind) WHERE status = 'SHADOW';
 ";
 
 const PLANS_AND_ACCOUNTS: &str = "
@@ -127,13 +139,51 @@ CREATE TABLE rule_activations (
   account_id {text} NOT NULL REFERENCES accounts (id),
   kind {text} NOT NULL CHECK (kind IN ('PRICING', 'LIMITS')),
   rule_version_id {text} NOT NULL REFERENCES rule_versions (id),
+  last_good_version_id {text} REFERENCES rule_versions (id),
   activated_by {text} NOT NULL,
   activated_at {time} NOT NULL,
-  retired_at {time}
+  retired_at {time},
+  CHECK (last_good_version_id <> rule_version_id)
 );
 CREATE UNIQUE INDEX rule_activations_live ON rule_activations (account_id, kind) WHERE retired_at IS NULL;
 CREATE INDEX rule_activations_account ON rule_activations (account_id, id);
 CREATE INDEX rule_activations_version ON rule_activations (rule_version_id);
+CREATE INDEX rule_activations_last_good ON rule_activations (last_good_version_id);
+";
+
+/// `failures` is how many led to a quarantine. `subject` tells what a rule failed on, so that a line that is priced
+/// again and again fails once; `counted` is false for what cannot lead to a quarantine.
+const RULE_RECORDS: &str = "
+CREATE TABLE rule_changes (
+  id {text} PRIMARY KEY CHECK (id LIKE 'rch\\_%' ESCAPE '\\'),
+  rule_version_id {text} NOT NULL REFERENCES rule_versions (id),
+  account_id {text} NOT NULL REFERENCES accounts (id),
+  from_status {text},
+  to_status {text} NOT NULL
+    CHECK (to_status IN ('DRAFT', 'CHECKED', 'SHADOW', 'ACTIVE', 'RETIRED', 'QUARANTINED')),
+  changed_by {text} NOT NULL,
+  reason text CHECK (length(reason) BETWEEN 1 AND 500),
+  failures integer CHECK (failures > 0),
+  changed_at {time} NOT NULL,
+  CHECK ((to_status = 'QUARANTINED') = (failures IS NOT NULL))
+);
+CREATE INDEX rule_changes_version ON rule_changes (rule_version_id, id);
+CREATE INDEX rule_changes_account ON rule_changes (account_id, id);
+CREATE TABLE rule_failures (
+  id {text} PRIMARY KEY CHECK (id LIKE 'rfl\\_%' ESCAPE '\\'),
+  rule_version_id {text} NOT NULL REFERENCES rule_versions (id),
+  account_id {text} NOT NULL REFERENCES accounts (id),
+  subject {text} NOT NULL,
+  kind {text} NOT NULL,
+  message text NOT NULL,
+  logs {json} NOT NULL,
+  input {json},
+  counted boolean NOT NULL,
+  failed_at {time} NOT NULL,
+  UNIQUE (rule_version_id, subject)
+);
+CREATE INDEX rule_failures_version ON rule_failures (rule_version_id, id);
+CREATE INDEX rule_failures_account ON rule_failures (account_id, id);
 ";
 
 const PEOPLE: &str = "

@@ -8,7 +8,7 @@ use canopy_domain::{
     accounts::{CreateSubaccount, NewRoot},
     entity::{AccountId, PlanId, Role, account::AccountKind, rule_version::RuleKind},
     permissions::{PermissionChange, SetPermissions},
-    rules::{ActivateRule, RuleSource, UploadRule},
+    rules::{ChangeRule, RuleSource, RuleStep, UploadRule},
 };
 
 use super::{
@@ -215,12 +215,11 @@ impl Seeder<'_> {
             source: RuleSource::Builtin("tiered-pricing".to_owned()),
             configuration,
             failure_policy: None,
+            check: true,
         };
         let version = self.domain.upload_rule(&self.system, input, None).await?.value;
-        let input = ActivateRule {
-            rule_version_id: version.row.id,
-        };
-        self.domain.activate_rule(&self.system, input, None).await?;
+        let input = ChangeRule::new(RuleStep::Activate, version.row.id);
+        self.domain.change_rule(&self.system, input, None).await?;
         Ok(())
     }
 

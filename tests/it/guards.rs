@@ -24,6 +24,7 @@ async fn ratings_postings_and_the_audit_log_cannot_be_changed() {
         ("ratings", "price = price + 1"),
         ("postings", "amount = amount + 1"),
         ("audit_log", "actor = 'somebody else'"),
+        ("rule_changes", "changed_by = 'somebody else'"),
     ] {
         let before = app.count(table).await;
         assert!(before > 0, "{table} has rows");

@@ -22,6 +22,7 @@ mod permissions;
 mod pricing;
 mod receipts;
 mod repeated;
+mod rule_life;
 mod statements;
 mod subscriptions;
 mod usage;

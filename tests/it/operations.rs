@@ -126,15 +126,38 @@ impl App {
     }
 
     pub(crate) async fn activate_rule(&self, caller: &Caller, input: Value) -> Answer {
-        let document = "mutation ($input: ActivateRuleInput!) {
-          activateRule(input: $input) {
-            ruleVersion { id status activeSince }
-            previous { id status activeSince }
-            replayed
-            userErrors { field message code }
-          }
-        }";
-        self.run(caller, document, json!({"input": input})).await
+        self.rule_step(caller, "activateRule", input).await
+    }
+
+    /// Takes a rule version a step further: `activateRule`, `shadowRule`, `rollbackRule`, and those without a
+    /// predecessor `checkRule` and `retireRule`.
+    pub(crate) async fn rule_step(&self, caller: &Caller, field: &str, input: Value) -> Answer {
+        let previous = match field {
+            "checkRule" | "retireRule" => "",
+            _ => "previous { id status activeSince }",
+        };
+        let document = format!(
+            "mutation ($input: {}{}Input!) {{
+               {field}(input: $input) {{
+                 ruleVersion {{ id status activeSince }} {previous} replayed userErrors {{ field message code }}
+               }}
+             }}",
+            field[..1].to_uppercase(),
+            &field[1..]
+        );
+        self.run(caller, &document, json!({"input": input})).await
+    }
+
+    /// What became of a rule version so far.
+    pub(crate) async fn rule_version(&self, caller: &Caller, id: &Value) -> Value {
+        let document = "query ($id: ID!) { node(id: $id) { ... on RuleVersion {
+          id name version status class failurePolicy activeSince configurationSchema
+          history { fromStatus toStatus changedBy reason }
+          failures { account kind message logs input counted }
+          quarantine { at reason failures }
+        } } }";
+        let answer = self.run(caller, document, json!({"id": id})).await;
+        answer.data()["node"].clone()
     }
 
     pub(crate) async fn upload_and_activate(&self, caller: &Caller, input: Value) -> Value {

@@ -269,7 +269,10 @@ impl Facts {
 
     fn failed(&self, rule: &rule_version::Model, folded: &Folded<'_>, message: String) -> Outcome {
         match rule.failure_policy {
-            FailurePolicy::KeepPending => Outcome::Pending,
+            // What takes the place of a rule is asked nowhere yet, so its usage waits.
+            FailurePolicy::KeepPending | FailurePolicy::ParentRule | FailurePolicy::LastGood => {
+                Outcome::Pending
+            }
             FailurePolicy::Deny => Outcome::Denied {
                 seller: self.accounts[&folded.ids[folded.edges.len()]].path.clone(),
                 message,

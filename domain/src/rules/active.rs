@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use canopy_entity::rule_version::{self, RuleKind};
-use canopy_entity::{AccountId, rule_activation};
+use canopy_entity::time::Timestamp;
+use canopy_entity::{AccountId, RuleActivationId, rule_activation};
 use sea_orm::{ActiveEnum, ConnectionTrait, FromQueryResult};
 
 use crate::Result;
@@ -18,6 +19,8 @@ WHERE a.kind = $1 AND a.retired_at IS NULL AND a.account_id IN [$2]
 const LIVE_AT: &str = "
 SELECT * FROM rule_activations WHERE account_id = $1 AND kind = $2 AND retired_at IS NULL
 ";
+
+const RETIRE: &str = "UPDATE rule_activations SET retired_at = $1 WHERE id = $2";
 
 /// The rule version of `kind` that is live at each account; accounts without one are missing from the answer.
 ///
@@ -52,4 +55,16 @@ pub(super) async fn live_activation(
     Ok(rule_activation::Model::find_by_statement(statement)
         .one(db)
         .await?)
+}
+
+/// Ends an activation.
+pub(super) async fn retire_activation(
+    txn: &impl ConnectionTrait,
+    id: &RuleActivationId,
+    at: Timestamp,
+) -> Result<()> {
+    let values = [at.into(), id.as_str().into()];
+    txn.execute_raw(statement(txn.get_database_backend(), RETIRE, values))
+        .await?;
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Registering the rules that Canopy ships. They belong to nobody, and everybody may use them.
 
-use canopy_entity::rule_version::{self, FailurePolicy, RuleKind, RuleStatus};
+use canopy_entity::rule_version::{self, FailurePolicy, RuleClass, RuleKind, RuleStatus};
 use canopy_entity::{RuleVersionId, time};
 use canopy_rules_host::{Builtin, builtins};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -41,7 +41,8 @@ async fn ensure(txn: &impl ConnectionTrait, builtin: &Builtin) -> Result<RuleVer
         return Ok(last.id);
     }
     let kind = kind(builtin.kind);
-    store::artifact(txn, &digest, builtin.wasm).await?;
+    let manifest = canopy_rules_host::manifest(builtin.wasm).map_err(Error::internal)?;
+    store::artifact(txn, &digest, builtin.wasm, manifest.configuration_schema).await?;
     let row = rule_version::Model {
         id: RuleVersionId::new(),
         owner_account_id: None,
@@ -50,6 +51,7 @@ async fn ensure(txn: &impl ConnectionTrait, builtin: &Builtin) -> Result<RuleVer
         version: store::next_number(txn, None, builtin.name).await?,
         digest,
         size_bytes: i64::try_from(builtin.wasm.len()).expect("a rule is small"),
+        class: RuleClass::Small,
         // Plans call the limits rule as it is; a pricing rule decides nothing until a seller has it with prices.
         status: match kind {
             RuleKind::Limits => RuleStatus::Active,

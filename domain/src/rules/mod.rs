@@ -7,6 +7,10 @@
 mod activate;
 mod active;
 mod builtin;
+mod change;
+mod check;
+mod history;
+mod life;
 mod load;
 mod read;
 mod store;
@@ -19,8 +23,9 @@ use std::collections::HashMap;
 use crate::page::Pages;
 use crate::{AccountView, Actor, Domain, PageArgs, Result};
 
-pub use activate::{ActivateRule, Activated};
 pub(crate) use active::active_rules;
+pub use history::{MAX_RECORDS, Quarantine, RuleChange};
+pub use life::{ChangeRule, ChangedRule, RollBackRule, RuleStep};
 pub use upload::{MAX_CONFIGURATION, RuleSource, UploadRule};
 
 /// A rule version, and since when it is live.

@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, FromQueryResult};
 use super::RuleVersionView;
 use crate::page::{List, Pages};
 use crate::statement::{list, statement};
-use crate::{AccountView, Actor, Domain, PageArgs, Result};
+use crate::{AccountView, Actor, Domain, Error, PageArgs, Result};
 
 const VERSIONS: &str = "SELECT * FROM rule_versions WHERE id IN [$1]";
 
@@ -81,6 +81,13 @@ pub(super) async fn one(db: &impl ConnectionTrait, id: &RuleVersionId) -> Result
     let row = rule_version::Model::find_by_statement(statement).one(db).await?;
     let live = live_since(db, [id]).await?;
     Ok(row.map(|row| view(row, &live)))
+}
+
+/// The row of a version as it stands in the database now.
+pub(super) async fn row(db: &impl ConnectionTrait, id: &RuleVersionId) -> Result<rule_version::Model> {
+    let statement = statement(db.get_database_backend(), VERSIONS, [list([id])]);
+    let row = rule_version::Model::find_by_statement(statement).one(db).await?;
+    row.ok_or(Error::NotFound("rule version"))
 }
 
 async fn live_since(

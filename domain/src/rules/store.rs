@@ -21,10 +21,16 @@ WHERE name = $1 AND owner_account_id IS NULL
 ";
 
 /// Keeps wasm under its digest; does nothing if it is already there.
-pub(super) async fn artifact(txn: &impl ConnectionTrait, digest: &str, wasm: &[u8]) -> Result<()> {
+pub(super) async fn artifact(
+    txn: &impl ConnectionTrait,
+    digest: &str,
+    wasm: &[u8],
+    configuration_schema: Option<serde_json::Value>,
+) -> Result<()> {
     let row = rule_artifact::Model {
         digest: digest.to_owned(),
         wasm: wasm.to_vec(),
+        configuration_schema,
         created_at: time::now(),
     };
     rule_artifact::Entity::insert(row.into_active_model())

@@ -1,14 +1,14 @@
-//! Uploading a rule: compiled and held against the contract before anything is written.
+//! Uploading a rule: its structure is checked, and what it does if that is asked for, before anything is written.
 
-use canopy_entity::rule_version::{self, FailurePolicy, RuleKind, RuleStatus};
+use canopy_entity::rule_version::{self, FailurePolicy, RuleClass, RuleKind, RuleStatus};
 use canopy_entity::{AccountId, Level, PermissionKey, RuleVersionId, time};
-use canopy_rules_host::{Digest, LoadedRule, RuleError, Samples, builtin};
-use sea_orm::{ActiveEnum, ConnectionTrait};
+use canopy_rules_host::{Digest, builtin};
+use sea_orm::ConnectionTrait;
 
-use super::builtin::{default_policy, kind};
-use super::{RuleVersionView, store};
+use super::builtin::default_policy;
+use super::check::Candidate;
+use super::{RuleVersionView, change, store};
 use crate::idempotency::{Claim, Replayable};
-use crate::pricing::Facts;
 use crate::statement::storable;
 use crate::{AccountView, Actor, Domain, Error, Result, audit, transaction};
 
@@ -38,6 +38,8 @@ pub struct UploadRule {
     pub configuration: serde_json::Value,
     /// What happens when it fails; `KeepPending` for pricing and `Deny` for limits if none.
     pub failure_policy: Option<FailurePolicy>,
+    /// Whether it is compiled and called on samples now; if not it stays a draft until it is.
+    pub check: bool,
 }
 
 /// The largest configuration, in bytes of its JSON.
@@ -46,8 +48,8 @@ pub const MAX_CONFIGURATION: usize = 64 << 10;
 const MAX_NAME: usize = 64;
 
 impl Domain {
-    /// Uploads a rule version. Needs `BILLING` FULL. Whatever is wrong with the wasm or the check that it does
-    /// not pass is `Error::RuleFailed`, and nothing is written.
+    /// Uploads a rule version. Needs `BILLING` FULL. Whatever is wrong with the wasm, or with what it does if it is to
+    /// be checked, is `Error::RuleFailed`, and nothing is written.
     pub async fn upload_rule(
         &self,
         actor: &Actor,
@@ -64,29 +66,42 @@ impl Domain {
         }
 
         let wasm = self.source(actor, &input).await?;
-        let rule = self.try_out(&account, &input, wasm.clone()).await?;
+        let manifest = self.inspect(&input.name, input.kind, wasm.clone()).await?;
+        if input.check {
+            let rule = Candidate {
+                account: &account,
+                name: &input.name,
+                configuration: &input.configuration,
+            };
+            self.try_out(rule, wasm.clone()).await?;
+        }
         let row = rule_version::Model {
             id: RuleVersionId::new(),
             owner_account_id: Some(account.id().clone()),
             kind: input.kind,
             name: input.name,
             version: 0,
-            digest: rule.digest().to_string(),
+            digest: Digest::of(&wasm).to_string(),
             size_bytes: i64::try_from(wasm.len()).map_err(Error::internal)?,
-            status: RuleStatus::Checked,
+            class: RuleClass::Small,
+            status: match input.check {
+                true => RuleStatus::Checked,
+                false => RuleStatus::Draft,
+            },
             configuration: input.configuration,
             failure_policy,
             created_by: actor.label(),
             created_at: time::now(),
         };
-        let (row, wasm, claim, account) = (&row, &wasm, &claim, &account);
+        let (row, wasm, schema) = (&row, &wasm, &manifest.configuration_schema);
+        let (claim, account) = (&claim, &account);
         transaction::run(&self.0.db, "upload-rule", |txn| {
             transaction::work(async move {
                 if let Some(answer) = claim.find(txn).await? {
                     return Ok(Replayable::replayed(answer));
                 }
                 let view = RuleVersionView {
-                    row: write(txn, actor, account, row.clone(), wasm).await?,
+                    row: write(txn, actor, account, row.clone(), (wasm, schema)).await?,
                     active_since: None,
                 };
                 claim.store(txn, &view).await?;
@@ -111,30 +126,6 @@ impl Domain {
                 self.wasm(&version.row).await
             }
         }
-    }
-
-    /// Compiles the rule and holds it against the contract with its configuration.
-    async fn try_out(&self, account: &AccountView, input: &UploadRule, wasm: Vec<u8>) -> Result<LoadedRule> {
-        let refused = |error| refused(&input.name, error);
-        let rule = self.0.rules.prepare(wasm).await.map_err(refused)?;
-        let kind = kind(rule.kind());
-        if kind != input.kind {
-            return Err(Error::RuleFailed(format!(
-                "This is a rule of kind {}, not {}.",
-                kind.to_value(),
-                input.kind.to_value()
-            )));
-        }
-        let configuration = input.configuration.to_string();
-        let facts = Facts::read(&self.0.db, [account.path()]).await?;
-        let seller = facts.accounts.get(account.id());
-        let samples = Samples {
-            allow_below_cost: seller.is_some_and(|seller| seller.allow_below_cost),
-            ..Samples::default()
-        };
-        let checked = self.0.rules.check(&rule, &configuration, samples).await;
-        checked.map_err(refused)?;
-        Ok(rule)
     }
 }
 
@@ -162,7 +153,7 @@ fn check(input: &UploadRule) -> Result<FailurePolicy> {
     match (input.kind, input.failure_policy) {
         (RuleKind::Limits, Some(FailurePolicy::KeepPending)) => Err(Error::bad_input(
             &["failurePolicy"],
-            "A limits rule that fails always denies.",
+            "Only usage can be kept pending; a limits rule cannot.",
         )),
         (kind, policy) => Ok(policy.unwrap_or_else(|| default_policy(kind))),
     }
@@ -182,15 +173,8 @@ fn fingerprint(input: &UploadRule) -> serde_json::Value {
         source,
         input.configuration,
         input.failure_policy,
+        input.check,
     ])
-}
-
-fn refused(name: &str, error: RuleError) -> Error {
-    if error.is_rules_fault() {
-        Error::RuleFailed(format!("{name}: {error}"))
-    } else {
-        Error::internal(error)
-    }
 }
 
 async fn write(
@@ -198,12 +182,13 @@ async fn write(
     actor: &Actor,
     account: &AccountView,
     mut row: rule_version::Model,
-    wasm: &[u8],
+    (wasm, schema): (&[u8], &Option<serde_json::Value>),
 ) -> Result<rule_version::Model> {
     store::lock_owner(txn, account.id()).await?;
-    store::artifact(txn, &row.digest, wasm).await?;
+    store::artifact(txn, &row.digest, wasm, schema.clone()).await?;
     row.version = store::next_number(txn, Some(account.id()), &row.name).await?;
     store::version(txn, row.clone()).await?;
+    change::begin(txn, account.id(), &row, &row.created_by).await?;
     let entry = audit::Entry {
         account_id: account.id(),
         path: account.path(),

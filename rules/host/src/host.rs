@@ -12,11 +12,12 @@ use crate::artifact::Label;
 use crate::cache::Cache;
 use crate::call::Question;
 use crate::compile;
-use crate::contract::{LimitsAnswer, LimitsInput, MAX_LINES, PricedLine, PricingInput};
+use crate::contract::{LimitsAnswer, LimitsInput, MAX_LINES, PricedLine, PricingInput, RuleKind};
 use crate::digest::Digest;
 use crate::engine::{self, Clock};
 use crate::error::{HostError, RuleError};
 use crate::lane::Lanes;
+use crate::manifest::Manifest;
 use crate::rule::{Facts, LoadedRule};
 use crate::settings::{ClassSettings, CompilerCommand, HostSettings};
 use crate::suite::Restarted;
@@ -55,6 +56,15 @@ pub struct Outcome<T> {
     pub output_digest: Digest,
     /// Wall-clock time of the call, without waiting.
     pub elapsed: Duration,
+}
+
+/// What can be told of a component that is not compiled.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    /// Which world it is of.
+    pub kind: RuleKind,
+    /// What it says of itself.
+    pub manifest: Manifest,
 }
 
 impl Host {
@@ -106,6 +116,21 @@ impl Host {
             metrics::counter!("canopy_rule_refused_total", "kind" => error.kind()).increment(1);
         }
         result
+    }
+
+    /// What can be told of a component whose structure is acceptable. Compiles and runs none of it.
+    pub async fn inspect(&self, wasm: Vec<u8>) -> Result<Inspected, RuleError> {
+        let limit = self.0.class.upload;
+        if wasm.len() > limit {
+            return Err(RuleError::TooLarge { limit });
+        }
+        let inspect = move |inner: &Inner| {
+            Ok(Inspected {
+                kind: validate::validate(&wasm, inner.class.memory)?,
+                manifest: manifest::manifest(&wasm)?,
+            })
+        };
+        self.off_the_workers(inspect).await
     }
 
     /// The rule with this digest, if it is in memory. If not, `prepare` its bytes.

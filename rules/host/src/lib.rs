@@ -55,7 +55,7 @@ pub use contract::{
 pub use digest::{Digest, DigestError};
 pub use engine::ENGINE;
 pub use error::{HostError, RuleError};
-pub use host::{Host, Outcome};
+pub use host::{Host, Inspected, Outcome};
 pub use manifest::{Manifest, manifest, with_manifest};
 pub use rule::LoadedRule;
 pub use settings::{CacheSettings, ClassSettings, CompileSettings, CompilerCommand, HostSettings};

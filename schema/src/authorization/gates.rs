@@ -21,7 +21,11 @@ pub(crate) const UPDATE_SUBACCOUNT: Gate = Gate::needs("updateSubaccount", Key::
 pub(crate) const SET_PERMISSIONS: Gate = Gate::needs("setPermissions", Key::Members, Level::Full);
 pub(crate) const RECORD_USAGE: Gate = Gate::needs("recordUsage", Key::Usage, Level::Full);
 pub(crate) const UPLOAD_RULE: Gate = Gate::needs("uploadRule", Key::Billing, Level::Full);
+pub(crate) const CHECK_RULE: Gate = Gate::needs("checkRule", Key::Billing, Level::Full);
+pub(crate) const SHADOW_RULE: Gate = Gate::needs("shadowRule", Key::Billing, Level::Full);
 pub(crate) const ACTIVATE_RULE: Gate = Gate::needs("activateRule", Key::Billing, Level::Full);
+pub(crate) const RETIRE_RULE: Gate = Gate::needs("retireRule", Key::Billing, Level::Full);
+pub(crate) const ROLLBACK_RULE: Gate = Gate::needs("rollbackRule", Key::Billing, Level::Full);
 
 /// All of `Mutation` but `signIn`.
 pub(super) const MUTATION: &[Gate] = &[
@@ -30,7 +34,11 @@ pub(super) const MUTATION: &[Gate] = &[
     SET_PERMISSIONS,
     RECORD_USAGE,
     UPLOAD_RULE,
+    CHECK_RULE,
+    SHADOW_RULE,
     ACTIVATE_RULE,
+    RETIRE_RULE,
+    ROLLBACK_RULE,
 ];
 
 /// `Subscription.*`.

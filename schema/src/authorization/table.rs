@@ -152,7 +152,29 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
             "failurePolicy",
             "createdAt",
             "activeSince",
+            "class",
+            "configurationSchema",
+            "history",
+            "failures",
+            "quarantine",
         ],
+    ),
+    (
+        &["RuleChange"],
+        Permission(Key::Billing, Full),
+        &["id", "fromStatus", "toStatus", "changedBy", "reason", "changedAt"],
+    ),
+    (
+        &["RuleFailure"],
+        Permission(Key::Billing, Full),
+        &[
+            "id", "account", "kind", "message", "logs", "input", "counted", "failedAt",
+        ],
+    ),
+    (
+        &["RuleQuarantine"],
+        Permission(Key::Billing, Full),
+        &["at", "reason", "failures"],
     ),
     // Usage.
     (
@@ -245,12 +267,12 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
         &["index", "idempotencyKey", "status", "event", "userErrors"],
     ),
     (
-        &["UploadRulePayload"],
+        &["UploadRulePayload", "CheckRulePayload", "RetireRulePayload"],
         Permission(Key::Billing, Full),
         &["ruleVersion", "replayed", "userErrors"],
     ),
     (
-        &["ActivateRulePayload"],
+        &["ActivateRulePayload", "RollbackRulePayload", "ShadowRulePayload"],
         Permission(Key::Billing, Full),
         &["ruleVersion", "previous", "replayed", "userErrors"],
     ),

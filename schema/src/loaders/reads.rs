@@ -6,11 +6,11 @@ use std::sync::Arc;
 use canopy_domain::billing::BillingView;
 use canopy_domain::entity::rule_version::RuleKind;
 use canopy_domain::entity::{AccountId, MemberId, PlanId, RatingId, RuleVersionId, UsageEventId};
-use canopy_domain::entity::{plan, rating, usage_event, user};
+use canopy_domain::entity::{plan, rating, rule_failure, usage_event, user};
 use canopy_domain::ledger::Credits;
 use canopy_domain::limits::ResourceLimit;
 use canopy_domain::members::{AccessibleAccount, MemberView};
-use canopy_domain::rules::RuleVersionView;
+use canopy_domain::rules::{Quarantine, RuleChange, RuleVersionView};
 use canopy_domain::usage::{UsageQuery, UsageView};
 use canopy_domain::{AccountView, Page, PageArgs, Result};
 use futures_util::future::BoxFuture;
@@ -40,6 +40,14 @@ impl Parent for usage_event::Model {
 
     fn key(&self) -> UsageEventId {
         self.id.clone()
+    }
+}
+
+impl Parent for RuleVersionView {
+    type Key = RuleVersionId;
+
+    fn key(&self) -> RuleVersionId {
+        self.row.id.clone()
     }
 }
 
@@ -159,6 +167,22 @@ reads! {
     /// Rule versions by id.
     RuleVersionsById of RuleVersionId => RuleVersionView,
     |_read, reader, ids| reader.domain.rule_versions_by_id(&reader.actor, ids).await;
+
+    /// The last steps in the life of a rule version, as many as given.
+    RuleHistory(i32) of RuleVersionView => Vec<RuleChange>,
+    |read, reader, versions| reader.domain.rule_history(&reader.actor, versions, read.0).await;
+
+    /// What a rule version failed on last, as many as given.
+    RuleFailures(i32) of RuleVersionView => Vec<rule_failure::Model>,
+    |read, reader, versions| reader.domain.rule_failures(&reader.actor, versions, read.0).await;
+
+    /// Why a rule version is in quarantine.
+    Quarantines of RuleVersionView => Quarantine,
+    |_read, reader, versions| reader.domain.rule_quarantines(&reader.actor, versions).await;
+
+    /// The JSON Schema of a rule version's configuration.
+    ConfigurationSchemas of RuleVersionView => serde_json::Value,
+    |_read, reader, versions| reader.domain.configuration_schemas(&reader.actor, versions).await;
 
     /// Usage events by id.
     UsageEventsById of UsageEventId => usage_event::Model,

@@ -1,6 +1,7 @@
 //! The mutations, by noun. Each takes one `input` and answers a payload with `userErrors`.
 
 mod permissions;
+mod rule_life;
 mod rules;
 mod sign_in;
 mod subaccounts;
@@ -11,7 +12,8 @@ use canopy_domain::entity::MalformedId;
 use canopy_domain::{Error, Result};
 
 use permissions::PermissionMutations;
-use rules::RuleMutations;
+use rule_life::RuleLifeMutations;
+use rules::UploadRuleMutation;
 use sign_in::SignInMutation;
 use subaccounts::SubaccountMutations;
 use usage::UsageMutations;
@@ -25,7 +27,8 @@ pub struct Mutation(
     SubaccountMutations,
     PermissionMutations,
     UsageMutations,
-    RuleMutations,
+    UploadRuleMutation,
+    RuleLifeMutations,
 );
 
 /// Reads an id of the input. A malformed id is one that does not exist.

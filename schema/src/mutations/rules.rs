@@ -1,8 +1,8 @@
-//! `uploadRule` and `activateRule`.
+//! `uploadRule`.
 
 use async_graphql::{Context, ID, InputObject, Object, OneofObject, SimpleObject};
 use canopy_domain::Result;
-use canopy_domain::rules::{ActivateRule, RuleSource, UploadRule};
+use canopy_domain::rules::{RuleSource, UploadRule};
 
 use super::parse_id;
 use crate::authorization::gates;
@@ -15,12 +15,13 @@ use crate::types::user_error::UserError;
 
 /// A part of `Mutation`.
 #[derive(Default)]
-pub(super) struct RuleMutations;
+pub(super) struct UploadRuleMutation;
 
 #[Object]
-impl RuleMutations {
-    /// Uploads a version of a rule. It decides nothing until it is activated. Needs BILLING FULL. The wasm is
-    /// checked, compiled and tried first: whatever is wrong with it is RULE_FAILED, and nothing is kept.
+impl UploadRuleMutation {
+    /// Uploads a version of a rule. It decides nothing until it is activated. Needs BILLING FULL. The structure of
+    /// the wasm is checked first and, unless `check` is false, it is compiled and called on samples: whatever is
+    /// wrong with it is RULE_FAILED, and nothing is kept.
     async fn upload_rule(
         &self,
         ctx: &Context<'_>,
@@ -37,6 +38,7 @@ impl RuleMutations {
                     .configuration
                     .map_or_else(|| serde_json::json!({}), |json| json.0),
                 failure_policy: input.failure_policy.map(Into::into),
+                check: input.check,
             };
             let key = input.idempotency_key.as_deref();
             let (uploaded, user_errors) =
@@ -44,39 +46,6 @@ impl RuleMutations {
             let replayed = uploaded.as_ref().is_some_and(|uploaded| uploaded.replayed);
             Ok(UploadRulePayload {
                 rule_version: uploaded.map(|uploaded| uploaded.value.into()),
-                replayed,
-                user_errors,
-            })
-        };
-        Some(payload.await)
-    }
-
-    /// Makes a rule version decide from now on, in place of the one before; also the way back to an earlier
-    /// version. Needs BILLING FULL at the rule's account. Events that were rated keep their price.
-    async fn activate_rule(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which version.")] input: ActivateRuleInput,
-    ) -> Option<Result<ActivateRulePayload>> {
-        let payload = async {
-            let caller = gates::ACTIVATE_RULE.caller(ctx)?;
-            let activation = ActivateRule {
-                rule_version_id: parse_id(&input.rule_version_id, "rule version")?,
-            };
-            let key = input.idempotency_key.as_deref();
-            let outcome = caller
-                .domain()
-                .activate_rule(caller.actor(), activation, key)
-                .await;
-            let (activated, user_errors) = refuse(outcome)?;
-            let replayed = activated.as_ref().is_some_and(|activated| activated.replayed);
-            let (version, previous) = match activated {
-                Some(activated) => (Some(activated.value.version), activated.value.previous),
-                None => (None, None),
-            };
-            Ok(ActivateRulePayload {
-                rule_version: version.map(RuleVersion::from),
-                previous: previous.map(RuleVersion::from),
                 replayed,
                 user_errors,
             })
@@ -98,9 +67,13 @@ struct UploadRuleInput {
     source: RuleSourceInput,
     /// What the rule is called with: an object. Empty if not given.
     configuration: Option<Json>,
-    /// What happens when it fails. KEEP_PENDING for PRICING and DENY for LIMITS if not given; LIMITS allow
-    /// DENY only.
+    /// What happens when it fails. KEEP_PENDING for PRICING and DENY for LIMITS if not given; KEEP_PENDING is for
+    /// PRICING only.
     failure_policy: Option<FailurePolicy>,
+    /// Whether it is compiled and called on samples now, so that it is CHECKED. If not it is a DRAFT, and
+    /// `checkRule` checks it later.
+    #[graphql(default = true)]
+    check: bool,
     /// Makes it safe to send the mutation again.
     idempotency_key: Option<String>,
 }
@@ -132,28 +105,6 @@ impl RuleSourceInput {
 struct UploadRulePayload {
     /// The new version; null if refused.
     rule_version: Option<RuleVersion>,
-    /// True if the same input with the same idempotency key had been answered before.
-    replayed: bool,
-    /// Why it was refused; empty if it was not.
-    user_errors: Vec<UserError>,
-}
-
-/// A rule version to activate.
-#[derive(InputObject)]
-struct ActivateRuleInput {
-    /// Id of the version. NOT_FOUND if the caller may not see it.
-    rule_version_id: ID,
-    /// Makes it safe to send the mutation again.
-    idempotency_key: Option<String>,
-}
-
-/// What activating a rule came to.
-#[derive(SimpleObject)]
-struct ActivateRulePayload {
-    /// The version that decides now; null if refused.
-    rule_version: Option<RuleVersion>,
-    /// The version that decided before; null if there was none, or if refused.
-    previous: Option<RuleVersion>,
     /// True if the same input with the same idempotency key had been answered before.
     replayed: bool,
     /// Why it was refused; empty if it was not.

@@ -15,6 +15,9 @@ pub(crate) enum RuleStatus {
     Shadow,
     /// It decides.
     Active,
-    /// It decided once, and may be activated again.
+    /// It was taken out of use, and may be activated again.
     Retired,
+    /// It is live and failed too often: its failure policy decides in its place, and it is not called until it
+    /// is activated again.
+    Quarantined,
 }

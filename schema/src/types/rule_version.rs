@@ -1,13 +1,20 @@
 //! `RuleVersion`.
 
-use async_graphql::{ID, Object};
+use async_graphql::{Context, ID, Object};
+use canopy_domain::Result;
 use canopy_domain::rules::RuleVersionView;
 
 use super::failure_policy::FailurePolicy;
+use super::rule_change::RuleChange;
+use super::rule_class::RuleClass;
+use super::rule_failure::RuleFailure;
 use super::rule_kind::RuleKind;
+use super::rule_quarantine::RuleQuarantine;
 use super::rule_status::RuleStatus;
 use crate::connection::{Edge, List};
+use crate::loaders::reads;
 use crate::scalars::{DateTime, Json, int};
+use crate::session::Session;
 
 /// A rule version.
 pub(crate) struct RuleVersion(RuleVersionView);
@@ -52,6 +59,11 @@ impl RuleVersion {
         int(self.0.row.size_bytes.unsigned_abs())
     }
 
+    /// What a call of it may cost.
+    async fn class(&self) -> RuleClass {
+        self.0.row.class.into()
+    }
+
     /// Where in its life it is.
     async fn status(&self) -> RuleStatus {
         self.0.row.status.into()
@@ -60,6 +72,13 @@ impl RuleVersion {
     /// What it is called with: an object.
     async fn configuration(&self) -> Json {
         Json(self.0.row.configuration.clone())
+    }
+
+    /// The JSON Schema that the rule's author wrote for its configuration; null if there is none.
+    async fn configuration_schema(&self, ctx: &Context<'_>) -> Result<Option<Json>> {
+        let loaders = &Session::caller(ctx)?.loaders;
+        let schema = loaders.load(reads::ConfigurationSchemas, self.0.clone()).await?;
+        Ok(schema.map(Json))
     }
 
     /// What happens when it fails.
@@ -75,6 +94,35 @@ impl RuleVersion {
     /// Since when it decides; null if it does not.
     async fn active_since(&self) -> Option<DateTime> {
         self.0.active_since.map(DateTime)
+    }
+
+    /// The steps of its life, newest first. Empty for a rule that Canopy ships.
+    async fn history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many steps, 0 to 100.", default = 20)] first: i32,
+    ) -> Result<Vec<RuleChange>> {
+        let loaders = &Session::caller(ctx)?.loaders;
+        let steps = loaders.load(reads::RuleHistory(first), self.0.clone()).await?;
+        Ok(steps.into_iter().flatten().map(RuleChange::from).collect())
+    }
+
+    /// What it failed on last, newest first. Empty for a rule that Canopy ships.
+    async fn failures(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many failures, 0 to 100.", default = 20)] first: i32,
+    ) -> Result<Vec<RuleFailure>> {
+        let loaders = &Session::caller(ctx)?.loaders;
+        let failures = loaders.load(reads::RuleFailures(first), self.0.clone()).await?;
+        Ok(failures.into_iter().flatten().map(RuleFailure::from).collect())
+    }
+
+    /// Why it is in quarantine; null if it is not.
+    async fn quarantine(&self, ctx: &Context<'_>) -> Result<Option<RuleQuarantine>> {
+        let loaders = &Session::caller(ctx)?.loaders;
+        let quarantine = loaders.load(reads::Quarantines, self.0.clone()).await?;
+        Ok(quarantine.map(RuleQuarantine::from))
     }
 }
 

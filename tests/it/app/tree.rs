@@ -7,7 +7,7 @@ use canopy_domain::auth::NewApiKey;
 use canopy_domain::entity::account::{AccountKind, CreditMode, Model as Account};
 use canopy_domain::entity::rule_version::{FailurePolicy, RuleKind};
 use canopy_domain::entity::{Level, PermissionKey, PlanId, Role, RuleVersionId, UserId};
-use canopy_domain::rules::{ActivateRule, RuleSource, UploadRule};
+use canopy_domain::rules::{ChangeRule, RuleSource, RuleStep, UploadRule};
 use canopy_domain::{AccountView, Actor};
 use serde_json::{Value, json};
 
@@ -191,13 +191,12 @@ impl App {
             source,
             configuration,
             failure_policy,
+            check: true,
         };
         let uploaded = self.domain.upload_rule(&system, input, None).await;
         let rule_version_id = uploaded.expect("the rule is good").value.row.id;
-        let activate = ActivateRule {
-            rule_version_id: rule_version_id.clone(),
-        };
-        let active = self.domain.activate_rule(&system, activate, None).await;
+        let activate = ChangeRule::new(RuleStep::Activate, rule_version_id.clone());
+        let active = self.domain.change_rule(&system, activate, None).await;
         active.expect("the system may activate rules");
         rule_version_id
     }

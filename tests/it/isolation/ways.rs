@@ -108,6 +108,10 @@ fn rules() -> Vec<Way> {
         });
         mutation("uploadRule", "ruleVersion { id }", at, kind, input)
     };
+    let step = |field| {
+        let input = json!({"ruleVersionId": ""});
+        mutation(field, "ruleVersion { id }", "/input/ruleVersionId", "rul", input)
+    };
     vec![
         upload(
             "/input/accountId",
@@ -121,12 +125,16 @@ fn rules() -> Vec<Way> {
             "@account",
             json!({"ruleVersionId": ""}),
         ),
+        step("checkRule"),
+        step("shadowRule"),
+        step("activateRule"),
+        step("retireRule"),
         mutation(
-            "activateRule",
+            "rollbackRule",
             "ruleVersion { id }",
-            "/input/ruleVersionId",
-            "rul",
-            json!({"ruleVersionId": ""}),
+            "/input/accountId",
+            "acc",
+            json!({"accountId": "", "kind": "PRICING"}),
         ),
     ]
 }

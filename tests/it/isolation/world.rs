@@ -137,6 +137,8 @@ impl World {
                 format!("SELECT id FROM api_keys WHERE account_id = '{id}'"),
                 format!("SELECT id FROM usage_events WHERE account_id = '{id}'"),
                 format!("SELECT id FROM rule_versions WHERE owner_account_id = '{id}'"),
+                format!("SELECT id FROM rule_changes WHERE account_id = '{id}'"),
+                format!("SELECT id FROM rule_failures WHERE account_id = '{id}'"),
                 format!("SELECT id FROM ratings WHERE buyer_account_id = '{id}'"),
                 // A receipt names the rule that made the price, whoever the seller is.
                 format!(
@@ -175,6 +177,8 @@ impl World {
             "plans",
             "rule_versions",
             "rule_activations",
+            "rule_changes",
+            "rule_failures",
             "usage_events",
             "ratings",
             "ledger_accounts",

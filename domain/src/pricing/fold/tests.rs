@@ -2,7 +2,7 @@
 
 use canopy_entity::PlanId;
 use canopy_entity::account::{AccountStatus, BillingMode, CreditMode};
-use canopy_entity::rule_version::{RuleKind, RuleStatus};
+use canopy_entity::rule_version::{RuleClass, RuleKind, RuleStatus};
 
 use super::*;
 use crate::pricing::AccountFacts;
@@ -52,6 +52,7 @@ fn rule(owner: &AccountId) -> rule_version::Model {
         version: 1,
         digest: "d".repeat(64),
         size_bytes: 1,
+        class: RuleClass::Small,
         status: RuleStatus::Active,
         configuration: serde_json::json!({}),
         failure_policy: FailurePolicy::Deny,

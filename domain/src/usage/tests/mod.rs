@@ -18,7 +18,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use super::*;
 use crate::auth::TokenSettings;
 use crate::domain::Faults;
-use crate::rules::{ActivateRule, RuleSource, RuleVersionView, UploadRule};
+use crate::rules::{ChangeRule, RuleSource, RuleStep, RuleVersionView, UploadRule};
 use crate::testing::TestDatabase;
 use crate::{Actor, Domain, ErrorCode, Micros, Settings};
 
@@ -120,6 +120,7 @@ impl House {
             source: RuleSource::Builtin("tiered-pricing".to_owned()),
             configuration,
             failure_policy: Some(policy),
+            check: true,
         };
         Ok(self.domain.upload_rule(&self.actor, upload, None).await?.value)
     }
@@ -130,11 +131,9 @@ impl House {
     }
 
     async fn activate(&self, version: &RuleVersionView) {
-        let activate = ActivateRule {
-            rule_version_id: version.row.id.clone(),
-        };
+        let activate = ChangeRule::new(RuleStep::Activate, version.row.id.clone());
         self.domain
-            .activate_rule(&self.actor, activate, None)
+            .change_rule(&self.actor, activate, None)
             .await
             .unwrap();
     }

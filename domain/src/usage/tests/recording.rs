@@ -300,6 +300,7 @@ async fn a_repeated_upload_or_activation_is_answered_and_not_done_again() {
         source: RuleSource::Builtin("tiered-pricing".to_owned()),
         configuration,
         failure_policy: None,
+        check: true,
     };
     let prices = serde_json::json!({"meters": {"*": {"markup_ppm": 0}}});
     let first = house
@@ -321,18 +322,16 @@ async fn a_repeated_upload_or_activation_is_answered_and_not_done_again() {
         .await;
     assert_eq!(other.unwrap_err().code(), ErrorCode::Conflict);
 
-    let activate = || ActivateRule {
-        rule_version_id: first.value.row.id.clone(),
-    };
+    let activate = || ChangeRule::new(RuleStep::Activate, first.value.row.id.clone());
     let live = house
         .domain
-        .activate_rule(&house.actor, activate(), None)
+        .change_rule(&house.actor, activate(), None)
         .await
         .unwrap()
         .value;
     let same = house
         .domain
-        .activate_rule(&house.actor, activate(), None)
+        .change_rule(&house.actor, activate(), None)
         .await
         .unwrap()
         .value;
@@ -363,6 +362,7 @@ async fn what_is_not_a_rule_is_refused_and_leaves_nothing() {
             source,
             configuration: serde_json::json!({}),
             failure_policy: None,
+            check: true,
         };
         let error = house
             .domain
