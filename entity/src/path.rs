@@ -37,6 +37,16 @@ impl AccountPath {
         other.0.starts_with(&self.0)
     }
 
+    /// The ids from `place` on, counted from the root, each followed by a slash: what the account at that place may
+    /// know of the path. None beyond the end.
+    pub fn seen_from(&self, place: usize) -> Option<&str> {
+        let mut rest = self.0.as_str();
+        for _ in 0..place {
+            (_, rest) = rest.split_once('/')?;
+        }
+        (!rest.is_empty()).then_some(rest)
+    }
+
     /// How many accounts stand above.
     pub fn depth(&self) -> usize {
         self.0
@@ -75,8 +85,14 @@ mod tests {
         let grandchild_path = child_path.child(&other);
         let sibling_path = root_path.child(&other);
 
-        assert_eq!(grandchild_path.ids(), [root, child, other]);
+        assert_eq!(
+            grandchild_path.ids(),
+            [root.clone(), child.clone(), other.clone()]
+        );
         assert_eq!(grandchild_path.depth(), 2);
+        assert_eq!(grandchild_path.seen_from(0), Some(grandchild_path.as_str()));
+        assert_eq!(grandchild_path.seen_from(2), Some(format!("{other}/").as_str()));
+        assert_eq!(grandchild_path.seen_from(3), None);
         for (path, inside) in [
             (&child_path, true),
             (&grandchild_path, true),

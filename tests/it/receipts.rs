@@ -167,7 +167,7 @@ async fn an_answer_that_no_database_can_keep_is_a_failure_of_its_rule() {
     let source = RuleSource::Wasm(rules::doubling(REASON_IS_NUL));
     app.live_rule(&main, RuleKind::Pricing, source, json!({}), None)
         .await;
-    let batch = json!([used("a", "1", json!({})), used("b", "2001", json!({}))]);
+    let batch = json!([used("a", "1", json!({})), used("b", "5000", json!({}))]);
     let events = app.accepted(&app.record(&owners[1], &client, batch).await);
     assert_eq!(events[0]["ratingStatus"], "RATED");
     assert_eq!(events[1]["ratingStatus"], "PENDING");

@@ -147,7 +147,8 @@ impl<'a> Fold<'a> {
                 let configuration = receipt::configuration(rule);
                 Call {
                     rule,
-                    input: PricingInput::new(account.path.as_str(), account.currency.as_str(), configuration),
+                    // Paths begin at the seller: a rule, and who reads its logs, learns of nobody above.
+                    input: PricingInput::new(format!("{seller}/"), account.currency.as_str(), configuration),
                     lines: Vec::new(),
                 }
             });
@@ -220,7 +221,7 @@ impl Folded<'_> {
         let buyer = &self.ids[edge + 1];
         let plan = facts.accounts[buyer].plan_id.as_ref();
         let account = input.account(PricingAccount {
-            path: self.line.path.to_string(),
+            path: self.line.path.seen_from(edge).unwrap_or_default().to_owned(),
             buyer: buyer.to_string(),
             buyer_plan: plan.map(ToString::to_string).unwrap_or_default(),
         });

@@ -1,6 +1,6 @@
 //! How a price came about, as it is kept with a rating: enough to ask the same rule the same question again.
 
-use canopy_entity::{AccountPath, rating, rule_version, usage_event};
+use canopy_entity::{rating, rule_version, usage_event};
 use canopy_rules_host::{PeriodTotals, PricedLine, PricingAccount, PricingInput, UsageLine};
 use serde::{Deserialize, Serialize};
 
@@ -31,17 +31,15 @@ pub fn input_of(
     version: &rule_version::Model,
 ) -> Option<PricingInput> {
     let belong_together = rating.event_id == event.id && rating.rule_version_id.as_ref() == Some(&version.id);
-    let seller = ancestor(&event.path, usize::try_from(rating.edge).ok()?)?;
-    if !belong_together
-        || !seller
-            .as_str()
-            .ends_with(&format!("{}/", rating.seller_account_id))
-    {
+    let path = event.path.seen_from(usize::try_from(rating.edge).ok()?)?;
+    let seller = format!("{}/", rating.seller_account_id);
+    let buyer = format!("{}/", rating.buyer_account_id);
+    if !belong_together || !path.strip_prefix(&seller)?.starts_with(&buyer) {
         return None;
     }
-    let mut input = PricingInput::new(seller.as_str(), rating.currency.as_str(), configuration(version));
+    let mut input = PricingInput::new(seller, rating.currency.as_str(), configuration(version));
     let account = input.account(PricingAccount {
-        path: event.path.to_string(),
+        path: path.to_owned(),
         buyer: rating.buyer_account_id.to_string(),
         buyer_plan: rating.buyer_plan.clone()?,
     });
@@ -64,17 +62,6 @@ pub fn input_of(
 /// The configuration of a version, as its rule is given it.
 pub(crate) fn configuration(version: &rule_version::Model) -> String {
     version.configuration.to_string()
-}
-
-/// The account at `place` of a path, counted from the root.
-fn ancestor(path: &AccountPath, place: usize) -> Option<AccountPath> {
-    let ids = path.ids();
-    let (root, below) = ids.get(..=place)?.split_first()?;
-    Some(
-        below
-            .iter()
-            .fold(AccountPath::root(root), |above, id| above.child(id)),
-    )
 }
 
 /// True if both databases can keep the texts of an answer.

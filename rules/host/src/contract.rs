@@ -36,7 +36,7 @@ impl RuleKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ComponentType, Lower)]
 #[component(record)]
 pub struct PricingAccount {
-    /// Ids from the root, each followed by `/`, its own included.
+    /// Ids from the seller down, each followed by `/`, its own included.
     pub path: String,
     /// Id of the seller's direct customer on that path.
     pub buyer: String,
@@ -83,7 +83,7 @@ pub struct UsageLine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ComponentType, Lower)]
 #[component(record)]
 pub struct PricingInput {
-    /// Path of the seller.
+    /// Id of the seller, followed by `/`.
     #[component(name = "seller-path")]
     pub seller_path: String,
     /// ISO 4217 code of all money in the call.
@@ -211,7 +211,7 @@ pub enum CreditMode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ComponentType, Lower)]
 #[component(record)]
 pub struct AccountFacts {
-    /// Ids from the root, each followed by `/`, its own included.
+    /// Its id, followed by `/`. A rule is told of nobody above.
     pub path: String,
     /// What it is.
     pub kind: AccountKind,
