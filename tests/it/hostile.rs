@@ -1,5 +1,8 @@
 //! Rules that mean harm end in RULE_FAILED, write nothing, and hold nobody else up.
 
+mod generated;
+mod memory;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -11,8 +14,9 @@ use canopy_domain::rules::RuleSource;
 use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
-use crate::app::rules::{component, doubling, unlimited};
-use crate::app::{App, Caller, within};
+use self::generated::{Stage, Upload};
+use crate::app::rules::{component, doubling, hurried_host, unlimited};
+use crate::app::{Answer, App, Caller, within};
 use crate::operations::{base64, event};
 
 /// The hostile rules by name, as text.
@@ -42,7 +46,10 @@ fn hostile_rules() -> BTreeMap<String, String> {
 }
 
 async fn two_tenants() -> (App, [(Account, Caller); 2]) {
-    let app = App::start().await;
+    tenants_of(App::start().await).await
+}
+
+async fn tenants_of(app: App) -> (App, [(Account, Caller); 2]) {
     let mut tenants = Vec::new();
     for name in ["Good", "Bad"] {
         let main = app.main_account(None, name, "pln_itellico").await;
@@ -60,29 +67,65 @@ fn upload(account: &Account, kind: &str, wasm: &[u8]) -> Value {
     })
 }
 
+fn generated(stage: Stage) -> impl Iterator<Item = Upload> {
+    generated::uploads()
+        .into_iter()
+        .filter(move |upload| upload.stage == stage)
+}
+
+/// RULE_FAILED, with a sentence for one of the kinds of error that says nothing of the machine.
+fn refused(name: &str, label: &str, answer: &Answer, kinds: &[&str]) {
+    let code = answer.user_error();
+    assert_eq!(code, "RULE_FAILED", "{name} as {label}: {:#}", answer.0);
+    assert_eq!(answer.payload()["ruleVersion"], Value::Null);
+    let message = answer.payload()["userErrors"][0]["message"].as_str().unwrap();
+    let is_safe = !message.is_empty() && message.len() < 5000 && !message.contains("wasmtime");
+    assert!(is_safe, "{name}: {message}");
+    let words = |kind: &&str| match *kind {
+        "invalid" => "is not acceptable",
+        "too_large" => "is larger than",
+        "compile_timeout" => "too long to compile",
+        "compile_failed" => "could not be compiled",
+        kind => panic!("no sentence is known for {kind}"),
+    };
+    let is_of_a_kind = kinds.is_empty() || kinds.iter().map(words).any(|words| message.contains(words));
+    assert!(is_of_a_kind, "{name}: {message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compile_bomb_is_ended_by_the_bounds_of_its_process() {
+    let (app, [_, (bad, bad_owner)]) = tenants_of(App::with_sandbox(hurried_host()).await).await;
+    let before = app.counts().await;
+    for bomb in generated(Stage::Compiler) {
+        let answer = app
+            .upload_rule(&bad_owner, upload(&bad, "PRICING", &bomb.wasm))
+            .await;
+        refused(bomb.name, "PRICING", &answer, bomb.expect);
+        assert_eq!(app.counts().await, before, "{} wrote something", bomb.name);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_rule_is_refused_while_others_work_and_nothing_is_written() {
     let (app, [(good, good_owner), (bad, bad_owner)]) = two_tenants().await;
     let client = app.subaccount(&good, "Client").await;
+    let mut uploads = Vec::new();
     for (name, text) in hostile_rules() {
         for (kind, label) in [(RuleKind::Pricing, "PRICING"), (RuleKind::Limits, "LIMITS")] {
-            let wasm = component(kind, &text);
-            let before = app.counts().await;
-            let answer = app.upload_rule(&bad_owner, upload(&bad, label, &wasm)).await;
-            assert_eq!(
-                answer.user_error(),
-                "RULE_FAILED",
-                "{name} as {label}: {:#}",
-                answer.0
-            );
-            assert_eq!(answer.payload()["ruleVersion"], Value::Null);
-            let message = answer.payload()["userErrors"][0]["message"].as_str().unwrap();
-            assert!(
-                !message.is_empty() && !message.contains("wasmtime"),
-                "{name}: {message}"
-            );
-            assert_eq!(app.counts().await, before, "{name} as {label} wrote something");
+            uploads.push((name.clone(), label, component(kind, &text), &[] as &[_]));
         }
+    }
+    for Upload {
+        name, expect, wasm, ..
+    } in generated(Stage::Structure)
+    {
+        uploads.push((name.to_owned(), "PRICING", wasm, expect));
+    }
+    let before = app.counts().await;
+    for (name, label, wasm, kinds) in uploads {
+        let answer = app.upload_rule(&bad_owner, upload(&bad, label, &wasm)).await;
+        refused(&name, label, &answer, kinds);
+        assert_eq!(app.counts().await, before, "{name} as {label} wrote something");
     }
     // The house is whole afterwards.
     app.accepted(&app.record(&good_owner, &client, json!([event("after")])).await);

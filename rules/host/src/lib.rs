@@ -44,6 +44,7 @@ mod suite;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod validate;
+mod width;
 
 pub use builtins::{Builtin, builtin, builtins};
 pub use compile::compile_stdin_to_stdout;

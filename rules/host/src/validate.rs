@@ -11,6 +11,7 @@ use wasmparser::{
 use crate::contract::RuleKind;
 use crate::engine::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
 use crate::error::{RuleError, quoted};
+use crate::width;
 
 /// The interfaces that the two worlds export.
 pub(crate) const PRICING_INTERFACE: &str = "canopy:rules/pricing-rule@1.0.0";
@@ -58,6 +59,7 @@ pub(crate) fn validate(wasm: &[u8], memory: usize) -> Result<RuleKind, RuleError
     for payload in Parser::new(0).parse_all(wasm) {
         shape.payload(&payload.map_err(malformed)?)?;
     }
+    width::check(wasm)?;
     Validator::new_with_features(features())
         .validate_all(wasm)
         .map_err(malformed)?;

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use async_graphql::{Request, Variables};
 use canopy_domain::auth::TokenSettings;
+use canopy_domain::rules_host::Host;
 use canopy_domain::{Credentials, Domain, Settings};
 use canopy_schema::{CanopySchema, SchemaSettings};
 use futures_util::stream::BoxStream;
@@ -95,6 +96,20 @@ impl App {
 
     /// The same, with other keys for tokens.
     pub(crate) async fn with_tokens(database: Arc<TestDatabase>, tokens: TokenSettings) -> Self {
+        Self::with(database, tokens, rules::host()).await
+    }
+
+    /// A house on a new database, with a sandbox of its own.
+    pub(crate) async fn with_sandbox(host: Host) -> Self {
+        Self::with(
+            Arc::new(TestDatabase::create().await),
+            token_settings(SECRET, "canopy"),
+            host,
+        )
+        .await
+    }
+
+    async fn with(database: Arc<TestDatabase>, tokens: TokenSettings, host: Host) -> Self {
         log();
         let (statements, faults) = (Recorder::default(), FaultSwitch::default());
         let mut connection = database.connect().await;
@@ -103,7 +118,7 @@ impl App {
             tokens,
             faults: faults.as_faults(),
         };
-        let domain = Domain::open(connection, rules::host(), settings).expect("the settings are good");
+        let domain = Domain::open(connection, host, settings).expect("the settings are good");
         domain
             .ensure_builtins()
             .await

@@ -69,6 +69,20 @@ impl Process {
         }
     }
 
+    /// Bytes of memory that it has now, and the most that it ever had.
+    pub(crate) fn memory(&self) -> (u64, u64) {
+        let id = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux tells");
+        let bytes = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+            1024 * kilobytes
+                .and_then(|number| number.parse::<u64>().ok())
+                .expect("a number")
+        };
+        (bytes("VmRSS:"), bytes("VmHWM:"))
+    }
+
     /// Ends it as a crash would: at once, whatever it is doing.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("the program can be killed");

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use canopy_domain::entity::rule_version::RuleKind;
 use canopy_domain::rules_host::{CompilerCommand, Host, HostSettings};
@@ -11,14 +12,23 @@ use wit_parser::{Resolve, SourceMap};
 /// The sandbox. Rules are compiled by the `canopy` program, as in production.
 pub(crate) fn host() -> Host {
     static HOST: OnceLock<Host> = OnceLock::new();
-    let make = || {
-        let compiler = CompilerCommand {
-            program: PathBuf::from(env!("CARGO_BIN_EXE_canopy")),
-            args: vec!["compile-rule".to_owned()],
-        };
-        Host::new(HostSettings::new(compiler)).expect("the sandbox can be set up")
-    };
+    let make = || Host::new(settings()).expect("the sandbox can be set up");
     HOST.get_or_init(make).clone()
+}
+
+/// A sandbox whose compiler has a second, rather than what an unoptimized one needs at worst.
+pub(crate) fn hurried_host() -> Host {
+    let mut settings = settings();
+    settings.small.places = 2;
+    settings.small.compile.cpu = Duration::from_secs(1);
+    Host::new(settings).expect("the sandbox can be set up")
+}
+
+fn settings() -> HostSettings {
+    HostSettings::new(CompilerCommand {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_canopy")),
+        args: vec!["compile-rule".to_owned()],
+    })
 }
 
 /// A component made of WebAssembly text, as a compiler for a typed language makes it: a `(module` gets the types of

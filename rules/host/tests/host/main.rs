@@ -5,6 +5,8 @@
 
 mod builtins;
 mod compiling;
+#[path = "../../../../tests/it/hostile/generated.rs"]
+mod generated;
 mod hostile;
 mod sandbox;
 mod suite;

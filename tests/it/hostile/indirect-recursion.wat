@@ -1,0 +1,24 @@
+;; expect: stack_overflow at call
+;; Recurses without end through a table.
+(module
+  (memory (export "memory") 1)
+  (global $next (mut i32) (i32.const 4096))
+  (type $t (func (result i32)))
+  (table 1 funcref)
+  (elem (i32.const 0) $attack)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+    (global.set $next (i32.add (local.get $at) (local.get 3)))
+    (local.get $at))
+
+  ;; Answers with the address of the result.
+  (func $attack (result i32)
+    (i32.add (call_indirect (type $t) (i32.const 0)) (i32.const 1)))
+
+  (func (export "canopy:rules/pricing-rule@1.0.0#price")
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (call $attack))
+  (func (export "canopy:rules/limits-rule@1.0.0#evaluate")
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (call $attack)))

@@ -1,0 +1,24 @@
+;; expect: timeout or out_of_fuel at call
+;; Copies eight megabytes at a time, without end: much work for few steps.
+(module
+  (memory (export "memory") 256)
+  (global $next (mut i32) (i32.const 4096))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+    (global.set $next (i32.add (local.get $at) (local.get 3)))
+    (local.get $at))
+
+  ;; Answers with the address of the result.
+  (func $attack (result i32)
+    (loop $again
+      (memory.copy (i32.const 0) (i32.const 8388608) (i32.const 8388608))
+      (br $again))
+    (unreachable))
+
+  (func (export "canopy:rules/pricing-rule@1.0.0#price")
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (call $attack))
+  (func (export "canopy:rules/limits-rule@1.0.0#evaluate")
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (call $attack)))
