@@ -12,10 +12,12 @@ use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
 use wasmtime::{ResourceLimiter, Store, Trap};
 
 use crate::check;
+use crate::class::Structure;
 use crate::contract::{LimitsAnswer, LimitsInput, PricedLine, PricingInput, Refusal, RuleKind};
 use crate::digest::Digest;
-use crate::engine::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES, TICK};
+use crate::engine::TICK;
 use crate::error::RuleError;
+use crate::log::Log;
 use crate::rule::Loaded;
 
 /// What one call may use.
@@ -28,11 +30,34 @@ pub(crate) struct Budget {
     pub(crate) answer: usize,
 }
 
-/// What one call gave.
-pub(crate) struct Reply<T> {
-    pub(crate) value: T,
+/// What one call gave, whether it answered or not.
+pub(crate) struct Ran<T> {
+    /// The checked answer.
+    pub(crate) result: Result<T, RuleError>,
+    pub(crate) logs: Vec<String>,
+    /// Fuel used. The same for the same rule, input and budget.
     pub(crate) fuel: u64,
+    /// The same, and that of attempts that were given up.
+    pub(crate) spent: u64,
     pub(crate) elapsed: Duration,
+}
+
+impl<T> Ran<T> {
+    /// The rule was not called.
+    pub(crate) fn not(error: RuleError) -> Self {
+        Self {
+            result: Err(error),
+            logs: Vec::new(),
+            fuel: 0,
+            spent: 0,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    fn checked(mut self, check: impl FnOnce(&T) -> Result<(), RuleError>) -> Self {
+        self.result = self.result.and_then(|answer| check(&answer).map(|()| answer));
+        self
+    }
 }
 
 /// An input that a rule answers.
@@ -46,7 +71,7 @@ pub(crate) trait Question: Send + 'static {
     fn digest(&self) -> Digest;
 
     /// Calls the rule and checks its answer.
-    fn ask(&self, rule: &Loaded, budget: &Budget) -> Result<Reply<Self::Answer>, RuleError>;
+    fn ask(&self, rule: &Loaded, budget: &Budget) -> Ran<Self::Answer>;
 }
 
 impl Question for PricingInput {
@@ -61,10 +86,8 @@ impl Question for PricingInput {
         PricingInput::digest(self)
     }
 
-    fn ask(&self, rule: &Loaded, budget: &Budget) -> Result<Reply<Self::Answer>, RuleError> {
-        let reply: Reply<Vec<PricedLine>> = call(rule, budget, (self,))?;
-        check::pricing(&self.lines, &reply.value)?;
-        Ok(reply)
+    fn ask(&self, rule: &Loaded, budget: &Budget) -> Ran<Self::Answer> {
+        call(rule, budget, (self,)).checked(|answer: &Vec<PricedLine>| check::pricing(&self.lines, answer))
     }
 }
 
@@ -80,10 +103,8 @@ impl Question for LimitsInput {
         LimitsInput::digest(self)
     }
 
-    fn ask(&self, rule: &Loaded, budget: &Budget) -> Result<Reply<Self::Answer>, RuleError> {
-        let reply: Reply<LimitsAnswer> = call(rule, budget, (self,))?;
-        check::limits(&reply.value)?;
-        Ok(reply)
+    fn ask(&self, rule: &Loaded, budget: &Budget) -> Ran<Self::Answer> {
+        call(rule, budget, (self,)).checked(check::limits)
     }
 }
 
@@ -96,7 +117,7 @@ pub(crate) fn rehearse(rule: &Loaded, budget: &Budget) -> Result<(), RuleError> 
         Ok(instance) => instance,
         Err(error) => return Err(failure(error, &store, budget)),
     };
-    match rule.kind {
+    match rule.facts.kind {
         RuleKind::Pricing => instance
             .get_typed_func::<(&PricingInput,), (Result<Vec<PricedLine>, Refusal>,)>(
                 &mut store,
@@ -111,7 +132,7 @@ pub(crate) fn rehearse(rule: &Loaded, budget: &Budget) -> Result<(), RuleError> 
     }
 }
 
-fn call<P, T>(rule: &Loaded, budget: &Budget, params: P) -> Result<Reply<T>, RuleError>
+fn call<P, T>(rule: &Loaded, budget: &Budget, params: P) -> Ran<T>
 where
     P: ComponentNamedList + Lower,
     T: ComponentType + Lift + 'static,
@@ -122,24 +143,27 @@ where
         let function = instance.get_typed_func::<P, (Result<T, Refusal>,)>(&mut store, &rule.function)?;
         function.call(&mut store, params)
     });
-    match answer {
-        Ok((Ok(value),)) => {
-            let left = store.get_fuel().unwrap_or(0);
-            Ok(Reply {
-                value,
-                fuel: budget.fuel - left.min(budget.fuel),
-                elapsed: begin.elapsed(),
-            })
-        }
+    let result = match answer {
+        Ok((Ok(value),)) => Ok(value),
         Ok((Err(refusal),)) => Err(refusal.into()),
         Err(error) => Err(failure(error, &store, budget)),
+    };
+    let fuel = budget.fuel - store.get_fuel().unwrap_or(0).min(budget.fuel);
+    Ran {
+        result,
+        logs: std::mem::take(&mut store.data_mut().log).into_messages(),
+        fuel,
+        spent: fuel,
+        elapsed: begin.elapsed(),
     }
 }
 
 fn store(rule: &Loaded, budget: &Budget) -> Store<CallState> {
     let state = CallState {
         memory: budget.memory,
+        structure: rule.facts.class.structure(),
         refused_growth: false,
+        log: Log::default(),
     };
     let mut store = Store::new(rule.pre.engine(), state);
     store.limiter(|state| state);
@@ -151,10 +175,12 @@ fn store(rule: &Loaded, budget: &Budget) -> Store<CallState> {
     store
 }
 
-/// What the host keeps during a call: what is left to grow.
+/// What the host keeps during a call: what is left to grow, and what was said.
 pub(crate) struct CallState {
     memory: usize,
+    structure: &'static Structure,
     refused_growth: bool,
+    pub(crate) log: Log,
 }
 
 /// Ends the call of a rule that asks for more than it may have: to be told that
@@ -179,19 +205,19 @@ impl ResourceLimiter for CallState {
     }
 
     fn table_growing(&mut self, _now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
-        self.grow(desired <= MAX_TABLE_ELEMENTS)
+        self.grow(desired <= self.structure.table_elements)
     }
 
     fn instances(&self) -> usize {
-        MAX_CORE_INSTANCES as usize
+        self.structure.core_instances as usize
     }
 
     fn memories(&self) -> usize {
-        MAX_MEMORIES as usize
+        self.structure.memories as usize
     }
 
     fn tables(&self) -> usize {
-        MAX_TABLES as usize
+        self.structure.tables as usize
     }
 }
 

@@ -9,6 +9,8 @@ mod parent;
 pub use child::compile_stdin_to_stdout;
 pub(crate) use parent::compile;
 
+use crate::class::RuleClass;
+
 /// Environment variable that carries the [`Bounds`].
 const BOUNDS: &str = "CANOPY_RULE_COMPILER";
 
@@ -18,12 +20,14 @@ const REFUSED: u8 = 3;
 /// What the child must know before it reads anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Bounds {
+    /// What the compiled code depends on, with the next.
+    class: RuleClass,
+    /// Linear memory of the class, in bytes.
+    memory: usize,
     /// Address space, in bytes.
     address_space: u64,
     /// Processor time, in seconds.
     cpu: u64,
-    /// Linear memory of the class, in bytes: the compiled code depends on it.
-    memory: usize,
     /// Largest component, in bytes.
     upload: usize,
 }
@@ -31,16 +35,23 @@ struct Bounds {
 impl Bounds {
     fn to_text(self) -> String {
         format!(
-            "{} {} {} {}",
-            self.address_space, self.cpu, self.memory, self.upload
+            "{} {} {} {} {}",
+            self.class.as_str(),
+            self.memory,
+            self.address_space,
+            self.cpu,
+            self.upload
         )
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        let mut parts = text.split(' ').map(str::parse::<u64>);
+        let (class, numbers) = text.split_once(' ')?;
+        let classes = [RuleClass::Small, RuleClass::Interpreter];
+        let mut parts = numbers.split(' ').map(str::parse::<u64>);
         let mut next = || parts.next()?.ok();
-        let (address_space, cpu, memory, upload) = (next()?, next()?, next()?, next()?);
+        let (memory, address_space, cpu, upload) = (next()?, next()?, next()?, next()?);
         Some(Self {
+            class: classes.into_iter().find(|known| known.as_str() == class)?,
             address_space,
             cpu,
             memory: memory.try_into().ok()?,
@@ -56,12 +67,13 @@ mod tests {
     #[test]
     fn bounds_are_read_back() {
         let bounds = Bounds {
+            class: RuleClass::Interpreter,
             address_space: 1 << 30,
             cpu: 5,
             memory: 16 << 20,
             upload: 1 << 20,
         };
         assert_eq!(Bounds::from_text(&bounds.to_text()), Some(bounds));
-        assert_eq!(Bounds::from_text("1 2 3"), None);
+        assert_eq!(Bounds::from_text("small 1 2 3"), None);
     }
 }

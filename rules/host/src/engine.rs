@@ -12,17 +12,8 @@ use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
 };
 
+use crate::class::RuleClass;
 use crate::settings::ClassSettings;
-
-/// What runs the rules, as receipts name it. A test holds it against Cargo.lock.
-pub const ENGINE: &str = "wasmtime 48.0.8";
-
-/// Bounds on the parts of one component. Those of a typed language have one
-/// module with a memory, and a few small ones that wire it up.
-pub(crate) const MAX_CORE_INSTANCES: u32 = 8;
-pub(crate) const MAX_MEMORIES: u32 = 1;
-pub(crate) const MAX_TABLES: u32 = 4;
-pub(crate) const MAX_TABLE_ELEMENTS: usize = 10_000;
 
 const STACK: usize = 512 << 10;
 const GUARD: u64 = 64 << 10;
@@ -34,7 +25,7 @@ const DENSE_IMAGE: u64 = 64 << 10;
 
 /// What of the settings the compiled code depends on: the same in the process
 /// that compiles and in the one that runs.
-fn common(memory: usize) -> Config {
+fn common(class: RuleClass, memory: usize) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
@@ -42,7 +33,9 @@ fn common(memory: usize) -> Config {
         .cranelift_nan_canonicalization(true)
         .wasm_component_model(true)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // What the engine itself makes to carry a text from one memory to another
+        // has both. A module of a rule's own has one: `validate` sees to it.
+        .wasm_multi_memory(class.structure().memories > 1)
         .wasm_relaxed_simd(false)
         .relaxed_simd_deterministic(true)
         .concurrency_support(false)
@@ -61,35 +54,60 @@ fn common(memory: usize) -> Config {
 
 /// An engine that only compiles. The pool would reserve address space that the
 /// compiler's process is not given.
-pub(crate) fn compiling(memory: usize) -> wasmtime::Result<Engine> {
-    let mut config = common(memory);
+pub(crate) fn compiling(class: RuleClass, memory: usize) -> wasmtime::Result<Engine> {
+    let mut config = common(class, memory);
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     Engine::new(&config)
 }
 
 /// An engine that runs calls in a pool.
-pub(crate) fn running(class: &ClassSettings) -> wasmtime::Result<Engine> {
+pub(crate) fn running(class: RuleClass, settings: &ClassSettings) -> wasmtime::Result<Engine> {
+    let (bounds, places) = (class.structure(), settings.places);
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(class.places)
-        .total_core_instances(class.places * MAX_CORE_INSTANCES)
-        .total_memories(class.places * MAX_MEMORIES)
-        .total_tables(class.places * MAX_TABLES)
-        .max_core_instances_per_component(MAX_CORE_INSTANCES)
-        .max_memories_per_component(MAX_MEMORIES)
-        .max_memories_per_module(MAX_MEMORIES)
-        .max_tables_per_component(MAX_TABLES)
-        .max_tables_per_module(MAX_TABLES)
-        .max_memory_size(class.memory)
-        .table_elements(MAX_TABLE_ELEMENTS)
+    pool.total_component_instances(places)
+        .total_core_instances(places * bounds.core_instances)
+        .total_memories(places * bounds.memories)
+        .total_tables(places * bounds.tables)
+        .max_core_instances_per_component(bounds.core_instances)
+        .max_memories_per_component(bounds.memories)
+        .max_memories_per_module(bounds.memories)
+        .max_tables_per_component(bounds.tables)
+        .max_tables_per_module(bounds.tables)
+        .max_memory_size(settings.memory)
+        .table_elements(bounds.table_elements)
         .max_core_instance_size(1 << 20)
         .max_component_instance_size(1 << 20)
-        .max_unused_warm_slots(class.places)
+        .max_unused_warm_slots(places)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT)
         .pagemap_scan(Enabled::Auto);
-    let mut config = common(class.memory);
+    let mut config = common(class, settings.memory);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config)
+}
+
+/// The engine and its version, for receipts: `wasmtime` and three numbers.
+pub const ENGINE: &str = match std::str::from_utf8(&NAME) {
+    Ok(name) => name,
+    Err(_) => panic!("a version is text"),
+};
+
+const NAME: [u8; ENGINE_NAME.len() + wasmtime_environ::VERSION.len()] = joined();
+const ENGINE_NAME: &str = "wasmtime ";
+
+const fn joined<const N: usize>() -> [u8; N] {
+    let (name, version) = (ENGINE_NAME.as_bytes(), wasmtime_environ::VERSION.as_bytes());
+    let mut bytes = [0; N];
+    let mut at = 0;
+    while at < N {
+        bytes[at] = if at < name.len() {
+            name[at]
+        } else {
+            version[at - name.len()]
+        };
+        at += 1;
+    }
+    bytes
 }
 
 /// Names an engine's version and settings: code compiled for another one is not
@@ -196,13 +214,20 @@ mod tests {
 
     #[test]
     fn code_compiled_apart_fits_the_engine_that_runs_it() {
-        let class = ClassSettings {
+        let small = ClassSettings {
             places: 1,
             ..ClassSettings::small()
         };
-        let here = fingerprint(&running(&class).unwrap());
-        assert_eq!(here, fingerprint(&compiling(class.memory).unwrap()));
-        assert_ne!(here, fingerprint(&compiling(class.memory * 2).unwrap()));
+        let interpreter = ClassSettings {
+            places: 1,
+            ..ClassSettings::interpreter()
+        };
+        for (class, settings) in [(RuleClass::Small, small), (RuleClass::Interpreter, interpreter)] {
+            let here = fingerprint(&running(class, &settings).unwrap());
+            let apart = |memory| fingerprint(&compiling(class, memory).unwrap());
+            assert_eq!(here, apart(settings.memory));
+            assert_ne!(here, apart(settings.memory * 2));
+        }
     }
 
     #[test]
@@ -219,7 +244,7 @@ mod tests {
             places: 1,
             ..ClassSettings::small()
         };
-        let engine = running(&class).unwrap();
+        let engine = running(RuleClass::Small, &class).unwrap();
         let clock = Clock::start(&engine).unwrap();
         let until = |asleep| {
             let bound = std::time::Instant::now() + Duration::from_secs(30);

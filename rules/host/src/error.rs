@@ -20,8 +20,8 @@ pub enum RuleError {
     /// Not a well-formed component, or beyond a structural bound.
     #[error("The rule is not acceptable: {0}.")]
     Invalid(String),
-    /// It imports something; rules import nothing.
-    #[error("A rule may not import anything; this one imports `{0}`.")]
+    /// It imports something else than the log.
+    #[error("A rule may import `canopy:rules/log@1.0.0` and nothing else; this one imports `{0}`.")]
     ForbiddenImport(String),
     /// It does not export exactly one of the two worlds with the right types.
     #[error("The rule must be a component of exactly one of the worlds of canopy:rules@1.0.0: {0}.")]

@@ -30,6 +30,7 @@ mod builtins;
 mod cache;
 mod call;
 mod check;
+mod class;
 mod compile;
 mod contract;
 mod digest;
@@ -37,7 +38,11 @@ mod engine;
 mod error;
 mod host;
 mod lane;
+mod log;
 mod manifest;
+mod outcome;
+mod pool;
+mod prepare;
 mod rule;
 mod settings;
 mod suite;
@@ -47,6 +52,7 @@ mod validate;
 mod width;
 
 pub use builtins::{Builtin, builtin, builtins};
+pub use class::RuleClass;
 pub use compile::compile_stdin_to_stdout;
 pub use contract::{
     AccountFacts, AccountKind, CreditMode, KeyPolicy, LimitsAnswer, LimitsInput, LineItem, MAX_INTEGER,
@@ -56,8 +62,10 @@ pub use contract::{
 pub use digest::{Digest, DigestError};
 pub use engine::ENGINE;
 pub use error::{HostError, RuleError};
-pub use host::{Host, Inspected, Outcome};
+pub use host::Host;
 pub use manifest::{Manifest, manifest, with_manifest};
+pub use outcome::{Examined, Outcome};
+pub use prepare::Inspected;
 pub use rule::LoadedRule;
 pub use settings::{CacheSettings, ClassSettings, CompileSettings, CompilerCommand, HostSettings};
 pub use suite::{CheckReport, CheckResult, Samples};

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use wasmtime::Engine;
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use crate::call::CallState;
+use crate::class::RuleClass;
 use crate::contract::RuleKind;
 use crate::digest::Digest;
 use crate::error::{RuleError, quoted};
 use crate::manifest::Manifest;
+use crate::pool::Pool;
 use crate::validate::{LIMITS_INTERFACE, PRICING_INTERFACE};
 
 /// So many good calls in a row, and a rule that was slow may run in place again.
@@ -25,43 +27,37 @@ pub struct LoadedRule(Arc<Loaded>);
 #[derive(Clone)]
 pub(crate) struct Facts {
     pub(crate) kind: RuleKind,
+    pub(crate) class: RuleClass,
     pub(crate) size: usize,
     pub(crate) manifest: Manifest,
 }
 
 pub(crate) struct Loaded {
     pub(crate) digest: Digest,
-    pub(crate) kind: RuleKind,
-    size: usize,
-    manifest: Manifest,
+    pub(crate) facts: Facts,
     pub(crate) pre: InstancePre<CallState>,
     /// The function of the world.
     pub(crate) function: ComponentExportIndex,
     /// Good calls that are missing before it may run in place.
     probation: AtomicU32,
+    long: AtomicBool,
     /// Something of ours broke in a call: nothing of this rule is used again.
     poisoned: AtomicBool,
 }
 
 impl LoadedRule {
     /// Loads compiled code.
-    pub(crate) fn load(
-        engine: &Engine,
-        digest: Digest,
-        facts: Facts,
-        code: &[u8],
-    ) -> Result<Self, RuleError> {
-        let Facts { kind, size, manifest } = facts;
+    pub(crate) fn load(pool: &Pool, digest: Digest, facts: Facts, code: &[u8]) -> Result<Self, RuleError> {
         // The seal was good, so what is left to refuse is what the pool has no room for.
-        let component = deserialize(engine, code).map_err(|error| {
+        let component = deserialize(&pool.engine, code).map_err(|error| {
             tracing::warn!(error = format!("{error:#}"), "a compiled rule does not load");
             RuleError::Invalid("it needs more instances, memories or tables than a rule may have".into())
         })?;
-        // An empty linker: a rule imports nothing.
-        let pre = Linker::new(engine)
+        let pre = pool
+            .linker
             .instantiate_pre(&component)
             .map_err(|error| RuleError::Invalid(quoted(&format!("{error:#}"))))?;
-        let (interface, function) = match kind {
+        let (interface, function) = match facts.kind {
             RuleKind::Pricing => (PRICING_INTERFACE, "price"),
             RuleKind::Limits => (LIMITS_INTERFACE, "evaluate"),
         };
@@ -69,16 +65,14 @@ impl LoadedRule {
         let function = interface
             .and_then(|interface| component.get_export_index(Some(&interface), function))
             .ok_or_else(|| RuleError::WrongWorld(format!("it does not export the function `{function}`")))?;
-        let (probation, poisoned) = (AtomicU32::new(0), AtomicBool::new(false));
         Ok(Self(Arc::new(Loaded {
             digest,
-            kind,
-            size,
-            manifest,
+            facts,
             pre,
             function,
-            probation,
-            poisoned,
+            probation: AtomicU32::new(0),
+            long: AtomicBool::new(false),
+            poisoned: AtomicBool::new(false),
         })))
     }
 
@@ -89,30 +83,30 @@ impl LoadedRule {
 
     /// Which of the two worlds it is of.
     pub fn kind(&self) -> RuleKind {
-        self.0.kind
+        self.0.facts.kind
+    }
+
+    /// What it costs to compile and to call.
+    pub fn class(&self) -> RuleClass {
+        self.0.facts.class
     }
 
     /// Size of the component, in bytes.
     pub fn size(&self) -> usize {
-        self.0.size
+        self.0.facts.size
     }
 
     /// What the component says of itself.
     pub fn manifest(&self) -> &Manifest {
-        &self.0.manifest
+        &self.0.facts.manifest
     }
 
-    /// The same rule, loaded anew by another engine of the same settings.
-    pub(crate) fn reloaded(&self, engine: &Engine) -> Result<Self, RuleError> {
+    /// The same rule, loaded anew by another pool of the same settings.
+    pub(crate) fn reloaded(&self, pool: &Pool) -> Result<Self, RuleError> {
         let loaded = self.inner();
         let code = loaded.pre.component().serialize();
         let code = code.map_err(|error| RuleError::unavailable(format!("{error:#}")))?;
-        let facts = Facts {
-            kind: loaded.kind,
-            size: loaded.size,
-            manifest: loaded.manifest.clone(),
-        };
-        Self::load(engine, loaded.digest, facts, &code)
+        Self::load(pool, loaded.digest, loaded.facts.clone(), &code)
     }
 
     pub(crate) fn inner(&self) -> &Loaded {
@@ -131,8 +125,14 @@ impl Loaded {
         self.probation.store(PROBATION, Ordering::Relaxed);
     }
 
-    /// It would have fitted in place.
-    pub(crate) fn was_quick(&self) {
+    /// Whether its last calls were too long for a worker to wait for.
+    pub(crate) fn is_long(&self) -> bool {
+        self.long.load(Ordering::Relaxed)
+    }
+
+    /// It kept its pace.
+    pub(crate) fn was_quick(&self, is_long: bool) {
+        self.long.store(is_long, Ordering::Relaxed);
         let less = |left: u32| left.checked_sub(1);
         let _ = self
             .probation

@@ -20,6 +20,8 @@ pub struct HostSettings {
     pub cache: Option<CacheSettings>,
     /// Bounds for rules compiled to machine code from a typed language.
     pub small: ClassSettings,
+    /// Bounds for rules that bring an interpreter, for JavaScript or Python.
+    pub interpreter: ClassSettings,
     /// Most compiled rules kept in memory, about 100 KiB each.
     pub loaded_rules: usize,
     /// Most calls at once that run beside the async workers because they are large,
@@ -36,6 +38,7 @@ impl HostSettings {
             compiler,
             cache: None,
             small: ClassSettings::small(),
+            interpreter: ClassSettings::interpreter(),
             loaded_rules: 1000,
             side_calls: std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)),
             queue_wait: Duration::from_secs(5),
@@ -118,6 +121,34 @@ impl ClassSettings {
                 at_once: 2,
             },
         }
+    }
+
+    /// For JavaScript and Python, which are run by an interpreter inside the component.
+    pub fn interpreter() -> Self {
+        Self {
+            upload: 20 * MIB,
+            memory: 128 * MIB,
+            places: 16,
+            fuel: 200_000_000,
+            fuel_per_line: 2_000_000,
+            deadline: Duration::from_secs(2),
+            answer: 256 << 10,
+            answer_per_line: 1 << 10,
+            compile: CompileSettings {
+                memory: 2048 * MIB,
+                cpu: Duration::from_secs(60) * UNOPTIMIZED,
+                deadline: Duration::from_secs(90) * UNOPTIMIZED,
+                artifact: 64 * MIB,
+                at_once: 1,
+            },
+        }
+    }
+}
+
+impl HostSettings {
+    /// The largest component of any class, in bytes.
+    pub fn upload(&self) -> usize {
+        self.small.upload.max(self.interpreter.upload)
     }
 }
 

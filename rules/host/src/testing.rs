@@ -7,6 +7,7 @@ use wit_parser::Resolve;
 use crate::contract::RuleKind;
 
 const PRICING_WIT: &str = include_str!("../../wit/pricing.wit");
+const LOG_WIT: &str = include_str!("../../wit/log.wit");
 const LIMITS_WIT: &str = include_str!("../../wit/limits.wit");
 
 /// A component made of text. Text that begins with `(component` is taken as it
@@ -25,6 +26,7 @@ pub fn component_from_wat(kind: RuleKind, wat: &str) -> Vec<u8> {
     let mut files = wit_parser::SourceMap::new();
     files.push_str("pricing.wit", PRICING_WIT);
     files.push_str("limits.wit", LIMITS_WIT);
+    files.push_str("log.wit", LOG_WIT);
     let files = files
         .parse()
         .map_err(|(_, error)| error)

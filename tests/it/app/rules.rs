@@ -42,6 +42,7 @@ pub(crate) fn component(kind: RuleKind, text: &str) -> Vec<u8> {
     let mut files = SourceMap::new();
     files.push_str("pricing.wit", include_str!("../../../rules/wit/pricing.wit"));
     files.push_str("limits.wit", include_str!("../../../rules/wit/limits.wit"));
+    files.push_str("log.wit", include_str!("../../../rules/wit/log.wit"));
     let files = files
         .parse()
         .map_err(|(_, error)| error)

@@ -57,7 +57,7 @@ fn run() -> Result<(), Failure> {
         return Err(broken("the component is too large"));
     }
 
-    let engine = engine::compiling(bounds.memory).map_err(broken)?;
+    let engine = engine::compiling(bounds.class, bounds.memory).map_err(broken)?;
     let code = engine
         .precompile_component(&wasm)
         .map_err(|error| Failure::Refused(format!("{error:#}")))?;

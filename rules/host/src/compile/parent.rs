@@ -9,7 +9,8 @@ use tokio::time::timeout;
 use super::{BOUNDS, Bounds, REFUSED};
 use crate::artifact::{self, Label, SEAL};
 use crate::error::{RuleError, quoted};
-use crate::settings::{ClassSettings, CompilerCommand};
+use crate::pool::Pool;
+use crate::settings::CompilerCommand;
 
 const MAX_MESSAGE: u64 = 4096;
 
@@ -27,16 +28,17 @@ const SIGXCPU: i32 = 24;
 /// started for this component and this engine.
 pub(crate) async fn compile(
     command: &CompilerCommand,
-    class: &ClassSettings,
+    pool: &Pool,
     label: &Label,
     wasm: &[u8],
 ) -> Result<Vec<u8>, RuleError> {
-    let settings = &class.compile;
+    let settings = &pool.settings.compile;
     let bounds = Bounds {
+        class: pool.class,
+        memory: pool.settings.memory,
         address_space: settings.memory as u64,
         cpu: settings.cpu.as_secs().max(1),
-        memory: class.memory,
-        upload: class.upload,
+        upload: pool.settings.upload,
     };
     let key = artifact::random_key().map_err(RuleError::unavailable)?;
     let mut child = Command::new(&command.program)

@@ -209,16 +209,11 @@ impl<Q: Question> Subject<Q> for Running<'_> {
             });
         }
         let restart = || async { self.host.restarted(self.rule).await };
-        let reply = self
-            .restarted
-            .get_or_try_init(restart)
-            .await?
-            .ask(question)
-            .await?;
+        let ran = self.restarted.get_or_try_init(restart).await?.ask(question).await;
         Ok(Told {
-            value: reply.value,
-            fuel: reply.fuel,
-            elapsed: reply.elapsed,
+            value: ran.result?,
+            fuel: ran.fuel,
+            elapsed: ran.elapsed,
         })
     }
 }

@@ -1,37 +1,27 @@
 //! A rule as it is after a restart: its artifact, loaded anew by an engine of its
 //! own. Knows nothing of what it is asked.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use crate::call::{Question, Reply};
-use crate::engine::{self, Clock};
+use crate::call::{Question, Ran};
 use crate::error::RuleError;
-use crate::lane::Lanes;
+use crate::pool::Pool;
 use crate::rule::LoadedRule;
-use crate::settings::ClassSettings;
 
 pub(crate) struct Restarted {
-    lanes: Arc<Lanes>,
+    pool: Pool,
     rule: LoadedRule,
 }
 
 impl Restarted {
-    /// Loads the rule again. Blocks.
-    pub(crate) fn new(rule: &LoadedRule, class: &ClassSettings, wait: Duration) -> Result<Self, RuleError> {
-        let class = ClassSettings {
-            places: 1,
-            ..class.clone()
-        };
-        let engine = engine::running(&class).map_err(|error| RuleError::unavailable(format!("{error:#}")))?;
-        let clock = Clock::start(&engine).map_err(RuleError::unavailable)?;
+    /// Loads the rule again, in a pool like this one. Blocks.
+    pub(crate) fn new(rule: &LoadedRule, pool: &Pool) -> Result<Self, RuleError> {
+        let pool = pool.another().map_err(RuleError::unavailable)?;
         Ok(Self {
-            rule: rule.reloaded(&engine)?,
-            lanes: Arc::new(Lanes::new(class, clock, 1, wait)),
+            rule: rule.reloaded(&pool)?,
+            pool,
         })
     }
 
-    pub(super) async fn ask<Q: Question>(&self, question: Q) -> Result<Reply<Q::Answer>, RuleError> {
-        self.lanes.ask(&self.rule, question).await
+    pub(super) async fn ask<Q: Question>(&self, question: Q) -> Ran<Q::Answer> {
+        self.pool.lanes.ask(&self.rule, question).await
     }
 }

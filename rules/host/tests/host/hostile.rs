@@ -191,8 +191,8 @@ async fn others_go_on_while_hostile_rules_run() {
 
 #[tokio::test]
 async fn a_rule_that_is_too_large_or_no_component_is_refused() {
-    let large = host().prepare(vec![0; (1 << 20) + 1]).await.unwrap_err();
-    assert_eq!(large, RuleError::TooLarge { limit: 1 << 20 });
+    let large = host().prepare(vec![0; (20 << 20) + 1]).await.unwrap_err();
+    assert_eq!(large, RuleError::TooLarge { limit: 20 << 20 });
     for bytes in [&b""[..], b"\0asm", b"not wasm at all", &[0; 1000]] {
         let error = host().prepare(bytes.to_vec()).await.unwrap_err();
         assert!(matches!(error, RuleError::Invalid(_)), "{error}");

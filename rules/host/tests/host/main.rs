@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends by a panic")]
 
 mod builtins;
+mod classes;
 mod compiling;
 #[path = "../../../../tests/it/hostile/generated.rs"]
 mod generated;

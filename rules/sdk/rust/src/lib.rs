@@ -27,16 +27,18 @@
 //! ```
 //!
 //! [`money`] computes exactly, with named rounding. [`config`] reads the JSON of
-//! the rule version. In wasm the crate also brings an allocator that never frees
+//! the rule version. [`log!`] says something to the rule's owner. In wasm the crate also brings an allocator that never frees
 //! (a call gets a fresh memory) and a panic that ends the call.
 //!
 //! It knows the contract and nothing of the server.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
-extern crate alloc;
+#[doc(hidden)]
+pub extern crate alloc;
 
 pub mod config;
 pub mod limits;
+pub mod log;
 pub mod money;
 pub mod pricing;
 #[cfg(target_arch = "wasm32")]

@@ -1,0 +1,71 @@
+//! One class of rules at run time: its engine, its lanes and its queue for the
+//! compiler. Nothing is shared between classes, so that neither waits for the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::call::CallState;
+use crate::class::RuleClass;
+use crate::engine::{self, Clock};
+use crate::error::HostError;
+use crate::lane::Lanes;
+use crate::log;
+use crate::settings::{ClassSettings, HostSettings};
+
+pub(crate) struct Pool {
+    pub(crate) class: RuleClass,
+    pub(crate) settings: ClassSettings,
+    pub(crate) engine: Engine,
+    /// Defines what a rule may import.
+    pub(crate) linker: Linker<CallState>,
+    /// Of the engine.
+    pub(crate) fingerprint: [u8; 32],
+    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) compilations: Semaphore,
+}
+
+impl Pool {
+    pub(crate) fn new(class: RuleClass, host: &HostSettings) -> Result<Self, HostError> {
+        let settings = match class {
+            RuleClass::Small => host.small.clone(),
+            RuleClass::Interpreter => host.interpreter.clone(),
+        };
+        Self::open(class, settings, host.side_calls, host.queue_wait)
+    }
+
+    /// Another pool of the same settings, with one place.
+    pub(crate) fn another(&self) -> Result<Self, HostError> {
+        let settings = ClassSettings {
+            places: 1,
+            ..self.settings.clone()
+        };
+        Self::open(self.class, settings, 1, self.lanes.wait())
+    }
+
+    fn open(
+        class: RuleClass,
+        settings: ClassSettings,
+        side_calls: usize,
+        wait: Duration,
+    ) -> Result<Self, HostError> {
+        let broken = |error: wasmtime::Error| HostError(format!("{error:#}"));
+        let engine = engine::running(class, &settings).map_err(broken)?;
+        let clock = Clock::start(&engine).map_err(|error| HostError(error.to_string()))?;
+        let mut linker = Linker::new(&engine);
+        log::define(&mut linker).map_err(broken)?;
+        let lanes = Lanes::new(class, settings.clone(), clock, side_calls, wait);
+        Ok(Self {
+            class,
+            linker,
+            fingerprint: engine::fingerprint(&engine),
+            engine,
+            lanes: Arc::new(lanes),
+            compilations: Semaphore::new(settings.compile.at_once.max(1)),
+            settings,
+        })
+    }
+}

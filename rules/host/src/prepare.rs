@@ -1,0 +1,186 @@
+//! From a component's bytes to a rule that can be called: checked, compiled or taken
+//! from the cache, and loaded. Does nothing twice for the same bytes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::artifact::Label;
+use crate::class::RuleClass;
+use crate::compile;
+use crate::contract::RuleKind;
+use crate::digest::Digest;
+use crate::error::RuleError;
+use crate::host::{Host, Inner, locked};
+use crate::manifest::{self, Manifest};
+use crate::rule::{Facts, LoadedRule};
+use crate::validate;
+
+/// What can be told of a component that is not compiled.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    /// Which world it is of.
+    pub kind: RuleKind,
+    /// What it will cost to compile and to call.
+    pub class: RuleClass,
+    /// What it says of itself.
+    pub manifest: Manifest,
+}
+
+impl Host {
+    /// Checks, compiles and loads a component; does nothing twice for the same
+    /// bytes. All that is refused here is refused before the rule runs, except
+    /// for what its start function does.
+    pub async fn prepare(&self, wasm: Vec<u8>) -> Result<LoadedRule, RuleError> {
+        let limit = self.0.upload;
+        if wasm.len() > limit {
+            return Err(RuleError::TooLarge { limit });
+        }
+        let digest = Digest::of(&wasm);
+        if let Some(rule) = self.loaded(&digest) {
+            return Ok(rule);
+        }
+        let turn = Turn::take(&self.0, digest);
+        let lock = turn.lock.lock().await;
+        let result = match self.loaded(&digest) {
+            Some(rule) => Ok(rule),
+            None => self.load(digest, wasm).await,
+        };
+        drop(lock);
+        if let Err(error) = &result {
+            metrics::counter!("canopy_rule_refused_total", "kind" => error.kind()).increment(1);
+        }
+        result
+    }
+
+    /// What can be told of a component whose structure is acceptable. Compiles and runs none of it.
+    pub async fn inspect(&self, wasm: Vec<u8>) -> Result<Inspected, RuleError> {
+        let limit = self.0.upload;
+        if wasm.len() > limit {
+            return Err(RuleError::TooLarge { limit });
+        }
+        let inspect = move |inner: &Inner| {
+            let Facts {
+                kind,
+                class,
+                manifest,
+                ..
+            } = inner.facts(&wasm)?;
+            Ok(Inspected {
+                kind,
+                class,
+                manifest,
+            })
+        };
+        self.off_the_workers(inspect).await
+    }
+
+    /// The rule with this digest, if it is in memory. If not, `prepare` its bytes.
+    pub fn loaded(&self, digest: &Digest) -> Option<LoadedRule> {
+        let mut loaded = locked(&self.0.loaded);
+        if loaded.get(digest)?.inner().is_poisoned() {
+            loaded.remove(digest);
+        }
+        loaded.get(digest).cloned()
+    }
+
+    async fn load(&self, digest: Digest, wasm: Vec<u8>) -> Result<LoadedRule, RuleError> {
+        let (kept, wasm) = self
+            .off_the_workers(move |inner| {
+                let facts = inner.facts(&wasm)?;
+                let pool = inner.pool(facts.class);
+                let label = Label {
+                    source: digest,
+                    engine: pool.fingerprint,
+                };
+                let cache = inner.cache.as_ref();
+                let code = cache.and_then(|cache| cache.read(&label, pool.settings.compile.artifact));
+                let rule = code
+                    .map(|code| LoadedRule::load(pool, digest, facts.clone(), &code))
+                    .transpose()?;
+                Ok((rule, (label, facts, wasm)))
+            })
+            .await?;
+        let rule = match (kept, wasm) {
+            (Some(rule), _) => rule,
+            (None, (label, facts, wasm)) => self.compile(label, facts, wasm).await?,
+        };
+        locked(&self.0.loaded).insert(digest, rule.clone());
+        Ok(rule)
+    }
+
+    async fn compile(&self, label: Label, facts: Facts, wasm: Vec<u8>) -> Result<LoadedRule, RuleError> {
+        let pool = self.0.pool(facts.class);
+        let permit = tokio::time::timeout(pool.settings.compile.deadline, pool.compilations.acquire())
+            .await
+            .map_err(|_| RuleError::unavailable("too many rules are being compiled"))?
+            .map_err(RuleError::unavailable)?;
+        let begin = Instant::now();
+        let code = compile::compile(&self.0.compiler, pool, &label, &wasm).await?;
+        let class = facts.class.as_str();
+        metrics::histogram!("canopy_rule_compile_seconds", "class" => class).record(begin.elapsed());
+        drop(permit);
+        let (rule, code) = self
+            .off_the_workers(move |inner| {
+                let pool = inner.pool(facts.class);
+                let rule = LoadedRule::load(pool, label.source, facts, &code)?;
+                Ok((rule, code))
+            })
+            .await?;
+        pool.lanes.rehearse(&rule).await?;
+        self.off_the_workers(move |inner| {
+            if let Some(cache) = &inner.cache {
+                cache.write(&label, &code);
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(rule)
+    }
+
+    pub(crate) async fn off_the_workers<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, RuleError> + Send + 'static,
+    ) -> Result<T, RuleError> {
+        let inner = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || work(&inner))
+            .await
+            .map_err(RuleError::unavailable)?
+    }
+}
+
+impl Inner {
+    /// Reads a component and refuses what is not acceptable.
+    fn facts(&self, wasm: &[u8]) -> Result<Facts, RuleError> {
+        let (kind, class) = validate::validate(wasm, &self.small.settings, &self.interpreter.settings)?;
+        Ok(Facts {
+            kind,
+            class,
+            size: wasm.len(),
+            manifest: manifest::manifest(wasm)?,
+        })
+    }
+}
+
+/// A place in the queue of those who prepare the same rule.
+struct Turn<'a> {
+    inner: &'a Inner,
+    digest: Digest,
+    lock: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl<'a> Turn<'a> {
+    fn take(inner: &'a Inner, digest: Digest) -> Self {
+        let lock = Arc::clone(locked(&inner.preparing).entry(digest).or_default());
+        Self { inner, digest, lock }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut preparing = locked(&self.inner.preparing);
+        // The map and this one hold the last two: nobody else waits.
+        if Arc::strong_count(&self.lock) <= 2 {
+            preparing.remove(&self.digest);
+        }
+    }
+}
