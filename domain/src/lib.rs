@@ -20,6 +20,7 @@ pub mod page;
 pub mod permissions;
 pub mod plans;
 pub mod pricing;
+pub mod receipts;
 pub mod rules;
 mod statement;
 #[cfg(test)]

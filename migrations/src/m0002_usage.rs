@@ -92,5 +92,5 @@ CREATE TABLE ratings (
 );
 CREATE INDEX ratings_seller ON ratings (seller_account_id, id);
 CREATE INDEX ratings_buyer ON ratings (buyer_account_id, id);
-CREATE INDEX ratings_rule ON ratings (rule_version_id);
+CREATE INDEX ratings_rule ON ratings (rule_version_id, id);
 ";

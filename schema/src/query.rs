@@ -1,7 +1,7 @@
 //! The queries.
 
 use async_graphql::{Context, ID, Object};
-use canopy_domain::entity::AccountId;
+use canopy_domain::entity::{AccountId, MalformedId, RatingId};
 use canopy_domain::{Error, Result};
 
 use crate::authorization::gates;
@@ -10,6 +10,7 @@ use crate::nullable::nullable;
 use crate::types::me::Me;
 use crate::types::node::Node;
 use crate::types::plan::Plan;
+use crate::types::rating::Rating;
 use crate::types::tenant::Tenant;
 
 /// The most ids of one `nodes`.
@@ -68,6 +69,23 @@ impl Query {
             view.map(Tenant::from).ok_or(missing)
         };
         Some(account.await)
+    }
+
+    /// A rating; null if there is none of this id whose buyer the caller may see the usage of.
+    async fn rating(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The rating's id.")] id: ID,
+    ) -> Option<Result<Rating>> {
+        let rating = async {
+            let caller = gates::RATING.caller(ctx)?;
+            match RatingId::parse(&id) {
+                Ok(id) => caller.loaders.load(reads::RatingsById, id).await,
+                // A malformed id is one that does not exist.
+                Err(MalformedId) => Ok(None),
+            }
+        };
+        nullable(rating).await
     }
 
     /// The plans that the caller may give to an account: those that Canopy ships and those of the caller's

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::Context;
 use canopy_domain::entity::time::{self, Timestamp};
+use canopy_domain::receipts::Reruns;
 use canopy_domain::{Actor, Domain, Error, Result};
 
 use crate::loaders::Loaders;
@@ -17,6 +18,8 @@ pub struct RequestId(pub String);
 pub(crate) struct Reader {
     pub(crate) domain: Domain,
     pub(crate) actor: Actor,
+    /// What is left of the receipts that the request may have run again.
+    pub(crate) reruns: Reruns,
 }
 
 /// Somebody who presented a credential, with the loaders of the request.
@@ -51,6 +54,7 @@ impl Session {
             let reader = Arc::new(Reader {
                 domain: domain.clone(),
                 actor,
+                reruns: Reruns::default(),
             });
             let loaders = Loaders::new(reader.clone());
             Caller { reader, loaders }
@@ -84,8 +88,11 @@ impl Session {
             .get_or_insert_with(time::now)
     }
 
-    /// Lets the clock go on, for the next answer of a stream.
+    /// Lets the clock go on, and receipts be run again, for the next answer of a stream.
     pub(crate) fn tick(&self) {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Some(caller) = &self.caller {
+            caller.reader.reruns.renew();
+        }
     }
 }

@@ -17,5 +17,7 @@ mod totals;
 pub(crate) use facts::AccountFacts;
 pub(crate) use facts::Facts;
 pub(crate) use fold::{EdgePrice, Line, Outcome};
+#[cfg(test)]
+pub(crate) use receipt::stored;
 pub use receipt::{LineItem, input_of, line_items};
 pub(crate) use totals::Totals;

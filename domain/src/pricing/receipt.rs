@@ -71,7 +71,7 @@ pub(super) fn is_storable(priced: &PricedLine) -> bool {
 }
 
 /// The items of an answer of a rule as they are stored.
-pub(super) fn stored(priced: &PricedLine) -> serde_json::Value {
+pub(crate) fn stored(priced: &PricedLine) -> serde_json::Value {
     let mut items = serde_json::json!(priced.items);
     if let (Some(items), false) = (items.as_array_mut(), priced.reason.is_empty()) {
         items.push(serde_json::json!({ "description": priced.reason, "quantity": 0, "amount": 0 }));

@@ -1,11 +1,16 @@
 //! Getting a rule ready to be called: from the sandbox's memory, or from the stored wasm. The sandbox sees to it
 //! that the same wasm is compiled once, however many ask for it at the same time.
 
-use canopy_entity::{rule_artifact, rule_version};
+use std::collections::{BTreeMap, HashMap};
+
+use canopy_entity::{RuleVersionId, rule_artifact, rule_version};
 use canopy_rules_host::{Digest, LoadedRule, RuleError};
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::{Domain, Error, Result};
+
+/// The most bytes of wasm that are read at once.
+const MAX_READ: i64 = 32 << 20;
 
 impl Domain {
     /// The rule of `version`, ready to be called; `Error::RuleFailed` if it cannot be made ready.
@@ -26,6 +31,54 @@ impl Domain {
         }
         let wasm = self.wasm(version).await?;
         Ok(self.0.rules.prepare(wasm).await)
+    }
+
+    /// Many rules at once, by version: all that are not in memory are read with one statement, as long as they are
+    /// small enough together; those beyond are unavailable.
+    pub(crate) async fn load_rules(
+        &self,
+        versions: impl Iterator<Item = &rule_version::Model>,
+    ) -> Result<HashMap<RuleVersionId, Result<LoadedRule, RuleError>>> {
+        let versions: HashMap<&RuleVersionId, &rule_version::Model> =
+            versions.map(|version| (&version.id, version)).collect();
+        let mut sizes: BTreeMap<&str, i64> = BTreeMap::new();
+        for version in versions.values() {
+            let digest: Digest = version.digest.parse().map_err(Error::internal)?;
+            if self.0.rules.loaded(&digest).is_none() {
+                sizes.insert(&version.digest, version.size_bytes);
+            }
+        }
+        let mut room = MAX_READ;
+        sizes.retain(|_, size| {
+            room -= *size;
+            room >= 0
+        });
+        let mut wasm = self.artifacts(sizes.into_keys().collect()).await?;
+        let mut rules = HashMap::with_capacity(versions.len());
+        for (id, version) in versions {
+            let digest: Digest = version.digest.parse().map_err(Error::internal)?;
+            let rule = match (self.0.rules.loaded(&digest), wasm.remove(&version.digest)) {
+                (Some(loaded), _) => Ok(loaded),
+                (None, Some(wasm)) => self.0.rules.prepare(wasm).await,
+                (None, None) => Err(RuleError::Unavailable),
+            };
+            rules.insert(id.clone(), rule);
+        }
+        Ok(rules)
+    }
+
+    async fn artifacts(&self, digests: Vec<&str>) -> Result<HashMap<String, Vec<u8>>> {
+        if digests.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let artifacts = rule_artifact::Entity::find()
+            .filter(rule_artifact::Column::Digest.is_in(digests))
+            .all(&self.0.db)
+            .await?;
+        Ok(artifacts
+            .into_iter()
+            .map(|artifact| (artifact.digest, artifact.wasm))
+            .collect())
     }
 
     /// The stored wasm of `version`.

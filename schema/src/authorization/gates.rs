@@ -10,10 +10,11 @@ pub(crate) const ME: Gate = Gate::signed_in("me");
 pub(crate) const NODE: Gate = Gate::signed_in("node");
 pub(crate) const NODES: Gate = Gate::signed_in("nodes");
 pub(crate) const ACCOUNT: Gate = Gate::signed_in("account");
+pub(crate) const RATING: Gate = Gate::signed_in("rating");
 pub(crate) const PLANS: Gate = Gate::signed_in("plans");
 
 /// All of `Query`.
-pub(super) const QUERY: &[Gate] = &[ME, NODE, NODES, ACCOUNT, PLANS];
+pub(super) const QUERY: &[Gate] = &[ME, NODE, NODES, ACCOUNT, RATING, PLANS];
 
 /// `Mutation.*`, except `signIn`. The domain checks the level, in the transaction that changes something.
 pub(crate) const CREATE_SUBACCOUNT: Gate = Gate::needs("createSubaccount", Key::Subaccounts, Level::Full);

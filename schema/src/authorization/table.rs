@@ -157,6 +157,14 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
             "history",
             "failures",
             "quarantine",
+            "runs",
+        ],
+    ),
+    (
+        &["RuleRun"],
+        Permission(Key::Billing, Full),
+        &[
+            "at", "rating", "failure", "input", "output", "logs", "replay", "note",
         ],
     ),
     (
@@ -215,7 +223,8 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
             "ratings",
         ],
     ),
-    // `seller`, `cost`, `margin` and `lineItems` are null unless the seller is in scope.
+    // `seller`, `cost`, `margin`, `lineItems` and `outputDigest` are null unless the seller is in scope; `ruleVersion`
+    // and `ruleName` unless the rule may be seen.
     (
         &["Rating"],
         Permission(Key::Usage, Full),
@@ -230,9 +239,21 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
             "ruleName",
             "ruleDigest",
             "inputDigest",
+            "outputDigest",
+            "engine",
             "fuel",
             "lineItems",
             "createdAt",
+            "explain",
+        ],
+    ),
+    (&["RatingExplanation"], Permission(Key::Usage, Full), &["steps"]),
+    // All but `rating` is null unless seller and rule may be seen.
+    (
+        &["PriceStep"],
+        Permission(Key::Usage, Full),
+        &[
+            "rating", "rule", "input", "output", "reason", "logs", "replay", "note",
         ],
     ),
     (

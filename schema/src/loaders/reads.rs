@@ -10,6 +10,7 @@ use canopy_domain::entity::{plan, rating, rule_failure, usage_event, user};
 use canopy_domain::ledger::Credits;
 use canopy_domain::limits::ResourceLimit;
 use canopy_domain::members::{AccessibleAccount, MemberView};
+use canopy_domain::receipts::{PriceStep, RuleRun};
 use canopy_domain::rules::{Quarantine, RuleChange, RuleVersionView};
 use canopy_domain::usage::{UsageQuery, UsageView};
 use canopy_domain::{AccountView, Page, PageArgs, Result};
@@ -39,6 +40,14 @@ impl Parent for usage_event::Model {
     type Key = UsageEventId;
 
     fn key(&self) -> UsageEventId {
+        self.id.clone()
+    }
+}
+
+impl Parent for rating::Model {
+    type Key = RatingId;
+
+    fn key(&self) -> RatingId {
         self.id.clone()
     }
 }
@@ -191,6 +200,16 @@ reads! {
     /// Ratings by id.
     RatingsById of RatingId => rating::Model,
     |_read, reader, ids| reader.domain.ratings_by_id(&reader.actor, ids).await;
+
+    /// How the price of a rating came about.
+    Explanations of rating::Model => Vec<PriceStep>,
+    |_read, reader, ratings| reader.domain.explain_ratings(&reader.actor, ratings, &reader.reruns).await;
+
+    /// What a rule version did last, as many runs as given.
+    RuleRuns(i32) of RuleVersionView => Vec<RuleRun>,
+    |read, reader, versions| {
+        reader.domain.rule_runs(&reader.actor, versions, read.0, &reader.reruns).await
+    };
 
     /// The ratings of a usage event, from the topmost edge down.
     RatingsOf of usage_event::Model => Vec<rating::Model>,

@@ -2,10 +2,12 @@
 
 use async_graphql::{Context, ID, Object};
 use canopy_domain::entity::rating;
+use canopy_domain::rules::RuleVersionView;
 use canopy_domain::{Error, Result};
 
 use super::line_item::LineItem;
 use super::money::Money;
+use super::rating_explanation::RatingExplanation;
 use crate::loaders::reads;
 use crate::nullable::nullable;
 use crate::scalars::{DateTime, int};
@@ -21,6 +23,15 @@ impl From<rating::Model> for Rating {
 }
 
 impl Rating {
+    /// The rule that priced it, if the caller may see it.
+    async fn rule(&self, ctx: &Context<'_>) -> Result<Option<RuleVersionView>> {
+        let Some(id) = self.0.rule_version_id.clone() else {
+            return Ok(None);
+        };
+        let loaders = &Session::caller(ctx)?.loaders;
+        loaders.load(reads::RuleVersionsById, id).await
+    }
+
     /// What only those see who see the seller too: a seller's cost and margin are nobody's business below it.
     async fn for_seller<T>(&self, ctx: &Context<'_>, value: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
         let seller = self.0.seller_account_id.clone();
@@ -70,25 +81,19 @@ impl Rating {
         nullable(self.for_seller(ctx, || Money::of_micros(margin, &self.0.currency))).await
     }
 
-    /// Id of the rule version that priced it; null if the seller had no rule and passed its cost through.
-    async fn rule_version(&self) -> Option<ID> {
-        self.0.rule_version_id.as_ref().map(|id| ID(id.to_string()))
+    /// Id of the rule version that priced it; null if the seller had no rule and passed its cost through, or if
+    /// the caller may not see the rule.
+    async fn rule_version(&self, ctx: &Context<'_>) -> Option<Result<ID>> {
+        nullable(async { Ok(self.rule(ctx).await?.map(|rule| ID(rule.row.id.to_string()))) }).await
     }
 
     /// Name of that rule; null if the caller may not see the rule.
     async fn rule_name(&self, ctx: &Context<'_>) -> Option<Result<String>> {
-        let id = self.0.rule_version_id.clone()?;
-        let name = async {
-            let rule = Session::caller(ctx)?
-                .loaders
-                .load(reads::RuleVersionsById, id)
-                .await?;
-            Ok(rule.map(|rule| rule.row.name))
-        };
-        nullable(name).await
+        nullable(async { Ok(self.rule(ctx).await?.map(|rule| rule.row.name)) }).await
     }
 
-    /// SHA-256 of the rule's wasm, in hexadecimal.
+    /// SHA-256 of the rule's wasm, in hexadecimal. Buyers see it too, as evidence: it stays the same as long as the
+    /// seller's code does.
     async fn rule_digest(&self) -> Option<&str> {
         self.0.rule_digest.as_deref()
     }
@@ -96,6 +101,18 @@ impl Rating {
     /// SHA-256 of what the rule was given, in hexadecimal.
     async fn input_digest(&self) -> Option<&str> {
         self.0.input_digest.as_deref()
+    }
+
+    /// SHA-256 of what the rule answered, in hexadecimal. Null unless the seller is in the caller's scope: whoever
+    /// knows the price could find the line items, and so the seller's cost, by trying.
+    async fn output_digest(&self, ctx: &Context<'_>) -> Option<Result<String>> {
+        let digest = self.0.output_digest.clone()?;
+        nullable(self.for_seller(ctx, || Ok(digest))).await
+    }
+
+    /// What ran the rule, with its version.
+    async fn engine(&self) -> Option<&str> {
+        self.0.engine.as_deref()
     }
 
     /// The work of the rule, in wasm instructions; the same input takes the same. 2147483647 stands for more,
@@ -116,5 +133,16 @@ impl Rating {
     /// When it was rated.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
+    }
+
+    /// How the price came about: the chain of sellers with their receipts, each of which is run again. Of all that
+    /// one request asks for, at most 300 are.
+    #[graphql(complexity = "10 + child_complexity")]
+    async fn explain(&self, ctx: &Context<'_>) -> Option<Result<RatingExplanation>> {
+        let steps = async {
+            let loaders = &Session::caller(ctx)?.loaders;
+            loaders.load(reads::Explanations, self.0.clone()).await
+        };
+        nullable(steps).await
     }
 }

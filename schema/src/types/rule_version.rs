@@ -10,6 +10,7 @@ use super::rule_class::RuleClass;
 use super::rule_failure::RuleFailure;
 use super::rule_kind::RuleKind;
 use super::rule_quarantine::RuleQuarantine;
+use super::rule_run::RuleRun;
 use super::rule_status::RuleStatus;
 use crate::connection::{Edge, List};
 use crate::loaders::reads;
@@ -116,6 +117,19 @@ impl RuleVersion {
         let loaders = &Session::caller(ctx)?.loaders;
         let failures = loaders.load(reads::RuleFailures(first), self.0.clone()).await?;
         Ok(failures.into_iter().flatten().map(RuleFailure::from).collect())
+    }
+
+    /// What it did last, newest first: ratings that it priced, each run again, and failures. Empty for a rule that
+    /// Canopy ships.
+    #[graphql(complexity = "10 + child_complexity")]
+    async fn runs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many runs, 0 to 100.", default = 20)] first: i32,
+    ) -> Result<Vec<RuleRun>> {
+        let loaders = &Session::caller(ctx)?.loaders;
+        let runs = loaders.load(reads::RuleRuns(first), self.0.clone()).await?;
+        Ok(runs.into_iter().flatten().map(RuleRun::from).collect())
     }
 
     /// Why it is in quarantine; null if it is not.

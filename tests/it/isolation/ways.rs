@@ -36,9 +36,11 @@ fn reading() -> Vec<Way> {
     };
     let account = "query ($id: ID!) { account(id: $id) { id } }";
     let nodes = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }";
+    let rating = "query ($id: ID!) { rating(id: $id) { id } }";
     let updates = "subscription ($id: ID!) { usageUpdates(accountId: $id) { cursor } }";
     let mut ways = vec![
         way("account", account, "/id", "acc", json!({"id": ""})),
+        way("rating", rating, "/id", "rat", json!({"id": ""})),
         way("nodes", nodes, "/ids/0", "acc", json!({"ids": [""]})),
         way("usageUpdates", updates, "/id", "acc", json!({"id": ""})),
     ];

@@ -1,49 +1,14 @@
-//! A rating keeps enough to ask its rule the same question again, and gets the same answer.
+//! The question of each rating is rebuilt from what is stored, byte for byte.
 
-use canopy_domain::entity::account::Model as Account;
 use canopy_domain::entity::rule_version::{self, RuleKind};
-use canopy_domain::entity::{Role, rating, usage_event};
+use canopy_domain::entity::{rating, usage_event};
 use canopy_domain::pricing::input_of;
 use canopy_domain::rules::RuleSource;
 use sea_orm::{FromQueryResult, Statement};
 use serde_json::{Value, json};
 
-use crate::app::{App, Caller, rules};
-use crate::operations::event;
-
-/// A platform that sells to a main account, which sells to a client, which sells to its client; each with its owner.
-struct Chain {
-    app: App,
-    accounts: [Account; 4],
-    owners: [Caller; 4],
-}
-
-async fn chain() -> Chain {
-    let app = App::start().await;
-    let platform = app.platform("Platform").await;
-    let main = app.main_account(Some(&platform), "Main", "pln_itellico").await;
-    let client = app.subaccount(&main, "Client").await;
-    let branch = app.subaccount(&client, "Branch").await;
-    let accounts = [platform, main, client, branch];
-    let mut owners = Vec::new();
-    for account in &accounts {
-        owners.push(app.member(account, Role::Owner).await);
-    }
-    app.fund(&accounts[1], "1000000").await;
-    let owners = owners.try_into().expect("an owner for each account");
-    Chain {
-        app,
-        accounts,
-        owners,
-    }
-}
-
-fn used(key: impl ToString, quantity: &str, attributes: Value) -> Value {
-    let mut event = event(&key.to_string());
-    event["quantity"] = json!(quantity);
-    event["attributes"] = attributes;
-    event
-}
+use super::{Chain, chain, markup, tiers, used};
+use crate::app::{App, rules};
 
 impl App {
     async fn all<T: FromQueryResult>(&self, table: &str) -> Vec<T> {
@@ -54,7 +19,7 @@ impl App {
 
     /// Rebuilds the question of each rating from what is stored, and asks it again. Answers how many a rule priced,
     /// and how many no rule did.
-    async fn replay_all(&self) -> (usize, usize) {
+    pub(super) async fn replay_all(&self) -> (usize, usize) {
         let events: Vec<usage_event::Model> = self.all("usage_events").await;
         let versions: Vec<rule_version::Model> = self.all("rule_versions").await;
         let (mut priced, mut passed_on) = (0, 0);
@@ -78,15 +43,6 @@ impl App {
         }
         (priced, passed_on)
     }
-}
-
-fn tiers() -> Value {
-    let tiers = json!([{"up_to": "100", "unit_price": "0.1"}, {"unit_price": "0.050001"}]);
-    json!({"meters": {"*": {"tiers": tiers}, "a/é": {"unit_price": "1"}}})
-}
-
-fn markup() -> Value {
-    json!({"meters": {"*": {"markup_ppm": 333_333}}})
 }
 
 /// Objects that a database or a reader of JSON may write in another way than they came.

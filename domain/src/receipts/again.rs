@@ -1,0 +1,101 @@
+//! Running receipts again, within bounds.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use canopy_entity::{RuleVersionId, rating, rule_version, usage_event};
+use canopy_rules_host::{LoadedRule, PricedLine, PricingInput, RuleError};
+
+use super::answer::{answer_of, compared, flaw};
+use super::{Replay, Replayed, Reruns};
+use crate::pricing::input_of;
+use crate::{Domain, Result};
+
+/// How long the receipts of one read may run together.
+const MAX_TIME: Duration = Duration::from_secs(2);
+
+/// A receipt that is to be run again.
+pub(super) struct Receipt<'a> {
+    pub(super) rating: &'a rating::Model,
+    pub(super) event: &'a usage_event::Model,
+    /// None if no rule priced it.
+    pub(super) version: Option<&'a rule_version::Model>,
+    /// What the seller pays: the price of the edge above.
+    pub(super) above: i64,
+}
+
+impl Domain {
+    /// Runs receipts again, in their order; those for which nothing is left are unavailable.
+    pub(super) async fn run_again(&self, receipts: &[Receipt<'_>], reruns: &Reruns) -> Result<Vec<Replayed>> {
+        let versions = receipts.iter().filter_map(|receipt| receipt.version);
+        let rules = self.load_rules(versions).await?;
+        let started = Instant::now();
+        let mut replayed = Vec::with_capacity(receipts.len());
+        for receipt in receipts {
+            let may_run = started.elapsed() < MAX_TIME;
+            replayed.push(self.one_again(receipt, &rules, reruns, may_run).await);
+        }
+        Ok(replayed)
+    }
+
+    async fn one_again(
+        &self,
+        receipt: &Receipt<'_>,
+        rules: &HashMap<RuleVersionId, Result<LoadedRule, RuleError>>,
+        reruns: &Reruns,
+        may_run: bool,
+    ) -> Replayed {
+        let Receipt {
+            rating,
+            event,
+            version,
+            above,
+        } = receipt;
+        let input = version.and_then(|version| input_of(rating, event, version));
+        let flaw = flaw(rating, *version, input.as_ref().map(PricingInput::digest), *above);
+        let answer = answer_of(rating);
+        let mut replayed = Replayed {
+            replay: Replay::Equal,
+            note: None,
+            logs: Vec::new(),
+            input: input.as_ref().map(json),
+            output: answer.as_ref().map(json),
+            reason: answer
+                .map(|answer| answer.reason)
+                .filter(|reason| !reason.is_empty()),
+        };
+        let rule = version.and_then(|version| rules.get(&version.id));
+        if let (Some(rule), Some(input)) = (rule, input) {
+            if may_run && reruns.take() {
+                let (again, logs) = match rule {
+                    Ok(rule) => self.ask_again(rule, input).await,
+                    Err(error) => (Err(error.clone()), Vec::new()),
+                };
+                replayed.logs = logs;
+                (replayed.replay, replayed.note) = compared(rating, &again);
+            } else {
+                let note = "Too many receipts are run again at once: ask for fewer.";
+                (replayed.replay, replayed.note) = (Replay::Unavailable, Some(note.to_owned()));
+            }
+        }
+        if let Some(flaw) = flaw {
+            (replayed.replay, replayed.note) = (Replay::Different, Some(flaw.to_owned()));
+        }
+        replayed
+    }
+
+    async fn ask_again(
+        &self,
+        rule: &LoadedRule,
+        input: PricingInput,
+    ) -> (Result<PricedLine, RuleError>, Vec<String>) {
+        let answer = self.0.rules.price(rule, input).await;
+        let line = answer.and_then(|mut outcome| outcome.value.pop().ok_or(RuleError::Unavailable));
+        (line, Vec::new())
+    }
+}
+
+/// The bytes that a digest is of.
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("types of the contract have string keys only")
+}

@@ -1,0 +1,96 @@
+//! What a rule version did last: the newest ratings that it priced, run again for their logs, and its newest failures.
+
+use std::collections::{HashMap, HashSet};
+
+use canopy_entity::time::Timestamp;
+use canopy_entity::{RatingId, RuleVersionId, rating, rule_failure};
+use sea_orm::FromQueryResult;
+
+use super::{PriceStep, Reruns};
+use crate::rules::RuleVersionView;
+use crate::statement::{list, statement};
+use crate::{Actor, Domain, Error, Result};
+
+/// The most runs of a version that are read at once.
+pub const MAX_RUNS: i32 = 100;
+
+/// Each version's newest ratings: so many entries of its index, and no more.
+const NEWEST: &str = "
+SELECT r.* FROM rule_versions v JOIN ratings r ON r.id IN (
+  SELECT newest.id FROM ratings newest WHERE newest.rule_version_id = v.id ORDER BY newest.id DESC LIMIT $2)
+WHERE v.id IN [$1] ORDER BY r.id
+";
+
+/// A call of a rule: one that priced something, or one that failed.
+#[derive(Debug, Clone)]
+pub enum RuleRun {
+    /// It priced an edge.
+    Priced(Box<PriceStep>),
+    /// It failed.
+    Failed(rule_failure::Model),
+}
+
+impl RuleRun {
+    /// When.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            RuleRun::Priced(step) => step.rating.created_at,
+            RuleRun::Failed(failure) => failure.failed_at,
+        }
+    }
+}
+
+impl Domain {
+    /// The last runs of each version, newest first: `first` of them, 0 to 100. Holding a version's view proves that
+    /// the actor may see it; the runs of a built-in one are told to nobody, since they are others' business.
+    pub async fn rule_runs(
+        &self,
+        actor: &Actor,
+        versions: &[RuleVersionView],
+        first: i32,
+        reruns: &Reruns,
+    ) -> Result<HashMap<RuleVersionId, Vec<RuleRun>>> {
+        let first = usize::try_from(first)
+            .ok()
+            .filter(|first| *first <= MAX_RUNS as usize);
+        let first =
+            first.ok_or_else(|| Error::bad_input(&["first"], format!("`first` is 0 to {MAX_RUNS}.")))?;
+        let owned: Vec<&RuleVersionId> = versions
+            .iter()
+            .filter(|version| version.row.owner_account_id.is_some())
+            .map(|version| &version.row.id)
+            .collect();
+        let ratings = self.newest_ratings(&owned, first).await?;
+        let wanted: HashSet<RatingId> = ratings.iter().map(|rating| rating.id.clone()).collect();
+        let steps = self.steps(actor, &ratings, Some(&wanted), reruns).await?;
+
+        let limit = i32::try_from(first).unwrap_or(MAX_RUNS);
+        let mut runs: HashMap<RuleVersionId, Vec<RuleRun>> = HashMap::new();
+        for (version, failures) in self.rule_failures(actor, versions, limit).await? {
+            runs.insert(version, failures.into_iter().map(RuleRun::Failed).collect());
+        }
+        for step in steps {
+            // Who sees a rule sees its owner's tree; a rating that is nevertheless hidden from the actor stays so.
+            if let (Some(version), Some(_)) = (&step.rating.rule_version_id, &step.replayed) {
+                let runs = runs.entry(version.clone()).or_default();
+                runs.push(RuleRun::Priced(Box::new(step)));
+            }
+        }
+        for runs in runs.values_mut() {
+            runs.sort_by_key(|run| std::cmp::Reverse(run.at()));
+            runs.truncate(first);
+        }
+        Ok(runs)
+    }
+
+    async fn newest_ratings(&self, versions: &[&RuleVersionId], first: usize) -> Result<Vec<rating::Model>> {
+        if versions.is_empty() || first == 0 {
+            return Ok(Vec::new());
+        }
+        let db = &self.0.db;
+        let limit = i64::try_from(first).unwrap_or(0);
+        let values = [list(versions), limit.into()];
+        let statement = statement(db.get_database_backend(), NEWEST, values);
+        Ok(rating::Model::find_by_statement(statement).all(db).await?)
+    }
+}
