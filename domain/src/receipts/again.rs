@@ -89,9 +89,11 @@ impl Domain {
         rule: &LoadedRule,
         input: PricingInput,
     ) -> (Result<PricedLine, RuleError>, Vec<String>) {
-        let answer = self.0.rules.price(rule, input).await;
-        let line = answer.and_then(|mut outcome| outcome.value.pop().ok_or(RuleError::Unavailable));
-        (line, Vec::new())
+        let examined = self.0.rules.examine_pricing(rule, input).await;
+        let line = examined
+            .result
+            .and_then(|mut lines| lines.pop().ok_or(RuleError::Unavailable));
+        (line, examined.logs)
     }
 }
 

@@ -31,6 +31,14 @@ pub enum RuleRun {
 }
 
 impl RuleRun {
+    /// Tells runs of one instant apart; ids grow with time.
+    fn id(&self) -> &str {
+        match self {
+            RuleRun::Priced(step) => step.rating.id.as_str(),
+            RuleRun::Failed(failure) => failure.id.as_str(),
+        }
+    }
+
     /// When.
     pub fn at(&self) -> Timestamp {
         match self {
@@ -77,7 +85,7 @@ impl Domain {
             }
         }
         for runs in runs.values_mut() {
-            runs.sort_by_key(|run| std::cmp::Reverse(run.at()));
+            runs.sort_by(|one, other| (other.at(), other.id()).cmp(&(one.at(), one.id())));
             runs.truncate(first);
         }
         Ok(runs)

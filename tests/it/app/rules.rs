@@ -73,6 +73,23 @@ pub(crate) fn doubling(when_large: &str) -> Vec<u8> {
     component(RuleKind::Pricing, &text)
 }
 
+/// The same, but a line of exactly five thousand units is logged: `message`, of less than a hundred bytes.
+pub(crate) fn logging(message: &str) -> Vec<u8> {
+    let length = message.len();
+    let log = format!("(call $log (i32.const 8) (i32.const {length}))");
+    let import = r#"(module (import "canopy:rules/log@1.0.0" "write" (func $log (param i32 i32)))"#;
+    let text = include_str!("../rules/doubling.wat").replace("(;when large;)", &log);
+    let text = text.replacen("(module", import, 1);
+    let data = format!("(data (i32.const 8) \"{message}\"))");
+    let text = text
+        .trim_end()
+        .strip_suffix(')')
+        .expect("a module ends")
+        .to_owned()
+        + &data;
+    component(RuleKind::Pricing, &text)
+}
+
 /// A limits rule that limits nothing. For an account on a plan, and not while it is checked, it does `in_earnest` first.
 pub(crate) fn unlimited(in_earnest: &str) -> Vec<u8> {
     let text = include_str!("../rules/unlimited.wat").replace("(;in earnest;)", in_earnest);

@@ -73,9 +73,35 @@ async fn runs_of_a_rule_that_answers_otherwise_alone_than_in_a_batch_are_differe
         .await;
     let batch = json!([used("a", "5000", json!({})), used("b", "1", json!({}))]);
     app.accepted(&app.record(&owners[1], &client, batch).await);
-    let answer = app.run(&owners[1], RUNS, json!({"id": rule.as_str(), "first": 20})).await;
+    let answer = app
+        .run(&owners[1], RUNS, json!({"id": rule.as_str(), "first": 20}))
+        .await;
     let runs = answer.at("/node/runs").as_array().unwrap();
     let verdicts: Vec<&str> = runs.iter().map(|run| run["replay"].as_str().unwrap()).collect();
     assert_eq!(verdicts, ["EQUAL", "DIFFERENT"], "{runs:#?}");
     assert!(runs[1]["note"].as_str().unwrap().contains("something else"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_rule_logs_is_told_to_its_owner_and_not_to_its_buyer() {
+    let Chain {
+        app,
+        accounts: [_, main, client, _],
+        owners,
+    } = chain().await;
+    let source = RuleSource::Wasm(rules::logging("a large order"));
+    let rule = app
+        .live_rule(&main, RuleKind::Pricing, source, json!({}), None)
+        .await;
+    let batch = json!([used("a", "5000", json!({})), used("b", "1", json!({}))]);
+    app.accepted(&app.record(&owners[1], &client, batch).await);
+    let variables = json!({"id": rule.as_str(), "first": 20});
+    let answer = app.run(&owners[1], RUNS, variables).await;
+    let runs = answer.at("/node/runs").as_array().unwrap();
+    let logs: Vec<&Value> = runs.iter().map(|run| &run["logs"]).collect();
+    assert_eq!(logs, [&json!([]), &json!(["a large order"])]);
+
+    let told = |steps: Vec<Value>| json!(steps).to_string().contains("a large order");
+    assert!(told(app.explanations(&owners[1], &client).await));
+    assert!(!told(app.explanations(&owners[2], &client).await));
 }
