@@ -4,6 +4,8 @@ use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use super::rules::RulesCommand;
+
 /// A GraphQL gateway for account trees: nested tenants, priced usage, live updates.
 #[derive(Debug, Parser)]
 #[command(
@@ -66,14 +68,16 @@ pub(super) enum Command {
         #[command(flatten)]
         output: OutputOptions,
     },
-    /// Upload, activate and list rules on a running server.
+    /// Write rules, and take them from a folder to a live price on a running server.
     #[command(after_help = "Examples:\n  \
+        canopy rules new pricing my-rule --lang rust && cd my-rule\n  \
+        canopy rules test --update\n  \
+        canopy rules check\n\n  \
         canopy rules upload --account acc_01k… --kind pricing --name retail \\\n      \
             --builtin tiered-pricing --configuration prices.json --activate\n  \
-        canopy rules upload --account acc_01k… --kind pricing --name retail --wasm rule.wasm\n  \
-        canopy rules activate rul_01k…\n  \
         canopy rules list --account acc_01k…\n\n\
-        The token comes from --token or CANOPY_TOKEN, the server from --url or CANOPY_URL.")]
+        The token comes from --token or CANOPY_TOKEN, the server from --url or CANOPY_URL.\n\
+        docs/rules/README.md tells the life of a rule.")]
     Rules {
         #[command(subcommand)]
         command: RulesCommand,
@@ -188,56 +192,6 @@ pub(super) struct NewKey {
     /// From when on it is refused, such as 90d.
     #[arg(long, value_name = "DURATION")]
     pub(super) expires: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum RulesCommand {
-    /// Upload a version of a rule. It is checked, compiled and tried first.
-    Upload(NewRule),
-    /// Make a version live from the next event on.
-    Activate {
-        /// The version.
-        #[arg(value_name = "RULE_ID")]
-        rule: String,
-    },
-    /// List the versions of an account, newest first.
-    List {
-        /// The account.
-        #[arg(long, value_name = "ID")]
-        account: String,
-    },
-}
-
-#[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("source").required(true).args(["wasm", "builtin", "from"]))]
-pub(super) struct NewRule {
-    /// The account whose rule it is.
-    #[arg(long, value_name = "ID")]
-    pub(super) account: String,
-    /// What it decides.
-    #[arg(long, value_parser = ["pricing", "limits"])]
-    pub(super) kind: String,
-    /// Its name within the account.
-    #[arg(long)]
-    pub(super) name: String,
-    /// A WebAssembly component.
-    #[arg(long, value_name = "FILE")]
-    pub(super) wasm: Option<PathBuf>,
-    /// A rule that comes with Canopy, such as tiered-pricing.
-    #[arg(long, value_name = "NAME")]
-    pub(super) builtin: Option<String>,
-    /// The component of an earlier version.
-    #[arg(long, value_name = "RULE_ID")]
-    pub(super) from: Option<String>,
-    /// The configuration: JSON, or a file that holds it.
-    #[arg(long, value_name = "JSON|FILE", default_value = "{}")]
-    pub(super) configuration: String,
-    /// What happens when it fails.
-    #[arg(long, value_parser = ["keep-pending", "deny"])]
-    pub(super) failure_policy: Option<String>,
-    /// Make it live at once.
-    #[arg(long)]
-    pub(super) activate: bool,
 }
 
 #[cfg(test)]

@@ -27,8 +27,9 @@
 //! ```
 //!
 //! [`money`] computes exactly, with named rounding. [`config`] reads the JSON of
-//! the rule version. [`log!`] says something to the rule's owner. In wasm the crate also brings an allocator that never frees
-//! (a call gets a fresh memory) and a panic that ends the call.
+//! the rule version. [`log!`] says something to the rule's owner. `sample` makes
+//! inputs for tests. In wasm the crate also brings an allocator that never frees (a
+//! call gets a fresh memory) and a panic that ends the call.
 //!
 //! It knows the contract and nothing of the server.
 #![cfg_attr(target_arch = "wasm32", no_std)]
@@ -43,3 +44,5 @@ pub mod money;
 pub mod pricing;
 #[cfg(target_arch = "wasm32")]
 mod runtime;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod sample;

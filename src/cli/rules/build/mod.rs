@@ -1,0 +1,53 @@
+//! `canopy rules build`: the project's language's own tools compile it, and the result becomes a component that
+//! carries its manifest. Nothing here runs a rule.
+
+mod c;
+mod component;
+mod rust;
+mod tools;
+
+use std::{fs, path::PathBuf, time::Instant};
+
+use anyhow::Context;
+use serde_json::json;
+
+use super::project::{Language, Project};
+use crate::cli::output::Output;
+
+/// A component that was built.
+pub(super) struct Built {
+    pub(super) path: PathBuf,
+    pub(super) wasm: Vec<u8>,
+    pub(super) seconds: f64,
+}
+
+pub(super) fn run(project: &Project, output: &Output) -> anyhow::Result<()> {
+    let built = build(project)?;
+    let json = json!({ "component": built.path, "sizeBytes": built.wasm.len(), "seconds": built.seconds });
+    output.value(&json, || {
+        format!(
+            "{}: {} bytes, built in {:.1} s.",
+            built.path.display(),
+            built.wasm.len(),
+            built.seconds
+        )
+    })?;
+    Ok(())
+}
+
+/// Builds the component of a project and writes it to its place.
+pub(super) fn build(project: &Project) -> anyhow::Result<Built> {
+    let begin = Instant::now();
+    let folder = project.build_folder();
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let component = match project.language {
+        Language::Rust => component::of_module(&rust::compile(project)?, None)?,
+        Language::C => component::of_module(&c::compile(project)?, Some(project.kind))?,
+        Language::Js | Language::Python => anyhow::bail!("not yet"),
+    };
+    let wasm = component::with_manifest(component, project)?;
+    let path = project.component();
+    fs::write(&path, &wasm).with_context(|| format!("cannot write {}", path.display()))?;
+    let seconds = begin.elapsed().as_secs_f64();
+    Ok(Built { path, wasm, seconds })
+}
