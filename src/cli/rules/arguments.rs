@@ -22,6 +22,12 @@ pub(in crate::cli) enum RulesCommand {
         canopy rules test --update     write down the answers as the expected ones\n\n\
         Exit code 1 if an answer differs.")]
     Test(TestOptions),
+    /// Build, and say what the server would say: structure, class and the contract's checks.
+    #[command(after_help = "Examples:\n  \
+        canopy rules check\n  \
+        canopy rules check --meter call_minutes --meter sms\n\n\
+        Exit code 4 if the rule would be refused.")]
+    Check(CheckOptions),
     /// Upload a version of a rule. It is checked, compiled and tried first.
     Upload(NewRule),
     /// Make a version live from the next event on.
@@ -100,4 +106,16 @@ pub(in crate::cli) struct TestOptions {
     /// Write the answers down as the expected ones.
     #[arg(long)]
     pub(in crate::cli) update: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CheckOptions {
+    #[command(flatten)]
+    pub(in crate::cli) project: ProjectOptions,
+    /// A meter to try, besides those of rule.toml and the configuration; may be repeated.
+    #[arg(long = "meter", value_name = "NAME")]
+    pub(in crate::cli) meters: Vec<String>,
+    /// The seller's plan allows prices below cost.
+    #[arg(long)]
+    pub(in crate::cli) allow_below_cost: bool,
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod build;
+mod check;
 mod client;
 mod fixture;
 mod new;
@@ -26,6 +27,9 @@ pub(super) async fn run(command: RulesCommand, server: ServerOptions, output: &O
         RulesCommand::Build(options) => build::run(&Project::open(&options.project)?, output)?,
         RulesCommand::Test(options) => {
             test::run(&Project::open(&options.project.project)?, &options, output).await?;
+        }
+        RulesCommand::Check(options) => {
+            check::run(&Project::open(&options.project.project)?, &options, output).await?;
         }
         RulesCommand::Upload(new) => {
             let client = Client::new(server)?;

@@ -31,7 +31,7 @@ const NOT_SOURCE: [&str; 8] = [
 /// What rules can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Language {
+pub(in crate::cli) enum Language {
     /// Rust, compiled by cargo.
     Rust,
     /// JavaScript, run by QuickJS inside the component.

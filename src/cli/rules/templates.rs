@@ -48,6 +48,25 @@ const C_SDK: &[File] = files!("":
 const C_PRICING: &[File] = files!("templates/c/pricing/": "src/rule.c", "tests/rule_test.c");
 const C_LIMITS: &[File] = files!("templates/c/limits/": "src/rule.c", "tests/rule_test.c");
 
+const JS_SDK: &[File] = files!("":
+    "sdk/js/component.js", "sdk/js/configuration.js", "sdk/js/index.d.ts", "sdk/js/index.js", "sdk/js/log.js",
+    "sdk/js/money.js", "sdk/js/package.json", "sdk/js/refusal.js", "sdk/js/sample.js",
+);
+const JS: &[File] = files!("templates/js/": "package-lock.json", "package.json", "tsconfig.json");
+const JS_PRICING: &[File] = files!("templates/js/pricing/": "src/rule.js", "tests/rule.test.js");
+const JS_LIMITS: &[File] = files!("templates/js/limits/": "src/rule.js", "tests/rule.test.js");
+
+const PYTHON_SDK: &[File] = files!("":
+    "sdk/python/canopy_rules/__init__.py", "sdk/python/canopy_rules/configuration.py",
+    "sdk/python/canopy_rules/errors.py", "sdk/python/canopy_rules/exported_limits.py",
+    "sdk/python/canopy_rules/exported_pricing.py", "sdk/python/canopy_rules/limits.py",
+    "sdk/python/canopy_rules/log.py", "sdk/python/canopy_rules/money.py",
+    "sdk/python/canopy_rules/pricing.py", "sdk/python/canopy_rules/sample.py",
+);
+const PYTHON: &[File] = files!("templates/python/": "requirements.txt");
+const PYTHON_PRICING: &[File] = files!("templates/python/pricing/": "src/rule.py", "tests/test_rule.py");
+const PYTHON_LIMITS: &[File] = files!("templates/python/limits/": "src/rule.py", "tests/test_rule.py");
+
 /// The files of a new project.
 pub(super) fn files(kind: RuleKind, language: Language) -> impl Iterator<Item = File> {
     let shared = match kind {
@@ -59,7 +78,10 @@ pub(super) fn files(kind: RuleKind, language: Language) -> impl Iterator<Item = 
         (Language::Rust, RuleKind::Limits) => (RUST_SDK, RUST, RUST_LIMITS),
         (Language::C, RuleKind::Pricing) => (C_SDK, &[], C_PRICING),
         (Language::C, RuleKind::Limits) => (C_SDK, &[], C_LIMITS),
-        (Language::Js | Language::Python, _) => (&[], &[], &[]),
+        (Language::Js, RuleKind::Pricing) => (JS_SDK, JS, JS_PRICING),
+        (Language::Js, RuleKind::Limits) => (JS_SDK, JS, JS_LIMITS),
+        (Language::Python, RuleKind::Pricing) => (PYTHON_SDK, PYTHON, PYTHON_PRICING),
+        (Language::Python, RuleKind::Limits) => (PYTHON_SDK, PYTHON, PYTHON_LIMITS),
     };
     [COMMON, shared, WIT, sdk, own, of_kind]
         .into_iter()
@@ -72,7 +94,8 @@ pub(super) fn tools(language: Language) -> &'static str {
     match language {
         Language::Rust => include_str!("../../../rules/templates/rust/tools.md"),
         Language::C => include_str!("../../../rules/templates/c/tools.md"),
-        Language::Js | Language::Python => "",
+        Language::Js => include_str!("../../../rules/templates/js/tools.md"),
+        Language::Python => include_str!("../../../rules/templates/python/tools.md"),
     }
 }
 
@@ -127,7 +150,11 @@ mod tests {
             for language in LANGUAGES {
                 let folder = tempfile::tempdir().expect("a directory");
                 let paths: Vec<_> = files(kind, language).map(|(path, _)| path).collect();
-                assert_eq!(paths.len(), paths.iter().collect::<BTreeSet<_>>().len(), "{paths:?}");
+                assert_eq!(
+                    paths.len(),
+                    paths.iter().collect::<BTreeSet<_>>().len(),
+                    "{paths:?}"
+                );
                 let made = crate::cli::rules::new::write(&folder.path().join("a"), "a", kind, language);
                 assert_eq!(made.expect("it is written"), paths.len());
                 for path in paths {

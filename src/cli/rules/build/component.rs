@@ -1,15 +1,11 @@
 //! From a core module to a component with its manifest. Knows the contract's types, no language.
 
 use anyhow::Context;
-use canopy_domain::rules_host::RuleKind;
-use serde_json::json;
+use canopy_domain::rules_host::{self, Manifest, RuleKind};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, SourceMap, WorldId};
 
 use crate::cli::rules::{project::Project, templates};
-
-/// The section of a component that holds its manifest.
-const MANIFEST: &str = "canopy:rule";
 
 /// Makes a component of a core module. With a kind, the world's types are put into the module first; without,
 /// its compiler has done so.
@@ -38,32 +34,14 @@ fn world(kind: RuleKind) -> anyhow::Result<(Resolve, WorldId)> {
     Ok((resolve, world))
 }
 
-/// Adds what Canopy is to know of the rule: the last section of the component.
-pub(super) fn with_manifest(mut component: Vec<u8>, project: &Project) -> anyhow::Result<Vec<u8>> {
-    let mut manifest = json!({
-        "language": project.language.as_str(),
-        "source_digest": project.source_digest()?,
-        "monotonic": project.monotonic,
-        "meters": project.meters,
-    });
-    if let Some(schema) = project.configuration_schema()? {
-        manifest["configuration_schema"] = schema;
-    }
-    let mut section = Vec::new();
-    number(&mut section, MANIFEST.len());
-    section.extend_from_slice(MANIFEST.as_bytes());
-    section.extend_from_slice(manifest.to_string().as_bytes());
-    component.push(0);
-    number(&mut component, section.len());
-    component.extend(section);
-    Ok(component)
-}
-
-/// LEB128, as WebAssembly writes lengths.
-fn number(to: &mut Vec<u8>, mut value: usize) {
-    while value >= 0x80 {
-        to.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    to.push(value as u8);
+/// Adds what Canopy is to know of the rule.
+pub(super) fn with_manifest(component: &[u8], project: &Project) -> anyhow::Result<Vec<u8>> {
+    let manifest = Manifest {
+        language: Some(project.language.as_str().to_owned()),
+        source_digest: Some(project.source_digest()?),
+        configuration_schema: project.configuration_schema()?,
+        monotonic: project.monotonic,
+        meters: project.meters.clone(),
+    };
+    Ok(rules_host::with_manifest(component, &manifest))
 }

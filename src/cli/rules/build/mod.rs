@@ -3,6 +3,8 @@
 
 mod c;
 mod component;
+mod javascript;
+mod python;
 mod rust;
 mod tools;
 
@@ -43,9 +45,10 @@ pub(super) fn build(project: &Project) -> anyhow::Result<Built> {
     let component = match project.language {
         Language::Rust => component::of_module(&rust::compile(project)?, None)?,
         Language::C => component::of_module(&c::compile(project)?, Some(project.kind))?,
-        Language::Js | Language::Python => anyhow::bail!("not yet"),
+        Language::Js => javascript::compile(project)?,
+        Language::Python => python::compile(project)?,
     };
-    let wasm = component::with_manifest(component, project)?;
+    let wasm = component::with_manifest(&component, project)?;
     let path = project.component();
     fs::write(&path, &wasm).with_context(|| format!("cannot write {}", path.display()))?;
     let seconds = begin.elapsed().as_secs_f64();
