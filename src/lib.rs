@@ -10,4 +10,5 @@ pub mod house;
 mod http;
 pub mod serve;
 pub mod telemetry;
+pub mod tls;
 mod workers;

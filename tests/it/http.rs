@@ -32,7 +32,7 @@ async fn house() -> House {
         main,
         owner,
         server,
-        client: Client::new(),
+        client: canopy::tls::client_builder().build().expect("a client"),
     }
 }
 

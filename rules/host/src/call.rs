@@ -40,6 +40,8 @@ pub(crate) struct Ran<T> {
     /// The same, and that of attempts that were given up.
     pub(crate) spent: u64,
     pub(crate) elapsed: Duration,
+    /// Linear memory at its end, in bytes.
+    pub(crate) memory: usize,
 }
 
 impl<T> Ran<T> {
@@ -51,6 +53,7 @@ impl<T> Ran<T> {
             fuel: 0,
             spent: 0,
             elapsed: Duration::ZERO,
+            memory: 0,
         }
     }
 
@@ -155,6 +158,7 @@ where
         fuel,
         spent: fuel,
         elapsed: begin.elapsed(),
+        memory: store.data().grown,
     }
 }
 
@@ -163,6 +167,7 @@ fn store(rule: &Loaded, budget: &Budget) -> Store<CallState> {
         memory: budget.memory,
         structure: rule.facts.class.structure(),
         refused_growth: false,
+        grown: 0,
         log: Log::default(),
     };
     let mut store = Store::new(rule.pre.engine(), state);
@@ -180,6 +185,8 @@ pub(crate) struct CallState {
     memory: usize,
     structure: &'static Structure,
     refused_growth: bool,
+    /// Bytes of all linear memories, what they began with included.
+    grown: usize,
     pub(crate) log: Log,
 }
 
@@ -200,7 +207,8 @@ impl CallState {
 }
 
 impl ResourceLimiter for CallState {
-    fn memory_growing(&mut self, _now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+        self.grown += desired.saturating_sub(now);
         self.grow(desired <= self.memory)
     }
 

@@ -34,6 +34,8 @@ pub struct Examined<T> {
     pub fuel: u64,
     /// Wall-clock time of the call, without waiting.
     pub elapsed: Duration,
+    /// Linear memory that the call had at its end, in bytes.
+    pub memory: usize,
     /// SHA-256 of the input's JSON.
     pub input_digest: Digest,
     /// SHA-256 of the answer's JSON, if there is one.
@@ -48,6 +50,7 @@ impl<T: serde::Serialize> Examined<T> {
             logs: ran.logs,
             fuel: ran.fuel,
             elapsed: ran.elapsed,
+            memory: ran.memory,
             input_digest,
         }
     }

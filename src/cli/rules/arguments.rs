@@ -25,23 +25,146 @@ pub(in crate::cli) enum RulesCommand {
     /// Build, and say what the server would say: structure, class and the contract's checks.
     #[command(after_help = "Examples:\n  \
         canopy rules check\n  \
-        canopy rules check --meter call_minutes --meter sms\n\n\
+        canopy rules check --meter call_minutes --meter sms\n  \
+        canopy rules check --version rul_01k…     have a server check a DRAFT\n\n\
         Exit code 4 if the rule would be refused.")]
     Check(CheckOptions),
-    /// Upload a version of a rule. It is checked, compiled and tried first.
+    /// Build a project and upload it as the next version of its name.
+    #[command(after_help = "Examples:\n  \
+        canopy rules push --account acc_01k…\n  \
+        canopy rules push --account acc_01k… --configuration prices.json --activate")]
+    Push(Push),
+    /// Upload a component, or make a version of a rule that the server has.
+    #[command(after_help = "Examples:\n  \
+        canopy rules upload --account acc_01k… --kind pricing --name retail --wasm rule.wasm\n  \
+        canopy rules upload --account acc_01k… --kind pricing --name retail \\\n      \
+            --builtin tiered-pricing --configuration prices.json --activate")]
     Upload(NewRule),
     /// Make a version live from the next event on.
-    Activate {
-        /// The version.
-        #[arg(value_name = "RULE_ID")]
-        rule: String,
+    #[command(after_help = "Example:\n  canopy rules activate rul_01k… --reason 'new prices of March'")]
+    Activate(Step),
+    /// Run a version beside the live one, on the same events, without charging its prices.
+    #[command(after_help = "Example:\n  canopy rules shadow rul_01k…")]
+    Shadow(Step),
+    /// Take a version out of use.
+    #[command(after_help = "Example:\n  canopy rules retire rul_01k…")]
+    Retire(Step),
+    /// Make the version live again that was before.
+    #[command(after_help = "Example:\n  canopy rules rollback --account acc_01k… --kind pricing")]
+    Rollback {
+        /// The account whose rule it is.
+        #[arg(long, value_name = "ID")]
+        account: String,
+        /// Which of its rules.
+        #[arg(long, value_parser = ["pricing", "limits"])]
+        kind: String,
+        /// Why, for the history.
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// List the versions of an account, newest first.
+    #[command(after_help = "Example:\n  canopy rules list --account acc_01k…")]
     List {
         /// The account.
         #[arg(long, value_name = "ID")]
         account: String,
     },
+    /// Show the last calls of a version: what it charged or how it failed, and what it logged.
+    #[command(after_help = "Example:\n  canopy rules logs rul_01k… --first 5")]
+    Logs {
+        /// The version.
+        #[arg(value_name = "RULE_ID")]
+        rule: String,
+        /// How many calls, at most 100.
+        #[arg(long, default_value_t = 20)]
+        first: u32,
+    },
+    /// Say what a version would have charged for stored usage.
+    #[command(after_help = "Examples:\n  \
+        canopy rules simulate rul_01k… --from 2026-01-01 --to 2026-02-01\n  \
+        canopy rules simulate rul_01k… --from 2026-01-01 --to 2026-02-01 --csv accounts.csv\n\n\
+        Progress goes to standard error.")]
+    Simulate(Simulate),
+    /// Run a receipt's rule again on its input, on this machine, and say whether the price is the same.
+    #[command(after_help = "Example:\n  canopy rules replay rat_01k…\n\n\
+        Exit code 1 if a step differs.")]
+    Replay {
+        /// The rating.
+        #[arg(value_name = "RATING_ID")]
+        rating: String,
+    },
+}
+
+/// What a new project is.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct NewProject {
+    /// What the rule decides.
+    #[arg(value_parser = ["pricing", "limits"])]
+    pub(in crate::cli) kind: String,
+    /// Its name: lowercase letters, digits and `-`.
+    pub(in crate::cli) name: String,
+    /// The language that it is written in.
+    #[arg(long, value_enum)]
+    pub(in crate::cli) lang: Language,
+    /// The folder to make. Default: the name.
+    #[arg(long, value_name = "FOLDER")]
+    pub(in crate::cli) folder: Option<PathBuf>,
+}
+
+/// Which project.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ProjectOptions {
+    /// The folder of the project's rule.toml.
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub(in crate::cli) project: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TestOptions {
+    #[command(flatten)]
+    pub(in crate::cli) project: ProjectOptions,
+    /// Write the answers down as the expected ones.
+    #[arg(long)]
+    pub(in crate::cli) update: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CheckOptions {
+    #[command(flatten)]
+    pub(in crate::cli) project: ProjectOptions,
+    /// A meter to try, besides those of rule.toml and the configuration; may be repeated.
+    #[arg(long = "meter", value_name = "NAME")]
+    pub(in crate::cli) meters: Vec<String>,
+    /// The seller's plan allows prices below cost.
+    #[arg(long)]
+    pub(in crate::cli) allow_below_cost: bool,
+    /// Have the server check this DRAFT, instead of the project here.
+    #[arg(long, value_name = "RULE_ID", conflicts_with_all = ["project", "meters", "allow_below_cost"])]
+    pub(in crate::cli) version: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Push {
+    #[command(flatten)]
+    pub(in crate::cli) project: ProjectOptions,
+    /// The account whose rule it is.
+    #[arg(long, value_name = "ID")]
+    pub(in crate::cli) account: String,
+    /// Its name within the account. Default: that of rule.toml.
+    #[arg(long)]
+    pub(in crate::cli) name: Option<String>,
+    /// The configuration: JSON, or a file that holds it. Default: configuration.json.
+    #[arg(long, value_name = "JSON|FILE")]
+    pub(in crate::cli) configuration: Option<String>,
+    /// What happens when it fails.
+    #[arg(long, value_parser = ["keep-pending", "deny", "parent-rule", "last-good"])]
+    pub(in crate::cli) failure_policy: Option<String>,
+    /// Store it as a DRAFT that is not compiled or checked yet.
+    #[arg(long, conflicts_with = "activate")]
+    pub(in crate::cli) draft: bool,
+    /// Make it live at once.
+    #[arg(long)]
+    pub(in crate::cli) activate: bool,
 }
 
 #[derive(Debug, Args)]
@@ -69,53 +192,45 @@ pub(in crate::cli) struct NewRule {
     #[arg(long, value_name = "JSON|FILE", default_value = "{}")]
     pub(in crate::cli) configuration: String,
     /// What happens when it fails.
-    #[arg(long, value_parser = ["keep-pending", "deny"])]
+    #[arg(long, value_parser = ["keep-pending", "deny", "parent-rule", "last-good"])]
     pub(in crate::cli) failure_policy: Option<String>,
     /// Make it live at once.
     #[arg(long)]
     pub(in crate::cli) activate: bool,
 }
 
-/// What a new project is.
+/// A step of a version's life.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct NewProject {
-    /// What the rule decides.
-    #[arg(value_parser = ["pricing", "limits"])]
-    pub(in crate::cli) kind: String,
-    /// Its name: lowercase letters, digits and `-`.
-    pub(in crate::cli) name: String,
-    /// The language that it is written in.
-    #[arg(long, value_enum)]
-    pub(in crate::cli) lang: Language,
-    /// The folder to make. Default: the name.
-    #[arg(long, value_name = "FOLDER")]
-    pub(in crate::cli) folder: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(in crate::cli) struct ProjectOptions {
-    /// The folder of the project's rule.toml.
-    #[arg(long, value_name = "FOLDER", default_value = ".")]
-    pub(in crate::cli) project: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(in crate::cli) struct TestOptions {
-    #[command(flatten)]
-    pub(in crate::cli) project: ProjectOptions,
-    /// Write the answers down as the expected ones.
+pub(in crate::cli) struct Step {
+    /// The version.
+    #[arg(value_name = "RULE_ID")]
+    pub(in crate::cli) rule: String,
+    /// Why, for the history.
     #[arg(long)]
-    pub(in crate::cli) update: bool,
+    pub(in crate::cli) reason: Option<String>,
+    /// Go live although the guard of the account is not met by a simulation. Only to activate.
+    #[arg(long)]
+    pub(in crate::cli) confirm_variance: bool,
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct CheckOptions {
-    #[command(flatten)]
-    pub(in crate::cli) project: ProjectOptions,
-    /// A meter to try, besides those of rule.toml and the configuration; may be repeated.
-    #[arg(long = "meter", value_name = "NAME")]
-    pub(in crate::cli) meters: Vec<String>,
-    /// The seller's plan allows prices below cost.
-    #[arg(long)]
-    pub(in crate::cli) allow_below_cost: bool,
+pub(in crate::cli) struct Simulate {
+    /// The version.
+    #[arg(value_name = "RULE_ID")]
+    pub(in crate::cli) rule: String,
+    /// The first day (UTC) or moment of the usage.
+    #[arg(long, value_name = "DAY|TIME")]
+    pub(in crate::cli) from: String,
+    /// The first day or moment after it.
+    #[arg(long, value_name = "DAY|TIME")]
+    pub(in crate::cli) to: String,
+    /// Another configuration: JSON, or a file that holds it.
+    #[arg(long, value_name = "JSON|FILE")]
+    pub(in crate::cli) configuration: Option<String>,
+    /// Only the usage of this customer; may be repeated.
+    #[arg(long = "account", value_name = "ID")]
+    pub(in crate::cli) accounts: Vec<String>,
+    /// Write the results of all accounts as CSV; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) csv: Option<PathBuf>,
 }

@@ -35,15 +35,17 @@ pub(super) async fn run(project: &Project, options: &CheckOptions, output: &Outp
 fn passed(rule: &LoadedRule, report: &CheckReport, output: &Output) -> anyhow::Result<()> {
     let json = json!({
         "kind": rule.kind(),
+        "class": rule.class(),
         "digest": rule.digest(),
         "sizeBytes": rule.size(),
         "report": report,
     });
     output.value(&json, || {
         let mut lines = vec![format!(
-            "A server would take this {} rule of {} bytes.",
+            "A server would take this {} rule of {} bytes. {}",
             rule.kind().as_str(),
-            rule.size()
+            rule.size(),
+            cost_of(rule.class().as_str())
         )];
         for check in &report.checks {
             lines.push(format!(
@@ -77,4 +79,14 @@ fn refused(error: RuleError) -> anyhow::Error {
         "The rule breaks the contract in the check `{check}`: {message}\nThe smallest case found:\n{shown}"
     ))
     .into()
+}
+
+/// What a class means, in a sentence.
+pub(super) fn cost_of(class: &str) -> &'static str {
+    match class.to_lowercase().as_str() {
+        "interpreter" => {
+            "Its class is INTERPRETER: a call takes tenths of a millisecond or more, and uses up its account's budget many times faster."
+        }
+        _ => "Its class is SMALL: a call takes microseconds.",
+    }
 }

@@ -1,6 +1,6 @@
 //! `canopy rules test`: asks the built rule each fixture's question in the server's own sandbox, and compares.
 
-use canopy_domain::rules_host::{Host, LoadedRule};
+use canopy_domain::rules_host::{Examined, Host, LoadedRule};
 use serde_json::{Value, json};
 
 use super::{
@@ -18,8 +18,26 @@ struct Ran {
     answer: Value,
     differences: Vec<String>,
     updated: bool,
-    fuel: Option<u64>,
-    micros: Option<u128>,
+    cost: Cost,
+}
+
+/// What a call took.
+struct Cost {
+    fuel: u64,
+    micros: u128,
+    memory: usize,
+    logs: Vec<String>,
+}
+
+impl Cost {
+    fn of<T>(ran: &Examined<T>) -> Self {
+        Self {
+            fuel: ran.fuel,
+            micros: ran.elapsed.as_micros(),
+            memory: ran.memory,
+            logs: ran.logs.clone(),
+        }
+    }
 }
 
 pub(super) async fn run(project: &Project, options: &TestOptions, output: &Output) -> anyhow::Result<()> {
@@ -45,7 +63,11 @@ pub(super) async fn run(project: &Project, options: &TestOptions, output: &Outpu
         "fixtures": all.iter().map(as_json).collect::<Vec<_>>(),
     });
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    output.table(&json, &["FIXTURE", "RESULT", "FUEL", "TIME"], &rows)?;
+    output.table(
+        &json,
+        &["FIXTURE", "RESULT", "FUEL", "TIME", "MEMORY", "LOG"],
+        &rows,
+    )?;
     if failed == 0 {
         return Ok(());
     }
@@ -61,23 +83,23 @@ pub(super) async fn run(project: &Project, options: &TestOptions, output: &Outpu
 }
 
 async fn ask(host: &Host, rule: &LoadedRule, fixture: &Fixture, update: bool) -> anyhow::Result<Ran> {
-    let (answer, fuel, elapsed) = match fixture.question.clone() {
-        Question::Pricing(input) => match host.price(rule, input).await {
-            Ok(outcome) => (
-                priced_lines(&outcome.value),
-                Some(outcome.fuel),
-                Some(outcome.elapsed),
-            ),
-            Err(error) => (refusal(&error), None, None),
-        },
-        Question::Limits(input) => match host.limits(rule, input).await {
-            Ok(outcome) => (
-                limits_answer(&outcome.value),
-                Some(outcome.fuel),
-                Some(outcome.elapsed),
-            ),
-            Err(error) => (refusal(&error), None, None),
-        },
+    let (answer, cost) = match fixture.question.clone() {
+        Question::Pricing(input) => {
+            let ran = host.examine_pricing(rule, input).await;
+            (
+                ran.result
+                    .as_ref()
+                    .map_or_else(refusal, |lines| priced_lines(lines)),
+                Cost::of(&ran),
+            )
+        }
+        Question::Limits(input) => {
+            let ran = host.examine_limits(rule, input).await;
+            (
+                ran.result.as_ref().map_or_else(refusal, limits_answer),
+                Cost::of(&ran),
+            )
+        }
     };
     let expected = fixture.expected()?;
     let mut differences = match &expected {
@@ -94,8 +116,7 @@ async fn ask(host: &Host, rule: &LoadedRule, fixture: &Fixture, update: bool) ->
         answer,
         differences,
         updated,
-        fuel,
-        micros: elapsed.map(|elapsed| elapsed.as_micros()),
+        cost,
     })
 }
 
@@ -113,17 +134,20 @@ fn as_json(ran: &Ran) -> Value {
         "result": result(ran).to_lowercase(),
         "answer": ran.answer,
         "differences": ran.differences,
-        "fuel": ran.fuel,
-        "micros": ran.micros,
+        "logs": ran.cost.logs,
+        "fuel": ran.cost.fuel,
+        "micros": ran.cost.micros,
+        "memoryBytes": ran.cost.memory,
     })
 }
 
 fn row(ran: &Ran) -> Vec<String> {
-    let shown = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     vec![
         ran.name.clone(),
         result(ran).to_owned(),
-        shown(ran.fuel.map(|fuel| fuel.to_string())),
-        shown(ran.micros.map(|micros| format!("{micros} µs"))),
+        ran.cost.fuel.to_string(),
+        format!("{} µs", ran.cost.micros),
+        format!("{} KiB", ran.cost.memory / 1024),
+        ran.cost.logs.join("; "),
     ]
 }

@@ -1,79 +1,129 @@
-//! The versions of rules on a server: upload, activate, list.
+//! The versions of rules on a server: from an upload through the steps of their life.
 
 use std::{fs, path::Path};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
-    arguments::NewRule,
-    client::{Client, ERRORS, text},
+    arguments::{NewRule, Push, Step},
+    build,
+    check::cost_of,
+    client::{Client, text},
+    project::Project,
 };
-use crate::cli::Refused;
-
-const FIELDS: &str =
-    "fragment F on RuleVersion { id kind name version digest sizeBytes status activeSince createdAt }";
+use crate::cli::output::Output;
 
 impl Client {
+    /// Uploads a component, or makes a version of something that the server has.
     pub(super) async fn upload(&self, new: NewRule) -> anyhow::Result<Value> {
+        let configuration = configuration(&new.configuration)?;
+        let policy = new.failure_policy.as_deref();
         let source = match (&new.wasm, &new.builtin, &new.from) {
             (Some(path), ..) => {
                 let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-                json!({ "wasm": STANDARD.encode(bytes) })
+                let query = Upload {
+                    account: &new.account,
+                    kind: &new.kind,
+                    name: &new.name,
+                    configuration: &configuration,
+                    policy,
+                    check: true,
+                };
+                return self.send_component(&query, bytes).await;
             }
             (_, Some(name), _) => json!({ "builtin": name }),
-            (.., Some(id)) => json!({ "ruleVersionId": id }),
-            (None, None, None) => bail!("one of --wasm, --builtin and --from is needed"),
+            (.., id) => json!({ "ruleVersionId": id }),
         };
         let mut input = json!({
             "accountId": new.account,
             "kind": new.kind.to_uppercase(),
             "name": new.name,
             "source": source,
-            "configuration": configuration(&new.configuration)?,
+            "configuration": configuration,
         });
-        if let Some(policy) = new.failure_policy {
-            input["failurePolicy"] = json!(policy.to_uppercase().replace('-', "_"));
+        if let Some(policy) = policy {
+            input["failurePolicy"] = json!(constant(policy));
         }
-        let document = format!(
-            "mutation UploadRule($input: UploadRuleInput!) {{ uploadRule(input: $input) {{ ruleVersion {{ ...F }} {ERRORS} }} }} {FIELDS}"
-        );
-        self.mutate(&document, "uploadRule", input).await
+        self.mutate("uploadRule", "UploadRuleInput", input).await
     }
 
-    pub(super) async fn activate(&self, rule: &str) -> anyhow::Result<Value> {
-        let document = format!(
-            "mutation ActivateRule($input: ActivateRuleInput!) {{ activateRule(input: $input) {{ ruleVersion {{ ...F }} {ERRORS} }} }} {FIELDS}"
-        );
-        self.mutate(&document, "activateRule", json!({ "ruleVersionId": rule }))
-            .await
+    /// Builds a project and uploads its component.
+    pub(super) async fn push(&self, project: &Project, push: &Push) -> anyhow::Result<Value> {
+        let configuration = match &push.configuration {
+            Some(given) => configuration(given)?,
+            None => project.configuration()?,
+        };
+        let query = Upload {
+            account: &push.account,
+            kind: project.kind.as_str(),
+            name: push.name.as_deref().unwrap_or(&project.name),
+            configuration: &configuration,
+            policy: push.failure_policy.as_deref(),
+            check: !push.draft,
+        };
+        self.send_component(&query, build::build(project)?.wasm).await
     }
 
-    pub(super) async fn list(&self, account: &str) -> anyhow::Result<Vec<Value>> {
-        let document = format!(
-            "query Rules($id: ID!, $before: String) {{ account(id: $id) {{ ruleVersions(last: 100, before: $before) {{ nodes {{ ...F }} pageInfo {{ hasPreviousPage startCursor }} }} }} }} {FIELDS}"
-        );
-        let (mut rules, mut before) = (Vec::new(), Value::Null);
-        loop {
-            let data = self
-                .send(&document, json!({ "id": account, "before": before }))
-                .await?;
-            let page = &data["account"]["ruleVersions"];
-            if page.is_null() {
-                return Err(Refused("The rules of this account are not yours to see.".to_owned()).into());
-            }
-            rules.extend(page["nodes"].as_array().into_iter().flatten().rev().cloned());
-            if page["pageInfo"]["hasPreviousPage"] != json!(true) {
-                return Ok(rules);
-            }
-            before = page["pageInfo"]["startCursor"].clone();
+    async fn send_component(&self, upload: &Upload<'_>, wasm: Vec<u8>) -> anyhow::Result<Value> {
+        let mut input = json!({
+            "accountId": upload.account,
+            "kind": upload.kind.to_uppercase(),
+            "name": upload.name,
+            "source": { "wasm": STANDARD.encode(wasm) },
+            "configuration": upload.configuration,
+            "check": upload.check,
+        });
+        if let Some(policy) = upload.policy {
+            input["failurePolicy"] = json!(constant(policy));
         }
+        self.mutate("uploadRule", "UploadRuleInput", input).await
+    }
+
+    /// Takes a step of a version's life.
+    pub(super) async fn step(&self, mutation: &str, step: &Step) -> anyhow::Result<Value> {
+        let mut input = Map::from_iter([("ruleVersionId".to_owned(), json!(step.rule))]);
+        if let Some(reason) = &step.reason {
+            input.insert("reason".to_owned(), json!(reason));
+        }
+        if step.confirm_variance {
+            input.insert("confirmVariance".to_owned(), json!(true));
+        }
+        let first = mutation[..1].to_uppercase();
+        let input_type = format!("{first}{}Input", &mutation[1..]);
+        self.mutate(mutation, &input_type, Value::Object(input)).await
+    }
+
+    /// Makes the version before live again.
+    pub(super) async fn rollback(
+        &self,
+        account: &str,
+        kind: &str,
+        reason: Option<&str>,
+    ) -> anyhow::Result<Value> {
+        let input = json!({ "accountId": account, "kind": kind.to_uppercase(), "reason": reason });
+        self.mutate("rollbackRule", "RollbackRuleInput", input).await
     }
 }
 
+/// What goes with a component.
+struct Upload<'a> {
+    account: &'a str,
+    kind: &'a str,
+    name: &'a str,
+    configuration: &'a Value,
+    policy: Option<&'a str>,
+    check: bool,
+}
+
+/// A word of the command line as GraphQL writes it.
+fn constant(word: &str) -> String {
+    word.to_uppercase().replace('-', "_")
+}
+
 /// JSON given as text, or in a file.
-fn configuration(given: &str) -> anyhow::Result<Value> {
+pub(super) fn configuration(given: &str) -> anyhow::Result<Value> {
     let path = Path::new(given);
     let content = if given.trim_start().starts_with('{') {
         given.to_owned()
@@ -83,18 +133,31 @@ fn configuration(given: &str) -> anyhow::Result<Value> {
     serde_json::from_str(&content).context("the configuration is not valid JSON")
 }
 
-pub(super) fn said(rule: &Value) -> String {
-    format!(
-        "{} version {} ({}) is {}.\nDigest {}.",
-        text(&rule["name"]),
-        rule["version"],
-        text(&rule["id"]),
-        text(&rule["status"]),
-        text(&rule["digest"])
-    )
+/// Shows a version.
+pub(super) fn show(rule: &Value, output: &Output) -> anyhow::Result<()> {
+    output.value(rule, || {
+        format!(
+            "{} version {} ({}) is {}.\n{}\nDigest {}.",
+            text(&rule["name"]),
+            rule["version"],
+            text(&rule["id"]),
+            text(&rule["status"]),
+            cost_of(text(&rule["class"])),
+            text(&rule["digest"])
+        )
+    })?;
+    Ok(())
 }
 
-pub(super) fn row(rule: &Value) -> Vec<String> {
+/// Shows a list of versions.
+pub(super) fn show_all(rules: &[Value], output: &Output) -> anyhow::Result<()> {
+    let rows: Vec<Vec<String>> = rules.iter().map(row).collect();
+    let head = ["ID", "KIND", "NAME", "VERSION", "CLASS", "STATUS", "DIGEST"];
+    output.table(&json!(rules), &head, &rows)?;
+    Ok(())
+}
+
+fn row(rule: &Value) -> Vec<String> {
     let digest: String = text(&rule["digest"]).chars().take(19).collect();
     let column = |name: &str| text(&rule[name]).to_owned();
     vec![
@@ -102,6 +165,7 @@ pub(super) fn row(rule: &Value) -> Vec<String> {
         column("kind"),
         column("name"),
         rule["version"].to_string(),
+        column("class"),
         column("status"),
         digest,
     ]

@@ -163,7 +163,7 @@ pub(crate) async fn post(
     variables: Value,
 ) -> Result<Answer, reqwest::Error> {
     let body = json!({"query": document, "variables": variables});
-    let mut request = reqwest::Client::new().post(url).json(&body);
+    let mut request = canopy::tls::client_builder().build()?.post(url).json(&body);
     if let Some(authorization) = &caller.authorization {
         request = request.header("authorization", authorization);
     }
