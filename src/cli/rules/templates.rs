@@ -52,7 +52,7 @@ const JS_SDK: &[File] = files!("":
     "sdk/js/component.js", "sdk/js/configuration.js", "sdk/js/index.d.ts", "sdk/js/index.js", "sdk/js/log.js",
     "sdk/js/money.js", "sdk/js/package.json", "sdk/js/refusal.js", "sdk/js/sample.js",
 );
-const JS: &[File] = files!("templates/js/": "package-lock.json", "package.json", "tsconfig.json");
+const JS: &[File] = files!("templates/js/": "package.json", "tsconfig.json");
 const JS_PRICING: &[File] = files!("templates/js/pricing/": "src/rule.js", "tests/rule.test.js");
 const JS_LIMITS: &[File] = files!("templates/js/limits/": "src/rule.js", "tests/rule.test.js");
 

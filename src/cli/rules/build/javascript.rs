@@ -23,11 +23,15 @@ pub(super) fn compile(project: &Project) -> anyhow::Result<Vec<u8>> {
     let root = &project.root;
     let binaries = root.join("node_modules/.bin");
     if !binaries.join("componentize-qjs").is_file() {
-        eprintln!("Installing the packages of package-lock.json into node_modules.");
+        eprintln!("Installing the packages of package.json, at their exact versions, into node_modules.");
         let mut command = Command::new(npm);
-        command
-            .current_dir(root)
-            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        command.current_dir(root).args([
+            "install",
+            "--no-package-lock",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+        ]);
         tools::run(&mut command)?;
     }
     let folder = project.build_folder().join("js");
