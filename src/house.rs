@@ -5,6 +5,7 @@ use std::{fs, path::PathBuf};
 use canopy_domain::{
     Domain, Settings,
     auth::TokenSettings,
+    rules::QuarantineSettings,
     rules_host::{CacheSettings, CompilerCommand, Host, HostSettings},
 };
 use canopy_migrations::{Migrator, MigratorTrait};
@@ -78,6 +79,10 @@ pub async fn open(config: &Config, pending: Pending, tokens: Tokens) -> Result<D
             issuer: config.auth.issuer.clone(),
             audience: config.auth.audience.clone(),
             lifetime: config.auth.token_ttl.get(),
+        },
+        quarantine: QuarantineSettings {
+            failures: config.rules.quarantine.failures.clamp(1, 100),
+            window: config.rules.quarantine.window.get(),
         },
         faults: canopy_domain::domain::Faults::default(),
     };

@@ -21,11 +21,16 @@ pub(crate) struct Entry<'a> {
 
 /// Writes down what `actor` does.
 pub(crate) async fn write(db: &impl ConnectionTrait, actor: &Actor, entry: Entry<'_>) -> Result<()> {
+    write_as(db, &actor.label(), entry).await
+}
+
+/// Writes down what `by` does, where there is no actor: `system`.
+pub(crate) async fn write_as(db: &impl ConnectionTrait, by: &str, entry: Entry<'_>) -> Result<()> {
     let row = audit_log::ActiveModel {
         id: Set(AuditId::new()),
         account_id: Set(entry.account_id.clone()),
         path: Set(entry.path.clone()),
-        actor: Set(actor.label()),
+        actor: Set(by.to_owned()),
         action: Set(entry.action.to_owned()),
         target: Set(entry.target.to_owned()),
         detail: Set(entry.detail),

@@ -8,12 +8,15 @@ use sea_orm::DatabaseConnection;
 use crate::Result;
 use crate::auth::{Passwords, TokenSettings, Tokens};
 use crate::events::Hub;
+use crate::rules::{QuarantineSettings, Refusals};
 
 /// What the domain is opened with.
 #[derive(Clone)]
 pub struct Settings {
     /// How tokens are signed and checked.
     pub tokens: TokenSettings,
+    /// How often a rule may fail.
+    pub quarantine: QuarantineSettings,
     /// Named steps at which a test may break off; see [`Faults`].
     pub faults: Faults,
 }
@@ -48,6 +51,8 @@ pub(crate) struct Core {
     pub(crate) passwords: Passwords,
     pub(crate) hub: Hub,
     pub(crate) faults: Faults,
+    pub(crate) quarantine: QuarantineSettings,
+    pub(crate) refusals: Refusals,
 }
 
 impl Domain {
@@ -60,6 +65,8 @@ impl Domain {
             passwords: Passwords::new(),
             hub: Hub::new(),
             faults: settings.faults,
+            quarantine: settings.quarantine,
+            refusals: Refusals::default(),
         })))
     }
 

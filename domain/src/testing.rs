@@ -165,6 +165,7 @@ impl TestDomain {
                 audience: "canopy-api".into(),
                 lifetime: std::time::Duration::from_secs(900),
             },
+            quarantine: crate::rules::QuarantineSettings::default(),
             faults: Faults::default(),
         };
         let domain = Domain::open(database.db.clone(), rules_host(), settings).unwrap();

@@ -7,6 +7,7 @@ use futures_util::{Stream, StreamExt};
 
 use crate::authorization::gates;
 use crate::loaders::reads;
+use crate::types::rule_change_update::RuleChangeUpdate;
 use crate::types::usage_update::UsageUpdate;
 
 /// The root of all subscriptions.
@@ -38,5 +39,29 @@ impl Subscription {
             .usage_updates(caller.actor(), &account, include_descendants, after.as_deref())
             .await?;
         Ok(updates.map(|update| update.map(UsageUpdate::from)))
+    }
+
+    /// News of an account's own rules, as soon as it is committed: each step in the life of their versions, a
+    /// quarantine among them. Needs BILLING FULL, else FORBIDDEN; NOT_FOUND for an account out of scope. The
+    /// stream ends with an error when the right is taken away.
+    async fn rule_changes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The account.")] account_id: ID,
+        #[graphql(
+            desc = "The cursor of the last update seen: the stream goes on behind it. From now on if none."
+        )]
+        after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<RuleChangeUpdate>> + use<>> {
+        let caller = gates::RULE_CHANGES.caller(ctx)?;
+        let missing = Error::NotFound("account");
+        let id = AccountId::parse(&account_id).map_err(|_| missing.clone())?;
+        let account = caller.loaders.load(reads::Accounts, id).await?.ok_or(missing)?;
+        gates::RULE_CHANGES.open(ctx, &account)?;
+        let domain = caller.domain();
+        let updates = domain
+            .rule_changes(caller.actor(), &account, after.as_deref())
+            .await?;
+        Ok(updates.map(|update| update.map(RuleChangeUpdate::from)))
     }
 }

@@ -208,14 +208,14 @@ impl Layers {
     fn finish(self) -> Result<Loaded, ConfigError> {
         let mut table = Table::new();
         for (key, value) in &self.values {
-            let (section, name) = key
-                .split_once('.')
+            let (sections, name) = key
+                .rsplit_once('.')
                 .expect("every key of the defaults is in a table");
-            let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-            section
-                .as_table_mut()
-                .expect("made as a table")
-                .insert(name.to_owned(), value.clone());
+            let section = sections.split('.').fold(&mut table, |table, section| {
+                let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+                inner.as_table_mut().expect("made as a table")
+            });
+            section.insert(name.to_owned(), value.clone());
         }
         let config = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
             let key = self.key_of(&error.path().to_string());
@@ -240,13 +240,14 @@ impl Layers {
 
     /// The key that a path of the deserializer is in: `http.cors_origins[0]` is in `http.cors_origins`.
     fn key_of(&self, path: &str) -> String {
-        let key = path.split('[').next().unwrap_or(path);
-        let key = key.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
-        if self.values.contains_key(&key) {
-            key
-        } else {
-            path.to_owned()
+        let mut key = path.split('[').next().unwrap_or(path);
+        while !self.values.contains_key(key) {
+            match key.rsplit_once('.') {
+                Some((outer, _)) => key = outer,
+                None => return path.to_owned(),
+            }
         }
+        key.to_owned()
     }
 }
 
@@ -322,6 +323,16 @@ mod tests {
 
     #[test]
     fn the_environment_overrides_the_defaults_and_flags_override_both() {
+        let nested = environment(&[("CANOPY__RULES__QUARANTINE__FAILURES", "3")]).load();
+        assert_eq!(
+            nested
+                .expect("a key of a table in a table")
+                .config
+                .rules
+                .quarantine
+                .failures,
+            3
+        );
         let sources = environment(&[
             ("CANOPY__HTTP__PORT", "9000"),
             ("CANOPY__HTTP__CORS_ORIGINS", "https://a, https://b"),

@@ -82,6 +82,14 @@ pub struct RulesConfig {
     pub deadline: Span,
     pub compile_timeout: Span,
     pub compile_memory: Size,
+    pub quarantine: QuarantineConfig,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuarantineConfig {
+    pub failures: u32,
+    pub window: Span,
 }
 
 #[derive(Clone, Debug, Deserialize)]

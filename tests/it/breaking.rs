@@ -148,6 +148,8 @@ async fn a_late_rating_that_breaks_off_is_rated_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_relay_publishes_each_row_once_in_one_order() {
     let (app, client, owner) = chain().await;
+    // What was told of the rules.
+    app.tamper("DELETE FROM outbox").await.unwrap();
     app.accepted(&app.record(&owner, &client, batch()).await);
     let other = App::on(std::sync::Arc::clone(&app.database)).await;
     let (here, there) = tokio::join!(app.relay(), other.relay());

@@ -10,6 +10,7 @@ mod accounts;
 mod app;
 mod breaking;
 mod credentials;
+mod failure_policies;
 mod funding;
 mod guards;
 mod hostile;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use canopy_entity::{AccountPath, usage_event};
+use canopy_entity::{AccountPath, rule_change, usage_event};
 use tokio::sync::{Mutex, Notify, broadcast, watch};
 
 use super::UsageUpdateKind;
@@ -16,8 +16,16 @@ const WAITING: usize = 1024;
 pub(super) struct Published {
     pub(super) position: i64,
     pub(super) path: AccountPath,
-    /// None for a row that is about something else than usage.
-    pub(super) update: Option<(UsageUpdateKind, usage_event::Model)>,
+    pub(super) told: Told,
+}
+
+/// What a row tells.
+#[derive(Debug)]
+pub(super) enum Told {
+    Usage(UsageUpdateKind, usage_event::Model),
+    Rule(rule_change::Model),
+    /// Something that this version of Canopy does not know.
+    Else,
 }
 
 /// Who is told when the relay has published.

@@ -10,8 +10,11 @@ mod rights;
 mod stream;
 
 use canopy_entity::{Level, PermissionKey, usage_event};
-use futures_util::stream::BoxStream;
+use futures_util::stream::{BoxStream, StreamExt};
 
+use self::hub::Told;
+use self::stream::News;
+use crate::rules::RuleChange;
 use crate::{AccountView, Actor, Domain, Result};
 
 pub use hub::Hub;
@@ -37,6 +40,45 @@ pub struct UsageUpdate {
     pub event: usage_event::Model,
 }
 
+/// News of a rule version.
+#[derive(Debug, Clone)]
+pub struct RuleChangeUpdate {
+    /// Give it as `after` to go on behind this one. Opaque to clients.
+    pub cursor: String,
+    /// The step in its life.
+    pub change: RuleChange,
+}
+
+/// A usage event in the news, and why.
+struct UsageNews(UsageUpdateKind, usage_event::Model);
+
+impl News for UsageNews {
+    const TOPIC: &'static str = outbox::USAGE;
+    const NEEDS: PermissionKey = PermissionKey::Usage;
+
+    fn of(told: &Told) -> Option<Self> {
+        match told {
+            Told::Usage(kind, event) => Some(Self(*kind, event.clone())),
+            Told::Rule(_) | Told::Else => None,
+        }
+    }
+}
+
+/// A step in the life of a rule version.
+struct RuleNews(canopy_entity::rule_change::Model);
+
+impl News for RuleNews {
+    const TOPIC: &'static str = outbox::RULE;
+    const NEEDS: PermissionKey = PermissionKey::Billing;
+
+    fn of(told: &Told) -> Option<Self> {
+        match told {
+            Told::Rule(change) => Some(Self(change.clone())),
+            Told::Usage(..) | Told::Else => None,
+        }
+    }
+}
+
 impl Domain {
     /// News of the usage of `account`, and of all below it if `include_descendants`, from behind the cursor `after`
     /// (from now on if none), without gap or duplicate. Needs `USAGE` FULL. Ends with an error when the actor's
@@ -49,6 +91,33 @@ impl Domain {
         after: Option<&str>,
     ) -> Result<BoxStream<'static, Result<UsageUpdate>>> {
         account.access().require(PermissionKey::Usage, Level::Full)?;
-        stream::open(self, actor, account, include_descendants, after).await
+        let news = stream::open::<UsageNews>(self, actor, account, include_descendants, after).await?;
+        let update = |news: Result<(String, UsageNews)>| {
+            news.map(|(cursor, UsageNews(kind, event))| UsageUpdate { cursor, kind, event })
+        };
+        Ok(news.map(update).boxed())
+    }
+
+    /// News of the rules of `account` alone: each step in the life of their versions, a quarantine among them, from
+    /// behind the cursor `after` (from now on if none), without gap or duplicate. Needs `BILLING` FULL. Ends with an
+    /// error when the actor's right is gone.
+    pub async fn rule_changes(
+        &self,
+        actor: &Actor,
+        account: &AccountView,
+        after: Option<&str>,
+    ) -> Result<BoxStream<'static, Result<RuleChangeUpdate>>> {
+        account.access().require(PermissionKey::Billing, Level::Full)?;
+        let news = stream::open::<RuleNews>(self, actor, account, false, after).await?;
+        let (domain, actor) = (self.clone(), actor.clone());
+        let update = move |news: Result<(String, RuleNews)>| {
+            let (domain, actor) = (domain.clone(), actor.clone());
+            async move {
+                let (cursor, RuleNews(change)) = news?;
+                let change = domain.rule_change_for(&actor, change).await?;
+                Ok(RuleChangeUpdate { cursor, change })
+            }
+        };
+        Ok(news.then(update).boxed())
     }
 }

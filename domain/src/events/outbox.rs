@@ -2,7 +2,7 @@
 //! afterwards, by one relay at a time among all processes.
 
 use canopy_entity::time::Timestamp;
-use canopy_entity::{outbox, usage_event};
+use canopy_entity::{AccountPath, outbox, rule_change, usage_event};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ConnectionTrait, DbBackend, EntityTrait, FromQueryResult,
@@ -10,12 +10,14 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 
 use super::UsageUpdateKind;
-use super::hub::Published;
+use super::hub::{Published, Told};
 use crate::statement::statement;
 use crate::{Domain, Error, Result, transaction};
 
 /// The topic of news of usage events.
-const USAGE: &str = "usage";
+pub(super) const USAGE: &str = "usage";
+/// The topic of news of rule versions.
+pub(super) const RULE: &str = "rule";
 /// Rows of one insert.
 const ROWS: usize = 500;
 /// Rows that are read at once to be told.
@@ -74,6 +76,25 @@ pub(crate) async fn write(
     Ok(())
 }
 
+/// Writes news of a step in the life of a rule version, whose owner stands at `path`.
+pub(crate) async fn write_rule_change(
+    txn: &impl ConnectionTrait,
+    path: &AccountPath,
+    change: &rule_change::Model,
+) -> Result<()> {
+    let row = outbox::ActiveModel {
+        seq: NotSet,
+        position: NotSet,
+        topic: Set(RULE.to_owned()),
+        account_id: Set(change.account_id.clone()),
+        path: Set(path.clone()),
+        payload: Set(serde_json::to_value(change).map_err(Error::internal)?),
+        created_at: Set(change.changed_at),
+    };
+    outbox::Entity::insert(row).exec_without_returning(txn).await?;
+    Ok(())
+}
+
 /// The last position that was given; 0 before the first.
 pub(crate) async fn last_position(db: &impl ConnectionTrait) -> Result<i64> {
     let row = db
@@ -88,18 +109,20 @@ pub(crate) async fn last_position(db: &impl ConnectionTrait) -> Result<i64> {
 
 /// What a row tells.
 pub(super) fn published(row: outbox::Model) -> Result<Published> {
-    let update = if row.topic == USAGE {
-        let payload: Payload = serde_json::from_value(row.payload).map_err(Error::internal)?;
-        Some((payload.kind, payload.event))
-    } else {
-        None
+    let told = match row.topic.as_str() {
+        USAGE => {
+            let payload: Payload = serde_json::from_value(row.payload).map_err(Error::internal)?;
+            Told::Usage(payload.kind, payload.event)
+        }
+        RULE => Told::Rule(serde_json::from_value(row.payload).map_err(Error::internal)?),
+        _ => Told::Else,
     };
     Ok(Published {
         position: row
             .position
             .ok_or_else(|| Error::internal("a published row without a position"))?,
         path: row.path,
-        update,
+        told,
     })
 }
 

@@ -8,15 +8,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use canopy_entity::outbox;
+use canopy_entity::{PermissionKey, outbox};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use sea_orm::FromQueryResult;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::hub::Published;
-use super::{UsageUpdate, cursor, outbox as box_};
+use super::hub::{Published, Told};
+use super::{cursor, outbox as box_};
 use crate::statement::statement;
 use crate::{AccountView, Actor, Domain, Result};
 
@@ -27,24 +27,35 @@ const PAGE: i64 = 200;
 
 const BEHIND_SUBTREE: &str = "
 SELECT * FROM outbox
-WHERE position > $1 AND position <= $2 AND topic = 'usage' AND path >= $3 AND path < $4
+WHERE position > $1 AND position <= $2 AND topic = $6 AND path >= $3 AND path < $4
 ORDER BY position LIMIT $5
 ";
 
 const BEHIND_ACCOUNT: &str = "
 SELECT * FROM outbox
-WHERE account_id = $3 AND position > $1 AND position <= $2 AND topic = 'usage'
+WHERE account_id = $3 AND position > $1 AND position <= $2 AND topic = $5
 ORDER BY position LIMIT $4
 ";
 
+/// What a stream is about.
+pub(super) trait News: Sized + Send + 'static {
+    /// The topic of its rows.
+    const TOPIC: &'static str;
+    /// What it takes to see them: FULL.
+    const NEEDS: PermissionKey;
+
+    /// The news of a row; none if it is about something else.
+    fn of(told: &Told) -> Option<Self>;
+}
+
 /// Begins a stream behind the cursor `after`, or at the present end.
-pub(super) async fn open(
+pub(super) async fn open<N: News>(
     domain: &Domain,
     actor: &Actor,
     account: &AccountView,
     include_descendants: bool,
     after: Option<&str>,
-) -> Result<BoxStream<'static, Result<UsageUpdate>>> {
+) -> Result<BoxStream<'static, Result<(String, N)>>> {
     let after = after.map(cursor::decode).transpose()?;
     // Listening begins before the end is read, so that nothing falls between the two.
     let (published, rights) = domain.0.hub.listen();
@@ -56,7 +67,7 @@ pub(super) async fn open(
     };
     let mut checks = tokio::time::interval_at(Instant::now() + CHECK_RIGHTS_EVERY, CHECK_RIGHTS_EVERY);
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let reader = Reader {
+    let reader = Reader::<N> {
         domain: domain.clone(),
         actor: actor.clone(),
         account: account.clone(),
@@ -75,7 +86,7 @@ pub(super) async fn open(
     .boxed())
 }
 
-struct Reader {
+struct Reader<N> {
     domain: Domain,
     actor: Actor,
     account: AccountView,
@@ -87,12 +98,13 @@ struct Reader {
     seen: i64,
     /// Whether the database has more than was seen.
     behind: bool,
-    ready: VecDeque<UsageUpdate>,
+    /// With their cursors.
+    ready: VecDeque<(String, N)>,
 }
 
-impl Reader {
+impl<N: News> Reader<N> {
     /// The next news; none when the process is shutting down.
-    async fn next(&mut self) -> Result<Option<UsageUpdate>> {
+    async fn next(&mut self) -> Result<Option<(String, N)>> {
         loop {
             // A slow reader with much ready must not outlive its right.
             if self.rights.has_changed().unwrap_or(false) {
@@ -124,7 +136,9 @@ impl Reader {
 
     async fn check_rights(&mut self) -> Result<()> {
         self.rights.mark_unchanged();
-        self.domain.still_allowed(&self.actor, &self.account).await?;
+        self.domain
+            .still_allowed(&self.actor, &self.account, N::NEEDS)
+            .await?;
         self.checks.reset();
         Ok(())
     }
@@ -140,19 +154,15 @@ impl Reader {
         }
     }
 
-    fn wanted(&self, published: &Published) -> Option<UsageUpdate> {
+    fn wanted(&self, published: &Published) -> Option<(String, N)> {
         let root = self.account.path();
         let inside = if self.include_descendants {
             root.contains(&published.path)
         } else {
             *root == published.path
         };
-        let (kind, event) = published.update.as_ref().filter(|_| inside)?;
-        Some(UsageUpdate {
-            cursor: cursor::encode(published.position),
-            kind: *kind,
-            event: event.clone(),
-        })
+        let news = N::of(&published.told).filter(|_| inside)?;
+        Some((cursor::encode(published.position), news))
     }
 
     /// Reads one page of what the database has behind `seen`.
@@ -167,6 +177,7 @@ impl Reader {
                 root.as_str().into(),
                 root.end().into(),
                 PAGE.into(),
+                N::TOPIC.into(),
             ];
             statement(db.get_database_backend(), BEHIND_SUBTREE, values)
         } else {
@@ -175,6 +186,7 @@ impl Reader {
                 end.into(),
                 self.account.id().as_str().into(),
                 PAGE.into(),
+                N::TOPIC.into(),
             ];
             statement(db.get_database_backend(), BEHIND_ACCOUNT, values)
         };

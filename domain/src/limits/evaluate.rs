@@ -6,16 +6,17 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use canopy_entity::account::{AccountKind, BillingMode, CreditMode};
+use canopy_entity::account::AccountKind;
 use canopy_entity::rule_version::{self, RuleKind};
 use canopy_entity::{AccountId, AccountPath, PlanId, RuleVersionId, Scope, account, account_limit, plan};
 use canopy_rules_host as host;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
+use super::ask::said_by_rule;
 use super::count::{CountedAccount, counted};
 use super::narrow::{Bound, Source, narrow};
 use super::{Counted, DEPTH, LimitDecider, ResourceLimit};
-use crate::rules::active_rules;
+use crate::rules::{LiveRule, active_rules};
 use crate::{AccountView, Domain, Error, Result};
 
 /// What the rules said about each account of some paths, or that one of them failed. A failure is that of its account
@@ -35,7 +36,7 @@ struct Facts {
     accounts: Vec<CountedAccount>,
     plans: HashMap<PlanId, plan::Model>,
     plan_rules: HashMap<RuleVersionId, rule_version::Model>,
-    live_rules: HashMap<AccountId, rule_version::Model>,
+    live_rules: HashMap<AccountId, LiveRule>,
     set: HashMap<AccountId, Vec<account_limit::Model>>,
 }
 
@@ -131,11 +132,8 @@ impl Domain {
             sources.push(said_by_rule(&id, rule, answer.limits));
             policy = Some(answer.policy);
         }
-        if let Some(rule) = facts.live_rules.get(&id) {
-            let answer = self
-                .ask_limits(rule, &rule.configuration, &account, level)
-                .await?;
-            sources.push(said_by_rule(&id, rule, answer.limits));
+        if let Some(live) = facts.live_rules.get(&id) {
+            sources.extend(self.live_limits(live, &account, level).await?);
         }
         if let Some(set) = facts.set.remove(&id) {
             sources.push(set_by_parent(&id, set));
@@ -145,32 +143,6 @@ impl Domain {
             sources,
             policy,
         })
-    }
-
-    async fn ask_limits(
-        &self,
-        rule: &rule_version::Model,
-        configuration: &serde_json::Value,
-        account: &CountedAccount,
-        level: u32,
-    ) -> Result<host::LimitsAnswer> {
-        let input = input(configuration, account, level);
-        let asked = match self.load_rule(rule).await? {
-            Ok(loaded) => self.0.rules.limits(&loaded, input).await,
-            Err(error) => Err(error),
-        };
-        match asked {
-            Ok(outcome) => Ok(outcome.value),
-            Err(error) => {
-                metrics::counter!("canopy_rule_failures_total", "kind" => error.kind()).increment(1);
-                tracing::warn!(rule = %rule.id, account = %account.row.id, kind = error.kind(), %error,
-                    "a limits rule failed");
-                // The rule may be that of an account far above, whose words are not for everyone below.
-                Err(Error::RuleFailed(
-                    "A limits rule that holds for this account failed.".to_owned(),
-                ))
-            }
-        }
     }
 }
 
@@ -267,62 +239,6 @@ fn used(account: &CountedAccount, level: u32, resource: &str) -> u64 {
     }
     let counted = Counted::ALL.iter().position(|counted| counted.name() == resource);
     counted.map_or(0, |index| account.used[index])
-}
-
-fn input(configuration: &serde_json::Value, account: &CountedAccount, level: u32) -> host::LimitsInput {
-    let row = &account.row;
-    host::LimitsInput {
-        plan: row.plan_id.as_ref().map(ToString::to_string).unwrap_or_default(),
-        account: host::AccountFacts {
-            // A rule, and who reads its logs, learns of nobody above.
-            path: format!("{}/", row.id),
-            kind: match row.kind {
-                AccountKind::Platform => host::AccountKind::Platform,
-                AccountKind::Main => host::AccountKind::Main,
-                AccountKind::Subaccount => host::AccountKind::Subaccount,
-            },
-            level,
-            credit_mode: match (row.billing_mode, row.credit_mode) {
-                (BillingMode::Own, _) => None,
-                (BillingMode::Parent, CreditMode::Manual) => Some(host::CreditMode::Manual),
-                (BillingMode::Parent, CreditMode::Reselling) => Some(host::CreditMode::Reselling),
-            },
-        },
-        counts: Counted::ALL
-            .iter()
-            .zip(account.used)
-            .map(|(counted, used)| host::ResourceCount {
-                name: counted.name().to_owned(),
-                used: i64::try_from(used).unwrap_or(host::MAX_INTEGER),
-            })
-            .collect(),
-        configuration: configuration.to_string(),
-    }
-}
-
-fn said_by_rule(
-    account_id: &AccountId,
-    rule: &rule_version::Model,
-    limits: Vec<host::ResourceLimit>,
-) -> Source {
-    let decided_by = LimitDecider::Rule {
-        account_id: account_id.clone(),
-        rule_version_id: rule.id.clone(),
-        rule_digest: rule.digest.clone(),
-    };
-    let bounds = limits.into_iter().map(|limit| {
-        let bound = Bound {
-            // The host has checked that no limit is negative; if one were, nothing would be allowed.
-            max: limit.max.map(|max| u64::try_from(max).unwrap_or(0)),
-            decided_by: decided_by.clone(),
-            reason: Some(limit.reason).filter(|reason| !reason.is_empty()),
-        };
-        (limit.name, bound)
-    });
-    Source {
-        bounds: bounds.collect(),
-        otherwise: Some(decided_by.clone()),
-    }
 }
 
 fn set_by_parent(account_id: &AccountId, limits: Vec<account_limit::Model>) -> Source {

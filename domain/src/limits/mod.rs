@@ -1,5 +1,6 @@
 //! Limits: what the rule of a plan says, what a parent sets, and how both narrow down the path.
 
+mod ask;
 mod count;
 mod evaluate;
 mod narrow;

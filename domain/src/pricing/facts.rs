@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use canopy_entity::account::{self, AccountStatus, BillingMode, CreditMode};
-use canopy_entity::rule_version::{self, RuleKind};
+use canopy_entity::rule_version::{self, FailurePolicy, RuleKind};
 use canopy_entity::{AccountId, AccountPath, PlanId};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use crate::Result;
-use crate::rules::active_rules;
+use crate::rules::{LiveRule, active_rules};
 use crate::statement::{list, statement};
 
 /// What one account of a path is.
@@ -28,7 +28,7 @@ pub(crate) struct AccountFacts {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Facts {
     pub(crate) accounts: HashMap<AccountId, AccountFacts>,
-    pub(crate) rules: HashMap<AccountId, rule_version::Model>,
+    pub(crate) rules: HashMap<AccountId, LiveRule>,
 }
 
 const ACCOUNTS: &str = "
@@ -86,6 +86,20 @@ impl Facts {
         Self {
             accounts: accounts.collect(),
             rules: rules.collect(),
+        }
+    }
+
+    /// The version that prices the edge of the seller `ids[edge]` when that seller's own rule has no answer. None if
+    /// the usage waits then, or is refused.
+    pub(super) fn stand_in(&self, ids: &[AccountId], edge: usize) -> Option<&rule_version::Model> {
+        let rule = self.rules.get(&ids[edge])?;
+        match rule.policy() {
+            FailurePolicy::Deny | FailurePolicy::KeepPending => None,
+            FailurePolicy::LastGood => rule.last_good.as_ref(),
+            FailurePolicy::ParentRule => {
+                let mut above = ids[..edge].iter().rev();
+                above.find_map(|seller| self.rules.get(seller)?.standing())
+            }
         }
     }
 

@@ -1,15 +1,19 @@
 //! The fold of prices down a chain of sellers, as pure computation: it says which rules to call with what, edge by
 //! edge from the top, and takes their answers. It calls nothing itself.
+//!
+//! Where a seller's own rule has no answer for a line, or is in quarantine, its failure policy says what is asked
+//! next for that line alone: nothing, the rule of a seller above, or the version that was live before.
 
 use std::collections::BTreeMap;
 
 use canopy_entity::rule_version::{self, FailurePolicy};
 use canopy_entity::time::Timestamp;
 use canopy_entity::{AccountId, AccountPath, RuleVersionId};
-use canopy_rules_host::{PeriodTotals, PricedLine, PricingAccount, PricingInput, UsageLine};
+use canopy_rules_host::{Digest, PeriodTotals, PricedLine, PricingAccount, PricingInput, UsageLine};
 
 use super::{Facts, Totals, receipt};
 use crate::Micros;
+use crate::rules::{Failed, Failure, Fault, LiveRule};
 
 /// Usage that is to be priced.
 #[derive(Debug, Clone)]
@@ -62,9 +66,9 @@ pub(crate) struct EdgePrice {
 pub(crate) enum Outcome {
     /// Each edge has its price, from the top down. The topmost account's own usage has no edges.
     Rated(Vec<EdgePrice>),
-    /// No seller has a rule, or one failed whose usage is to be kept.
+    /// No seller has a rule, or one has no answer, and neither has what stands in for it.
     Pending,
-    /// A rule failed whose usage is to be refused.
+    /// A rule has no answer, and the usage is to be refused then.
     Denied {
         /// Where the rule's owner stands.
         seller: AccountPath,
@@ -87,6 +91,7 @@ pub(super) struct Answer {
 pub(super) struct Call<'a> {
     pub(super) rule: &'a rule_version::Model,
     pub(super) input: PricingInput,
+    turn: Turn,
     lines: Vec<usize>,
 }
 
@@ -94,13 +99,28 @@ pub(super) struct Call<'a> {
 pub(super) struct Fold<'a> {
     facts: &'a Facts,
     lines: Vec<Folded<'a>>,
+    failed: Vec<Failed>,
 }
+
+/// Which rule is to be asked for an edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// The seller's own.
+    Own,
+    /// What stands in for it.
+    StandIn,
+}
+
+/// The most failures of one call that are kept to be told.
+const MAX_FAILED: usize = 100;
 
 struct Folded<'a> {
     line: &'a Line,
     ids: Vec<AccountId>,
     before: Vec<PeriodTotals>,
     edges: Vec<EdgePrice>,
+    /// For the next edge.
+    turn: Turn,
     ended: Option<Outcome>,
 }
 
@@ -112,6 +132,7 @@ impl<'a> Fold<'a> {
             Folded {
                 before: totals.before(line),
                 edges: Vec::with_capacity(ids.len().saturating_sub(1)),
+                turn: Turn::Own,
                 ended: (!facts.can_price(&ids)).then_some(Outcome::Pending),
                 line,
                 ids,
@@ -120,6 +141,7 @@ impl<'a> Fold<'a> {
         Self {
             lines: lines.collect(),
             facts,
+            failed: Vec::new(),
         }
     }
 
@@ -129,43 +151,59 @@ impl<'a> Fold<'a> {
     }
 
     /// The calls to make for the edges at `edge`, once all above have their prices. Where the seller has no rule the
-    /// cost is passed on at once.
+    /// cost is passed on at once. To be asked again once the answers are applied, until there is nothing to call.
     pub(super) fn calls(&mut self, edge: usize) -> Vec<Call<'a>> {
-        let mut calls: BTreeMap<AccountId, Call<'a>> = BTreeMap::new();
+        let facts = self.facts;
+        let mut calls: BTreeMap<(AccountId, Turn), Call<'a>> = BTreeMap::new();
         for (index, folded) in self.lines.iter_mut().enumerate() {
-            if folded.ended.is_some() || edge >= folded.before.len() {
+            if folded.ended.is_some() || edge >= folded.before.len() || edge < folded.edges.len() {
                 continue;
             }
             let seller = &folded.ids[edge];
-            let Some(rule) = self.facts.rules.get(seller) else {
+            let Some(live) = facts.rules.get(seller) else {
                 let cost = folded.cost();
-                folded.push(self.facts, cost, None, serde_json::json!([]));
+                folded.push(facts, cost, None, serde_json::json!([]));
                 continue;
             };
-            let call = calls.entry(seller.clone()).or_insert_with(|| {
-                let account = &self.facts.accounts[seller];
+            if folded.turn == Turn::Own && live.called().is_none() {
+                folded.turn = Turn::StandIn;
+            }
+            let rule = match folded.turn {
+                Turn::Own => live.called(),
+                Turn::StandIn => facts.stand_in(&folded.ids, edge),
+            };
+            let Some(rule) = rule else {
+                folded.ended = Some(facts.without_answer(folded, QUARANTINED));
+                continue;
+            };
+            let turn = folded.turn;
+            let call = calls.entry((seller.clone(), turn)).or_insert_with(|| {
+                let account = &facts.accounts[seller];
                 let configuration = receipt::configuration(rule);
                 Call {
                     rule,
                     // Paths begin at the seller: a rule, and who reads its logs, learns of nobody above.
                     input: PricingInput::new(format!("{seller}/"), account.currency.as_str(), configuration),
+                    turn,
                     lines: Vec::new(),
                 }
             });
-            folded.enter(self.facts, edge, &mut call.input);
+            folded.enter(facts, edge, &mut call.input);
             call.lines.push(index);
         }
         calls.into_values().collect()
     }
 
     /// Takes the answers to a call, one per line: a price, or why there is none.
-    pub(super) fn apply(&mut self, call: &Call<'_>, answers: Vec<Result<Answer, String>>) {
+    pub(super) fn apply(&mut self, call: &Call<'_>, answers: Vec<Result<Answer, Failure>>) {
         assert_eq!(
             answers.len(),
             call.lines.len(),
             "each line of a call has an answer"
         );
-        for ((index, line), answer) in call.lines.iter().zip(&call.input.lines).zip(answers) {
+        let before = self.failed.len();
+        for (place, (index, answer)) in call.lines.iter().zip(answers).enumerate() {
+            let line = &call.input.lines[place];
             let folded = &mut self.lines[*index];
             match answer.and_then(|answer| self.facts.checked(folded, answer)) {
                 Ok(answer) => {
@@ -182,17 +220,30 @@ impl<'a> Fold<'a> {
                     let items = receipt::stored(&answer.priced);
                     folded.push(self.facts, answer.priced.amount, Some(receipt), items);
                 }
-                Err(message) => folded.ended = Some(self.facts.failed(call.rule, folded, message)),
+                Err(failure) => {
+                    let next = match call.turn {
+                        Turn::Own => self.facts.stand_in(&folded.ids, folded.edges.len()),
+                        Turn::StandIn => None,
+                    };
+                    folded.turn = Turn::StandIn;
+                    if next.is_none() {
+                        folded.ended = Some(self.facts.without_answer(folded, &failure.message));
+                    }
+                    if self.failed.len() < before + MAX_FAILED {
+                        self.failed.push(folded.failed(call, place, failure));
+                    }
+                }
             }
         }
     }
 
-    /// What became of each line, in order.
-    pub(super) fn finish(self) -> Vec<Outcome> {
-        self.lines
+    /// What became of each line, in order, and what rules failed on.
+    pub(super) fn finish(self) -> (Vec<Outcome>, Vec<Failed>) {
+        let outcomes = self
+            .lines
             .into_iter()
-            .map(|folded| folded.ended.unwrap_or(Outcome::Rated(folded.edges)))
-            .collect()
+            .map(|folded| folded.ended.unwrap_or(Outcome::Rated(folded.edges)));
+        (outcomes.collect(), self.failed)
     }
 }
 
@@ -214,6 +265,21 @@ impl Folded<'_> {
             receipt,
             line_items,
         });
+        self.turn = Turn::Own;
+    }
+
+    /// What is told about a failure on this line, which is the one at `place` of the call.
+    fn failed(&self, call: &Call<'_>, place: usize, failure: Failure) -> Failed {
+        Failed {
+            version_id: call.rule.id.clone(),
+            owner: call.rule.owner_account_id.clone(),
+            account_id: self.ids[self.edges.len()].clone(),
+            subject: self.line.subject(),
+            input: call.input.single(place).map(|input| serde_json::json!(input)),
+            // A stand-in is asked for what another rule was made for.
+            counted: failure.fault == Fault::Rules && call.turn == Turn::Own,
+            failure,
+        }
     }
 
     /// Adds this line to the input of its seller's rule.
@@ -237,6 +303,23 @@ impl Folded<'_> {
     }
 }
 
+impl Line {
+    /// What tells this usage from other usage, whatever was used before it and whatever it costs.
+    fn subject(&self) -> String {
+        let facts = (
+            self.path.as_str(),
+            &self.meter,
+            self.quantity,
+            self.occurred_at,
+            &self.attributes,
+        );
+        Digest::of(serde_json::json!(facts).to_string().as_bytes()).to_string()
+    }
+}
+
+/// Why a rule that is live was not called.
+const QUARANTINED: &str = "The rule failed too often and is in quarantine.";
+
 impl Facts {
     /// True if the chain of `ids` has a price at all: it is one account, or some seller has a rule and all use one
     /// currency.
@@ -252,32 +335,41 @@ impl Facts {
     }
 
     /// The answer, if its price may be charged.
-    fn checked(&self, folded: &Folded<'_>, answer: Answer) -> Result<Answer, String> {
+    fn checked(&self, folded: &Folded<'_>, answer: Answer) -> Result<Answer, Failure> {
         let seller = &self.accounts[&folded.ids[folded.edges.len()]];
         let (price, cost) = (answer.priced.amount, folded.cost());
         match (Micros::new(price), Micros::new(cost)) {
-            (Ok(price), _) if price < Micros::ZERO => Err(format!("The price {price} is negative.")),
-            (Ok(price), Ok(cost)) if price < cost && !seller.allow_below_cost => Err(format!(
-                "The price {price} is below the cost {cost}, which the seller's plan does not allow."
+            (Ok(price), _) if price < Micros::ZERO => Err(Failure::of_price(
+                "negative",
+                format!("The price {price} is negative."),
             )),
-            (Ok(_), Ok(_)) if !receipt::is_storable(&answer.priced) => {
-                Err("A text of the answer has the character NUL.".to_owned())
-            }
+            (Ok(price), Ok(cost)) if price < cost && !seller.allow_below_cost => Err(Failure::of_price(
+                "below_cost",
+                format!(
+                    "The price {price} is below the cost {cost}, which the seller's plan does not allow."
+                ),
+            )),
+            (Ok(_), Ok(_)) if !receipt::is_storable(&answer.priced) => Err(Failure::of_price(
+                "nul",
+                "A text of the answer has the character NUL.".to_owned(),
+            )),
             (Ok(_), Ok(_)) => Ok(answer),
-            _ => Err("The price is out of range.".to_owned()),
+            _ => Err(Failure::of_price(
+                "out_of_range",
+                "The price is out of range.".to_owned(),
+            )),
         }
     }
 
-    fn failed(&self, rule: &rule_version::Model, folded: &Folded<'_>, message: String) -> Outcome {
-        match rule.failure_policy {
-            // What takes the place of a rule is asked nowhere yet, so its usage waits.
-            FailurePolicy::KeepPending | FailurePolicy::ParentRule | FailurePolicy::LastGood => {
-                Outcome::Pending
-            }
-            FailurePolicy::Deny => Outcome::Denied {
-                seller: self.accounts[&folded.ids[folded.edges.len()]].path.clone(),
-                message,
+    /// What becomes of a line whose next edge nobody has a price for.
+    fn without_answer(&self, folded: &Folded<'_>, message: &str) -> Outcome {
+        let seller = &folded.ids[folded.edges.len()];
+        match self.rules.get(seller).map(LiveRule::policy) {
+            Some(FailurePolicy::Deny) => Outcome::Denied {
+                seller: self.accounts[seller].path.clone(),
+                message: message.to_owned(),
             },
+            _ => Outcome::Pending,
         }
     }
 }

@@ -8,6 +8,7 @@ use canopy_rules_host::{LoadedRule, MAX_LINES, PricingInput, RuleError};
 
 use super::fold::{Answer, Fold};
 use super::{Facts, Line, Outcome, Totals};
+use crate::rules::{Failed, Failure};
 use crate::{Domain, Result};
 
 /// How often a rule may be called for one batch to find out which lines it fails on.
@@ -16,18 +17,32 @@ const MAX_CALLS: usize = 64;
 const MAX_TIME: Duration = Duration::from_secs(2);
 
 impl Domain {
-    /// Prices `lines` along their chains. Must not be called while a transaction is open.
-    pub(crate) async fn rate(
+    /// Prices `lines` along their chains and keeps what rules failed on for their owners. Must not be called while a
+    /// transaction is open.
+    pub(crate) async fn rate(&self, facts: &Facts, lines: &[Line], totals: Totals) -> Result<Vec<Outcome>> {
+        let (outcomes, failed) = self.prices(facts, lines, totals).await?;
+        self.note_failures(failed).await;
+        Ok(outcomes)
+    }
+
+    /// Prices `lines` along their chains; also answers what rules failed on, and keeps nothing.
+    pub(crate) async fn prices(
         &self,
         facts: &Facts,
         lines: &[Line],
         mut totals: Totals,
-    ) -> Result<Vec<Outcome>> {
+    ) -> Result<(Vec<Outcome>, Vec<Failed>)> {
         let mut fold = Fold::new(facts, lines, &mut totals);
         for edge in 0..fold.depth() {
-            for call in fold.calls(edge) {
-                let answers = self.price_lines(call.rule, &call.input).await?;
-                fold.apply(&call, answers);
+            loop {
+                let calls = fold.calls(edge);
+                if calls.is_empty() {
+                    break;
+                }
+                for call in calls {
+                    let answers = self.price_lines(call.rule, &call.input).await?;
+                    fold.apply(&call, answers);
+                }
             }
         }
         Ok(fold.finish())
@@ -39,38 +54,41 @@ impl Domain {
         &self,
         rule: &rule_version::Model,
         input: &PricingInput,
-    ) -> Result<Vec<Result<Answer, String>>> {
+    ) -> Result<Vec<Result<Answer, Failure>>> {
         let lines = input.lines.len();
         let loaded = match self.load_rule(rule).await? {
             Ok(loaded) => loaded,
-            Err(error) => return Ok(vec![Err(failed(rule, &error)); lines]),
+            Err(error) => return Ok(all(lines, Failure::noticed(rule, &error))),
         };
         let started = Instant::now();
         let mut calls = lines.div_ceil(MAX_LINES) + MAX_CALLS;
-        let mut answers: HashMap<usize, Result<Answer, String>> = HashMap::with_capacity(lines);
+        let mut answers: HashMap<usize, Result<Answer, Failure>> = HashMap::with_capacity(lines);
         let mut ranges: Vec<(usize, usize)> = (0..lines)
             .step_by(MAX_LINES)
             .map(|start| (start, lines.min(start + MAX_LINES)))
             .rev()
             .collect();
-        let mut last_failure = None;
+        let mut last_failure: Option<Failure> = None;
         while let Some((start, end)) = ranges.pop() {
-            if let (Some(message), true) = (&last_failure, calls == 0 || started.elapsed() > MAX_TIME) {
-                answers.extend((start..end).map(|line| (line, Err(String::clone(message)))));
+            if let (Some(failure), true) = (&last_failure, calls == 0 || started.elapsed() > MAX_TIME) {
+                // One of them is asked for all, so that a rule which fails slowly is not spared.
+                answers.extend((start..end).map(|line| (line, Err(failure.assumed()))));
+                answers.entry(start).insert_entry(Err(failure.clone()));
+                last_failure = last_failure.map(|failure| failure.assumed());
                 continue;
             }
             calls = calls.saturating_sub(1);
             match self.price_part(&loaded, input, start, end).await {
                 Ok(priced) => answers.extend((start..end).zip(priced.into_iter().map(Ok))),
-                Err(error) => {
-                    let message = failed(rule, &error);
+                Err((error, logs)) => {
+                    let failure = Failure::noticed(rule, &error).with_logs(logs);
                     if end - start == 1 {
-                        answers.insert(start, Err(message.clone()));
+                        answers.insert(start, Err(failure.clone()));
                     } else {
                         let middle = start.midpoint(end);
                         ranges.extend([(middle, end), (start, middle)]);
                     }
-                    last_failure = Some(message);
+                    last_failure = Some(failure);
                 }
             }
         }
@@ -85,7 +103,7 @@ impl Domain {
         input: &PricingInput,
         start: usize,
         end: usize,
-    ) -> Result<Vec<Answer>, RuleError> {
+    ) -> Result<Vec<Answer>, (RuleError, Vec<String>)> {
         let part = PricingInput {
             seller_path: input.seller_path.clone(),
             currency: input.currency.clone(),
@@ -93,10 +111,10 @@ impl Domain {
             accounts: input.accounts.clone(),
             lines: input.lines[start..end].to_vec(),
         };
-        let outcome = self.0.rules.price(loaded, part).await?;
-        let fuel = i64::try_from(outcome.fuel).unwrap_or(i64::MAX);
-        Ok(outcome
-            .value
+        let examined = self.0.rules.examine_pricing(loaded, part).await;
+        let fuel = i64::try_from(examined.fuel).unwrap_or(i64::MAX);
+        let priced = examined.result.map_err(|error| (error, examined.logs))?;
+        Ok(priced
             .into_iter()
             .zip(start..end)
             .map(|(priced, line)| Answer {
@@ -113,9 +131,9 @@ impl Domain {
     }
 }
 
-/// Counts and logs a failure of a rule; answers its words for the rule's owner.
-fn failed(rule: &rule_version::Model, error: &RuleError) -> String {
-    metrics::counter!("canopy_rule_failures_total", "kind" => error.kind()).increment(1);
-    tracing::warn!(rule = %rule.id, kind = error.kind(), %error, "a pricing rule failed");
-    error.to_string()
+/// The same failure for all lines of a call, told as one.
+fn all(lines: usize, failure: Failure) -> Vec<Result<Answer, Failure>> {
+    let mut answers = vec![Err(failure.assumed()); lines];
+    answers[0] = Err(failure);
+    answers
 }

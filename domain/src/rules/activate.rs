@@ -1,12 +1,13 @@
 //! Which version is live: one takes the place of another in the transaction of the caller, who holds the owner's row.
 
 use canopy_entity::rule_version::{self, RuleStatus};
-use canopy_entity::{AccountId, RuleActivationId, RuleVersionId, rule_activation};
+use canopy_entity::{RuleActivationId, RuleVersionId, rule_activation};
 use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel};
 
 use super::active::retire_activation;
 use super::change::{self, Mover};
 use super::read;
+use super::store::Owner;
 use crate::statement::statement;
 use crate::transaction::{LostRace, breaks_uniqueness};
 use crate::{Error, Result};
@@ -18,7 +19,7 @@ SELECT * FROM rule_activations WHERE account_id = $1 AND rule_version_id = $2 OR
 /// Makes `row` live in place of `live`; answers the version that was live, unless it is the same.
 pub(super) async fn go_live(
     txn: &impl ConnectionTrait,
-    owner: &AccountId,
+    owner: &Owner,
     row: &rule_version::Model,
     live: Option<rule_activation::Model>,
     mover: Mover<'_>,
@@ -38,12 +39,12 @@ pub(super) async fn go_live(
 /// Makes `row` live again in place of `live`, with what was before `row` as the next step back.
 pub(super) async fn go_back(
     txn: &impl ConnectionTrait,
-    owner: &AccountId,
+    owner: &Owner,
     row: &rule_version::Model,
     live: rule_activation::Model,
     mover: Mover<'_>,
 ) -> Result<Option<RuleVersionId>> {
-    let values = [owner.as_str().into(), row.id.as_str().into()];
+    let values = [owner.id.as_str().into(), row.id.as_str().into()];
     let earlier = statement(txn.get_database_backend(), LAST_OF_VERSION, values);
     let earlier = rule_activation::Model::find_by_statement(earlier)
         .one(txn)
@@ -55,7 +56,7 @@ pub(super) async fn go_back(
 
 async fn replace(
     txn: &impl ConnectionTrait,
-    owner: &AccountId,
+    owner: &Owner,
     row: &rule_version::Model,
     live: Option<(rule_activation::Model, rule_version::Model)>,
     last_good: Option<RuleVersionId>,
@@ -71,7 +72,7 @@ async fn replace(
     }
     let activation = rule_activation::Model {
         id: RuleActivationId::new(),
-        account_id: owner.clone(),
+        account_id: owner.id.clone(),
         kind: row.kind,
         rule_version_id: row.id.clone(),
         last_good_version_id: last_good.filter(|last_good| *last_good != row.id),

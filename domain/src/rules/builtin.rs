@@ -75,6 +75,14 @@ pub(super) fn default_policy(kind: RuleKind) -> FailurePolicy {
     }
 }
 
+/// The sandbox's name for a class, as ours.
+pub(super) fn class(class: canopy_rules_host::RuleClass) -> RuleClass {
+    match class {
+        canopy_rules_host::RuleClass::Small => RuleClass::Small,
+        canopy_rules_host::RuleClass::Interpreter => RuleClass::Interpreter,
+    }
+}
+
 /// The sandbox's name for a kind, as ours.
 pub(super) fn kind(kind: canopy_rules_host::RuleKind) -> RuleKind {
     match kind {

@@ -2,16 +2,18 @@
 
 use canopy_entity::rule_version::{self, RuleStatus};
 use canopy_entity::time::Timestamp;
-use canopy_entity::{AccountId, RuleChangeId, rule_change};
+use canopy_entity::{RuleChangeId, rule_change};
 use sea_orm::{ActiveEnum, ConnectionTrait, EntityTrait, IntoActiveModel};
 
+use super::store::Owner;
+use crate::events::outbox;
 use crate::statement::statement;
 use crate::{Error, Result};
 
 const SET_STATUS: &str = "UPDATE rule_versions SET status = $1 WHERE id = $2";
 
 /// The longest reason, in characters.
-const MAX_REASON: usize = 500;
+pub(super) const MAX_REASON: usize = 500;
 
 /// Who takes a step, why and when.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +42,7 @@ pub(super) fn checked_reason(reason: Option<String>) -> Result<Option<String>> {
 /// Takes a version from the status that `version` has to another. The owner's row must be locked.
 pub(super) async fn take(
     txn: &impl ConnectionTrait,
-    owner: &AccountId,
+    owner: &Owner,
     version: &rule_version::Model,
     to: RuleStatus,
     mover: Mover<'_>,
@@ -54,7 +56,7 @@ pub(super) async fn take(
 /// Writes down the first step: the version was uploaded as it is.
 pub(super) async fn begin(
     txn: &impl ConnectionTrait,
-    owner: &AccountId,
+    owner: &Owner,
     version: &rule_version::Model,
     by: &str,
 ) -> Result<()> {
@@ -69,7 +71,7 @@ pub(super) async fn begin(
 
 async fn record(
     txn: &impl ConnectionTrait,
-    owner: &AccountId,
+    owner: &Owner,
     version: &rule_version::Model,
     from: Option<RuleStatus>,
     to: RuleStatus,
@@ -78,7 +80,7 @@ async fn record(
     let row = rule_change::Model {
         id: RuleChangeId::new(),
         rule_version_id: version.id.clone(),
-        account_id: owner.clone(),
+        account_id: owner.id.clone(),
         from_status: from,
         to_status: to,
         changed_by: mover.by.to_owned(),
@@ -86,8 +88,8 @@ async fn record(
         failures: mover.failures,
         changed_at: mover.at,
     };
-    rule_change::Entity::insert(row.into_active_model())
+    rule_change::Entity::insert(row.clone().into_active_model())
         .exec_without_returning(txn)
         .await?;
-    Ok(())
+    outbox::write_rule_change(txn, &owner.path, &row).await
 }

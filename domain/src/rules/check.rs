@@ -1,7 +1,7 @@
 //! Whether a rule is fit: its structure always, and, where that is asked for, whether it keeps the contract.
 
 use canopy_entity::rule_version::{self, RuleKind};
-use canopy_rules_host::{Manifest, RuleError, Samples};
+use canopy_rules_host::{Inspected, RuleError, Samples};
 use sea_orm::ActiveEnum;
 
 use super::builtin::kind;
@@ -21,7 +21,7 @@ pub(super) struct Candidate<'a> {
 impl Domain {
     /// Refuses wasm that is no component of the world of `wanted`, without compiling or running any of it; answers
     /// what it says of itself.
-    pub(super) async fn inspect(&self, name: &str, wanted: RuleKind, wasm: Vec<u8>) -> Result<Manifest> {
+    pub(super) async fn inspect(&self, name: &str, wanted: RuleKind, wasm: Vec<u8>) -> Result<Inspected> {
         let inspected = self.0.rules.inspect(wasm).await;
         let inspected = inspected.map_err(|error| refused(name, error))?;
         let found = kind(inspected.kind);
@@ -38,7 +38,7 @@ impl Domain {
                 "{name}: The configuration schema of its manifest has a NUL character."
             )));
         }
-        Ok(inspected.manifest)
+        Ok(inspected)
     }
 
     /// Compiles a rule and holds it against the contract, with its configuration.

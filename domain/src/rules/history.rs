@@ -70,6 +70,14 @@ impl Domain {
         Ok(by_version(versions, rows, |change| &change.row.rule_version_id))
     }
 
+    /// A step as the actor may see it.
+    pub(crate) async fn rule_change_for(&self, actor: &Actor, row: rule_change::Model) -> Result<RuleChange> {
+        let mut changes = self.with_movers(actor, vec![row]).await?;
+        changes
+            .pop()
+            .ok_or_else(|| Error::internal("each step that is given comes back"))
+    }
+
     /// Who of those that took the steps may be told to the actor: itself, and members and keys of the accounts in its
     /// scope. Somebody above is not.
     async fn with_movers(&self, actor: &Actor, rows: Vec<rule_change::Model>) -> Result<Vec<RuleChange>> {

@@ -8,7 +8,8 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use super::activate::go_live;
 use super::active::{live_activation, retire_activation};
 use super::change::{self, Mover, checked_reason};
-use super::{RuleVersionView, read, store};
+use super::store::{self, Owner};
+use super::{RuleVersionView, read};
 use crate::idempotency::{Claim, Replayable};
 use crate::statement::{list, statement};
 use crate::{AccountView, Actor, Domain, Error, Result, audit, transaction};
@@ -139,7 +140,7 @@ impl Domain {
             reason: input.reason,
         };
         let (work, id, step) = (&work, &input.rule_version_id, input.step);
-        transaction::run(&self.0.db, step.operation(), |txn| {
+        let changed = transaction::run(&self.0.db, step.operation(), |txn| {
             transaction::work(async move {
                 if let Some(answer) = work.claim.find(txn).await? {
                     return Ok(Replayable::replayed(answer));
@@ -149,7 +150,9 @@ impl Domain {
                 Ok(Replayable::fresh(answer))
             })
         })
-        .await
+        .await?;
+        self.0.hub.written();
+        Ok(changed)
     }
 
     /// Makes the version live that was live before. Needs `BILLING` FULL.
@@ -174,7 +177,7 @@ impl Domain {
             reason: input.reason,
         };
         let (work, kind) = (&work, input.kind);
-        transaction::run(&self.0.db, "rollback-rule", |txn| {
+        let changed = transaction::run(&self.0.db, "rollback-rule", |txn| {
             transaction::work(async move {
                 if let Some(answer) = work.claim.find(txn).await? {
                     return Ok(Replayable::replayed(answer));
@@ -184,7 +187,9 @@ impl Domain {
                 Ok(Replayable::fresh(answer))
             })
         })
-        .await
+        .await?;
+        self.0.hub.written();
+        Ok(changed)
     }
 }
 
@@ -205,7 +210,7 @@ impl Work<'_> {
         step: RuleStep,
     ) -> Result<ChangedRule> {
         // Whoever records usage below holds this account's row; so it is before or after this, and never in between.
-        store::lock_owner(txn, self.account.id()).await?;
+        let owner = &store::lock_owner(txn, self.account.id()).await?;
         let row = read::row(txn, id).await?;
         if row.status == RuleStatus::Draft && step != RuleStep::Check {
             return Err(Error::conflict(
@@ -218,28 +223,28 @@ impl Work<'_> {
         let previous = match step {
             RuleStep::Check if row.status != RuleStatus::Draft => return changed(txn, id, None).await,
             RuleStep::Check => {
-                change::take(txn, self.account.id(), &row, RuleStatus::Checked, mover).await?;
+                change::take(txn, owner, &row, RuleStatus::Checked, mover).await?;
                 None
             }
-            RuleStep::Shadow => match self.follow(txn, &row, mover).await? {
+            RuleStep::Shadow => match self.follow(txn, owner, &row, mover).await? {
                 Some(previous) => previous,
                 None => return changed(txn, id, None).await,
             },
             RuleStep::Activate => {
-                let live = live_activation(txn, self.account.id(), row.kind).await?;
+                let live = live_activation(txn, &owner.id, row.kind).await?;
                 let again = live.as_ref().is_some_and(|live| live.rule_version_id == *id);
                 if again && row.status == RuleStatus::Active {
                     return changed(txn, id, None).await;
                 }
-                go_live(txn, self.account.id(), &row, live, mover).await?
+                go_live(txn, owner, &row, live, mover).await?
             }
             RuleStep::Retire if row.status == RuleStatus::Retired => return changed(txn, id, None).await,
             RuleStep::Retire => {
-                let live = live_activation(txn, self.account.id(), row.kind).await?;
+                let live = live_activation(txn, &owner.id, row.kind).await?;
                 if let Some(live) = live.filter(|live| live.rule_version_id == *id) {
                     retire_activation(txn, &live.id, mover.at).await?;
                 }
-                change::take(txn, self.account.id(), &row, RuleStatus::Retired, mover).await?;
+                change::take(txn, owner, &row, RuleStatus::Retired, mover).await?;
                 None
             }
         };
@@ -251,6 +256,7 @@ impl Work<'_> {
     async fn follow(
         &self,
         txn: &impl ConnectionTrait,
+        owner: &Owner,
         row: &rule_version::Model,
         mover: Mover<'_>,
     ) -> Result<Option<Option<RuleVersionId>>> {
@@ -264,8 +270,7 @@ impl Work<'_> {
             }
             RuleStatus::Draft | RuleStatus::Checked | RuleStatus::Retired => {}
         }
-        let owner = self.account.id();
-        let values = [list([owner]), sea_orm::ActiveEnum::to_value(&row.kind).into()];
+        let values = [list([&owner.id]), sea_orm::ActiveEnum::to_value(&row.kind).into()];
         let shadow = statement(txn.get_database_backend(), IN_SHADOW, values);
         let shadow = rule_version::Model::find_by_statement(shadow).one(txn).await?;
         if let Some(shadow) = &shadow {
@@ -277,14 +282,12 @@ impl Work<'_> {
 
     async fn go_back(&self, txn: &impl ConnectionTrait, kind: RuleKind) -> Result<ChangedRule> {
         let nothing = || Error::conflict(&["kind"], "There is no earlier version to go back to.");
-        store::lock_owner(txn, self.account.id()).await?;
-        let live = live_activation(txn, self.account.id(), kind)
-            .await?
-            .ok_or_else(nothing)?;
+        let owner = &store::lock_owner(txn, self.account.id()).await?;
+        let live = live_activation(txn, &owner.id, kind).await?.ok_or_else(nothing)?;
         let earlier = live.last_good_version_id.clone().ok_or_else(nothing)?;
         let row = read::row(txn, &earlier).await?;
         let by = self.actor.label();
-        let previous = super::activate::go_back(txn, self.account.id(), &row, live, self.mover(&by)).await?;
+        let previous = super::activate::go_back(txn, owner, &row, live, self.mover(&by)).await?;
         self.audit(txn, "rule.rollback", &row, previous.as_ref()).await?;
         changed(txn, &earlier, previous.as_ref()).await
     }

@@ -9,9 +9,11 @@ mod active;
 mod builtin;
 mod change;
 mod check;
+mod failures;
 mod history;
 mod life;
 mod load;
+mod quarantine;
 mod read;
 mod store;
 mod upload;
@@ -23,9 +25,11 @@ use std::collections::HashMap;
 use crate::page::Pages;
 use crate::{AccountView, Actor, Domain, PageArgs, Result};
 
-pub(crate) use active::active_rules;
+pub(crate) use active::{LiveRule, active_rules};
+pub(crate) use failures::{Failed, Failure, Fault, Refusals};
 pub use history::{MAX_RECORDS, Quarantine, RuleChange};
 pub use life::{ChangeRule, ChangedRule, RollBackRule, RuleStep};
+pub use quarantine::QuarantineSettings;
 pub use upload::{MAX_CONFIGURATION, RuleSource, UploadRule};
 
 /// A rule version, and since when it is live.

@@ -1,14 +1,14 @@
 //! Writing wasm and versions.
 
 use canopy_entity::rule_version;
-use canopy_entity::{AccountId, rule_artifact, time};
+use canopy_entity::{AccountId, AccountPath, rule_artifact, time};
 use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
 
 use crate::statement::{list, statement};
 use crate::transaction::{LostRace, breaks_uniqueness};
 use crate::{Error, Result};
 
-const LOCK_OWNER: &str = "SELECT id FROM accounts WHERE id = $1 [FOR NO KEY UPDATE]";
+const LOCK_OWNER: &str = "SELECT id, path FROM accounts WHERE id = $1 [FOR NO KEY UPDATE]";
 
 const NEXT_VERSION: &str = "
 SELECT CAST(COALESCE(MAX(version), 0) + 1 AS integer) AS next FROM rule_versions
@@ -19,6 +19,12 @@ const NEXT_BUILTIN_VERSION: &str = "
 SELECT CAST(COALESCE(MAX(version), 0) + 1 AS integer) AS next FROM rule_versions
 WHERE name = $1 AND owner_account_id IS NULL
 ";
+
+/// The owner of rules, whose row is locked.
+pub(super) struct Owner {
+    pub(super) id: AccountId,
+    pub(super) path: AccountPath,
+}
 
 /// Keeps wasm under its digest; does nothing if it is already there.
 pub(super) async fn artifact(
@@ -69,8 +75,12 @@ pub(super) async fn next_number(
 }
 
 /// Makes those who upload, activate or use the rules of `owner` wait for each other until the transaction ends.
-pub(super) async fn lock_owner(txn: &impl ConnectionTrait, owner: &AccountId) -> Result<()> {
+pub(super) async fn lock_owner(txn: &impl ConnectionTrait, owner: &AccountId) -> Result<Owner> {
     let statement = statement(txn.get_database_backend(), LOCK_OWNER, [owner.as_str().into()]);
     let found = txn.query_one_raw(statement).await?;
-    found.map(|_| ()).ok_or(Error::NotFound("account"))
+    let found = found.ok_or(Error::NotFound("account"))?;
+    Ok(Owner {
+        id: found.try_get("", "id")?,
+        path: found.try_get("", "path")?,
+    })
 }

@@ -1,11 +1,11 @@
 //! Uploading a rule: its structure is checked, and what it does if that is asked for, before anything is written.
 
-use canopy_entity::rule_version::{self, FailurePolicy, RuleClass, RuleKind, RuleStatus};
+use canopy_entity::rule_version::{self, FailurePolicy, RuleKind, RuleStatus};
 use canopy_entity::{AccountId, Level, PermissionKey, RuleVersionId, time};
 use canopy_rules_host::{Digest, builtin};
 use sea_orm::ConnectionTrait;
 
-use super::builtin::default_policy;
+use super::builtin::{class, default_policy};
 use super::check::Candidate;
 use super::{RuleVersionView, change, store};
 use crate::idempotency::{Claim, Replayable};
@@ -66,7 +66,7 @@ impl Domain {
         }
 
         let wasm = self.source(actor, &input).await?;
-        let manifest = self.inspect(&input.name, input.kind, wasm.clone()).await?;
+        let inspected = self.inspect(&input.name, input.kind, wasm.clone()).await?;
         if input.check {
             let rule = Candidate {
                 account: &account,
@@ -83,7 +83,7 @@ impl Domain {
             version: 0,
             digest: Digest::of(&wasm).to_string(),
             size_bytes: i64::try_from(wasm.len()).map_err(Error::internal)?,
-            class: RuleClass::Small,
+            class: class(inspected.class),
             status: match input.check {
                 true => RuleStatus::Checked,
                 false => RuleStatus::Draft,
@@ -93,9 +93,9 @@ impl Domain {
             created_by: actor.label(),
             created_at: time::now(),
         };
-        let (row, wasm, schema) = (&row, &wasm, &manifest.configuration_schema);
+        let (row, wasm, schema) = (&row, &wasm, &inspected.manifest.configuration_schema);
         let (claim, account) = (&claim, &account);
-        transaction::run(&self.0.db, "upload-rule", |txn| {
+        let uploaded = transaction::run(&self.0.db, "upload-rule", |txn| {
             transaction::work(async move {
                 if let Some(answer) = claim.find(txn).await? {
                     return Ok(Replayable::replayed(answer));
@@ -108,7 +108,9 @@ impl Domain {
                 Ok(Replayable::fresh(view))
             })
         })
-        .await
+        .await?;
+        self.0.hub.written();
+        Ok(uploaded)
     }
 
     /// The wasm that the input names.
@@ -184,11 +186,11 @@ async fn write(
     mut row: rule_version::Model,
     (wasm, schema): (&[u8], &Option<serde_json::Value>),
 ) -> Result<rule_version::Model> {
-    store::lock_owner(txn, account.id()).await?;
+    let owner = store::lock_owner(txn, account.id()).await?;
     store::artifact(txn, &row.digest, wasm, schema.clone()).await?;
     row.version = store::next_number(txn, Some(account.id()), &row.name).await?;
     store::version(txn, row.clone()).await?;
-    change::begin(txn, account.id(), &row, &row.created_by).await?;
+    change::begin(txn, &owner, &row, &row.created_by).await?;
     let entry = audit::Entry {
         account_id: account.id(),
         path: account.path(),

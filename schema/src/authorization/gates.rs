@@ -44,9 +44,10 @@ pub(super) const MUTATION: &[Gate] = &[
 
 /// `Subscription.*`.
 pub(crate) const USAGE_UPDATES: Gate = Gate::needs("usageUpdates", Key::Usage, Level::Full);
+pub(crate) const RULE_CHANGES: Gate = Gate::needs("ruleChanges", Key::Billing, Level::Full);
 
 /// All of `Subscription`.
-pub(super) const SUBSCRIPTION: &[Gate] = &[USAGE_UPDATES];
+pub(super) const SUBSCRIPTION: &[Gate] = &[USAGE_UPDATES, RULE_CHANGES];
 
 /// Fields that `Tenant`, `Account` and `Subaccount` share and that need more than to be in scope.
 pub(crate) const SUBACCOUNTS: Gate = Gate::needs("subaccounts", Key::Subaccounts, Level::Read);

@@ -180,6 +180,11 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
         ],
     ),
     (
+        &["RuleChangeUpdate"],
+        Permission(Key::Billing, Full),
+        &["cursor", "change", "ruleVersion"],
+    ),
+    (
         &["RuleQuarantine"],
         Permission(Key::Billing, Full),
         &["at", "reason", "failures"],

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use async_graphql::{Request, Variables};
 use canopy_domain::auth::TokenSettings;
+use canopy_domain::rules::QuarantineSettings;
 use canopy_domain::rules_host::Host;
 use canopy_domain::{Credentials, Domain, Settings};
 use canopy_schema::{CanopySchema, SchemaSettings};
@@ -116,6 +117,7 @@ impl App {
         statements.listen(&mut connection);
         let settings = Settings {
             tokens,
+            quarantine: QuarantineSettings::default(),
             faults: faults.as_faults(),
         };
         let domain = Domain::open(connection, host, settings).expect("the settings are good");

@@ -99,7 +99,7 @@ async fn ask(world: &World, asker: &Asker, way: &Way, id: &str) -> Answer {
     let text = text.replace("@below", world.accounts["alpha.branch"].id.as_str());
     let mut variables: Value = serde_json::from_str(&text).expect("still JSON");
     *variables.pointer_mut(way.at).expect("the id has its place") = json!(id);
-    if way.field == "usageUpdates" {
+    if ["usageUpdates", "ruleChanges"].contains(&way.field) {
         let mut stream = world.app.subscribe(&asker.caller, &way.document, variables).await;
         let first = next(&mut stream).await.expect("a refusal is told");
         assert!(stream.next().await.is_none());

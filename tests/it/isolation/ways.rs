@@ -38,11 +38,13 @@ fn reading() -> Vec<Way> {
     let nodes = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }";
     let rating = "query ($id: ID!) { rating(id: $id) { id } }";
     let updates = "subscription ($id: ID!) { usageUpdates(accountId: $id) { cursor } }";
+    let rules = "subscription ($id: ID!) { ruleChanges(accountId: $id) { cursor } }";
     let mut ways = vec![
         way("account", account, "/id", "acc", json!({"id": ""})),
         way("rating", rating, "/id", "rat", json!({"id": ""})),
         way("nodes", nodes, "/ids/0", "acc", json!({"ids": [""]})),
         way("usageUpdates", updates, "/id", "acc", json!({"id": ""})),
+        way("ruleChanges", rules, "/id", "acc", json!({"id": ""})),
     ];
     ways.extend(["acc", "evt", "rat", "mem", "rul"].map(node));
     ways

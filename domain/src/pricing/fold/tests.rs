@@ -13,6 +13,21 @@ struct Chain {
     path: AccountPath,
 }
 
+impl Chain {
+    fn live(&mut self, place: usize) -> &mut LiveRule {
+        let seller = self.path.ids()[place].clone();
+        self.facts.rules.get_mut(&seller).unwrap()
+    }
+
+    /// The version that priced the edge at `place`.
+    fn priced_by(&self, outcome: &Outcome, place: usize) -> RuleVersionId {
+        match outcome {
+            Outcome::Rated(edges) => edges[place].receipt.as_ref().unwrap().rule_version_id.clone(),
+            other => panic!("not rated: {other:?}"),
+        }
+    }
+}
+
 fn chain(length: usize, sellers_with_rules: &[usize]) -> Chain {
     let mut facts = Facts::default();
     let mut path: Option<AccountPath> = None;
@@ -33,7 +48,7 @@ fn chain(length: usize, sellers_with_rules: &[usize]) -> Chain {
         };
         facts.accounts.insert(id.clone(), account);
         if sellers_with_rules.contains(&place) {
-            facts.rules.insert(id.clone(), rule(&id));
+            facts.rules.insert(id.clone(), LiveRule::alone(rule(&id)));
         }
         path = Some(here);
     }
@@ -71,7 +86,7 @@ fn line(path: &AccountPath, quantity: i64) -> Line {
     }
 }
 
-fn answer(amount: i64) -> Result<Answer, String> {
+fn answer(amount: i64) -> Result<Answer, Failure> {
     Ok(Answer {
         priced: PricedLine {
             amount,
@@ -98,18 +113,40 @@ fn doubled(facts: &Facts, lines: &[Line]) -> (Vec<Outcome>, usize) {
 fn folded(
     facts: &Facts,
     lines: &[Line],
-    price: impl Fn(&UsageLine) -> Result<Answer, String>,
+    price: impl Fn(&UsageLine) -> Result<Answer, Failure>,
 ) -> (Vec<Outcome>, usize) {
+    let (outcomes, _, calls) = folded_by(facts, lines, |_, line| price(line));
+    (outcomes, calls)
+}
+
+/// Folds with rules that may tell themselves apart.
+fn folded_by(
+    facts: &Facts,
+    lines: &[Line],
+    price: impl Fn(&rule_version::Model, &UsageLine) -> Result<Answer, Failure>,
+) -> (Vec<Outcome>, Vec<Failed>, usize) {
     let mut fold = Fold::new(facts, lines, &mut Totals::default());
     let mut calls_made = 0;
     for edge in 0..fold.depth() {
-        for call in fold.calls(edge) {
-            calls_made += 1;
-            let answers = call.input.lines.iter().map(&price).collect();
-            fold.apply(&call, answers);
+        loop {
+            let calls = fold.calls(edge);
+            if calls.is_empty() {
+                break;
+            }
+            for call in calls {
+                calls_made += 1;
+                let lines = call.input.lines.iter();
+                let answers = lines.map(|line| price(call.rule, line)).collect();
+                fold.apply(&call, answers);
+            }
         }
     }
-    (fold.finish(), calls_made)
+    let (outcomes, failed) = fold.finish();
+    (outcomes, failed, calls_made)
+}
+
+fn no() -> Result<Answer, Failure> {
+    Err(Failure::of_price("no", "no".to_owned()))
 }
 
 fn prices(outcome: &Outcome) -> Vec<(i64, i64, bool)> {
@@ -195,7 +232,7 @@ fn a_failure_ends_its_own_line_as_its_policy_says() {
     let mut chain = chain(3, &[0, 1]);
     let seller = chain.path.ids()[0].clone();
     let fails_at_13 = |line: &UsageLine| match line.quantity {
-        13 => Err("no".to_owned()),
+        13 => no(),
         quantity => answer(quantity),
     };
     let lines = [
@@ -214,6 +251,116 @@ fn a_failure_ends_its_own_line_as_its_policy_says() {
     );
     assert_eq!(prices(&outcomes[2]), [(0, 14, true), (14, 14, true)]);
 
-    chain.facts.rules.get_mut(&seller).unwrap().failure_policy = FailurePolicy::KeepPending;
+    chain.live(0).version.failure_policy = FailurePolicy::KeepPending;
     assert_eq!(folded(&chain.facts, &lines, fails_at_13).0[1], Outcome::Pending);
+}
+
+#[test]
+fn the_rule_of_the_nearest_seller_above_prices_in_place_of_one_that_failed() {
+    // The second seller has none, so the third asks the first.
+    let mut chain = chain(4, &[0, 2]);
+    chain.live(2).version.failure_policy = FailurePolicy::ParentRule;
+    let broken = chain.live(2).version.id.clone();
+    let above = chain.live(0).version.id.clone();
+    let price = |rule: &rule_version::Model, line: &UsageLine| match rule.id == broken {
+        true => no(),
+        false => answer(line.cost + line.quantity),
+    };
+    let lines = [line(&chain.path, 10), line(&chain.path, 20)];
+    let (outcomes, failed, _) = folded_by(&chain.facts, &lines, price);
+    assert_eq!(
+        prices(&outcomes[0]),
+        [(0, 10, true), (10, 10, false), (10, 20, true)],
+        "from the cost at this edge"
+    );
+    assert_eq!(chain.priced_by(&outcomes[0], 2), above);
+    assert_eq!(failed.len(), 2);
+    assert!(
+        failed
+            .iter()
+            .all(|failed| failed.version_id == broken && failed.counted)
+    );
+    assert_ne!(failed[0].subject, failed[1].subject);
+}
+
+#[test]
+fn the_version_before_prices_in_place_of_one_that_failed_and_only_where_it_failed() {
+    let mut chain = chain(2, &[0]);
+    let owner = chain.path.ids()[0].clone();
+    let earlier = rule(&owner);
+    chain.live(0).version.failure_policy = FailurePolicy::LastGood;
+    chain.live(0).last_good = Some(earlier.clone());
+    let live = chain.live(0).version.id.clone();
+    let price = |rule: &rule_version::Model, line: &UsageLine| match (rule.id == live, line.quantity) {
+        (true, 13) => no(),
+        (true, quantity) => answer(quantity),
+        (false, quantity) => answer(100 * quantity),
+    };
+    let lines = [line(&chain.path, 12), line(&chain.path, 13)];
+    let (outcomes, _, calls) = folded_by(&chain.facts, &lines, price);
+    assert_eq!(prices(&outcomes[0]), [(0, 12, true)]);
+    assert_eq!(prices(&outcomes[1]), [(0, 1300, true)]);
+    assert_eq!(chain.priced_by(&outcomes[0], 0), live);
+    assert_eq!(chain.priced_by(&outcomes[1], 0), earlier.id);
+    assert_eq!(calls, 2);
+}
+
+#[test]
+fn where_the_stand_in_fails_too_or_there_is_none_the_usage_waits() {
+    for policy in [FailurePolicy::ParentRule, FailurePolicy::LastGood] {
+        let mut chain = chain(3, &[0, 1]);
+        let earlier = rule(&chain.path.ids()[1]);
+        chain.live(1).version.failure_policy = policy;
+        chain.live(1).last_good = Some(earlier);
+        let top = chain.live(0).version.id.clone();
+        // At its own edge the top seller's rule has a price; at the next one nobody has.
+        let price = |rule: &rule_version::Model, line: &UsageLine| match rule.id == top && line.cost == 0 {
+            true => answer(line.quantity),
+            false => no(),
+        };
+        let (outcomes, failed, _) = folded_by(&chain.facts, &[line(&chain.path, 5)], price);
+        assert_eq!(outcomes, [Outcome::Pending], "{policy:?}");
+        assert_eq!(
+            failed.iter().filter(|failed| failed.counted).count(),
+            1,
+            "{policy:?}"
+        );
+        assert_eq!(failed.len(), 2, "{policy:?}");
+    }
+    let mut alone = chain(2, &[0]);
+    for policy in [FailurePolicy::ParentRule, FailurePolicy::LastGood] {
+        alone.live(0).version.failure_policy = policy;
+        let (outcomes, ..) = folded_by(&alone.facts, &[line(&alone.path, 5)], |_, _| no());
+        assert_eq!(outcomes, [Outcome::Pending], "{policy:?}");
+    }
+}
+
+#[test]
+fn a_rule_in_quarantine_is_not_called_and_its_policy_decides() {
+    let mut chain = chain(2, &[0]);
+    let earlier = rule(&chain.path.ids()[0]);
+    chain.live(0).version.status = RuleStatus::Quarantined;
+    chain.live(0).last_good = Some(earlier.clone());
+    let lines = [line(&chain.path, 5)];
+    let ask = |facts: &Facts| {
+        folded_by(facts, &lines, |rule, line| {
+            assert_eq!(rule.id, earlier.id);
+            answer(line.quantity)
+        })
+    };
+    for (policy, calls) in [
+        (FailurePolicy::Deny, 0),
+        (FailurePolicy::KeepPending, 0),
+        (FailurePolicy::ParentRule, 0),
+        (FailurePolicy::LastGood, 1),
+    ] {
+        chain.live(0).version.failure_policy = policy;
+        let (outcomes, failed, made) = ask(&chain.facts);
+        assert_eq!((made, failed.len()), (calls, 0), "{policy:?}");
+        match policy {
+            FailurePolicy::Deny => assert!(matches!(outcomes[0], Outcome::Denied { .. })),
+            FailurePolicy::LastGood => assert_eq!(prices(&outcomes[0]), [(0, 5, true)]),
+            _ => assert_eq!(outcomes[0], Outcome::Pending),
+        }
+    }
 }

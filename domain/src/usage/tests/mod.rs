@@ -11,14 +11,14 @@ use std::time::Duration;
 use canopy_entity::ledger_account::LedgerKind;
 use canopy_entity::rule_version::{FailurePolicy, RuleKind};
 use canopy_entity::usage_aggregate::Granularity;
-use canopy_entity::{account, ledger_account, time};
+use canopy_entity::{account, ledger_account, outbox, time};
 use canopy_rules_host::{CompilerCommand, Host, HostSettings};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::*;
 use crate::auth::TokenSettings;
 use crate::domain::Faults;
-use crate::rules::{ChangeRule, RuleSource, RuleStep, RuleVersionView, UploadRule};
+use crate::rules::{ChangeRule, QuarantineSettings, RuleSource, RuleStep, RuleVersionView, UploadRule};
 use crate::testing::TestDatabase;
 use crate::{Actor, Domain, ErrorCode, Micros, Settings};
 
@@ -78,7 +78,16 @@ fn open(database: &TestDatabase, faults: Faults) -> Domain {
         audience: "canopy".to_owned(),
         lifetime: Duration::from_secs(60),
     };
-    Domain::open(database.db.clone(), host(), Settings { tokens, faults }).unwrap()
+    Domain::open(
+        database.db.clone(),
+        host(),
+        Settings {
+            tokens,
+            quarantine: QuarantineSettings::default(),
+            faults,
+        },
+    )
+    .unwrap()
 }
 
 async fn house() -> House {
@@ -134,6 +143,12 @@ impl House {
         let activate = ChangeRule::new(RuleStep::Activate, version.row.id.clone());
         self.domain
             .change_rule(&self.actor, activate, None)
+            .await
+            .unwrap();
+        // These tests count the news of usage.
+        outbox::Entity::delete_many()
+            .filter(outbox::Column::Topic.eq("rule"))
+            .exec(&self.database.db)
             .await
             .unwrap();
     }
