@@ -5,6 +5,7 @@ mod graphiql;
 #[cfg(test)]
 mod house;
 mod interrupt;
+mod languages;
 mod postgres;
 mod process;
 mod rules;

@@ -12,7 +12,7 @@ use crate::postgres::Postgres;
 pub(crate) use crate::process::Report;
 use crate::process::{self, Counts};
 use crate::tools::{self, Missing};
-use crate::{rules, schema};
+use crate::{languages, rules, schema};
 
 /// A compile of everything on two cores takes half of this.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
@@ -38,7 +38,7 @@ const fn step(name: &'static str, about: &'static str, run: fn(&Bench) -> Result
 }
 
 /// All steps, the quick ones first.
-pub(crate) const STEPS: [Step; 12] = [
+pub(crate) const STEPS: [Step; 14] = [
     step("fmt", "the code is formatted as rustfmt.toml says", fmt),
     step(
         "rules",
@@ -52,6 +52,7 @@ pub(crate) const STEPS: [Step; 12] = [
         unit,
     ),
     step("guests", "the guests' tests, run natively", guests),
+    step("sdks", "the SDKs' tests, in their own languages", sdks),
     step("schema", "the committed SDL is the one of the code", |bench| {
         done(schema::check(bench.canopy()?))
     }),
@@ -72,6 +73,11 @@ pub(crate) const STEPS: [Step; 12] = [
         "clients-postgres",
         "public GraphQL clients against a demo on PostgreSQL",
         |bench| clients(bench, Some(bench.database("clients")?)),
+    ),
+    step(
+        "languages",
+        "a rule in each language, from an empty folder to a price by commands",
+        |bench| some_tests(process::run(&mut languages::whole_way(bench.canopy()?)?, LIMIT)?),
     ),
     step("docs", "the documentation builds without a warning", docs),
     Step {
@@ -154,6 +160,11 @@ fn guests(_: &Bench) -> Result<Report> {
     test.current_dir(guests_directory())
         .env("CARGO_TARGET_DIR", guests_target()?);
     some_tests(process::run(&mut test, LIMIT)?)
+}
+
+fn sdks(_: &Bench) -> Result<Report> {
+    let folder = tempfile::tempdir().context("cannot make a directory")?;
+    some_tests(in_order(languages::sdk_tests(folder.path())?)?)
 }
 
 /// The same binary on both databases: the URL is all that differs.

@@ -26,7 +26,7 @@ pub(in crate::cli) enum RulesCommand {
     #[command(after_help = "Examples:\n  \
         canopy rules check\n  \
         canopy rules check --meter call_minutes --meter sms\n  \
-        canopy rules check --version rul_01k…     have a server check a DRAFT\n\n\
+        canopy rules check --rule rul_01k…     have a server check a DRAFT\n\n\
         Exit code 4 if the rule would be refused.")]
     Check(CheckOptions),
     /// Build a project and upload it as the next version of its name.
@@ -140,7 +140,7 @@ pub(in crate::cli) struct CheckOptions {
     pub(in crate::cli) allow_below_cost: bool,
     /// Have the server check this DRAFT, instead of the project here.
     #[arg(long, value_name = "RULE_ID", conflicts_with_all = ["project", "meters", "allow_below_cost"])]
-    pub(in crate::cli) version: Option<String>,
+    pub(in crate::cli) rule: Option<String>,
 }
 
 #[derive(Debug, Args)]

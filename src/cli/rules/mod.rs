@@ -31,7 +31,7 @@ pub(super) async fn run(command: RulesCommand, server: ServerOptions, output: &O
         RulesCommand::Test(options) => {
             test::run(&Project::open(&options.project.project)?, &options, output).await
         }
-        RulesCommand::Check(options) => match &options.version {
+        RulesCommand::Check(options) => match &options.rule {
             None => check::run(&Project::open(&options.project.project)?, &options, output).await,
             Some(id) => {
                 let input = json!({ "ruleVersionId": id });
