@@ -29,6 +29,7 @@ pub use authorization::{FieldRequirement, Requirement, requirements};
 pub use execute::{execute, execute_stream};
 pub use mutations::Mutation;
 pub use query::Query;
+pub use scalars::Uploads;
 pub use session::RequestId;
 pub use subscription::Subscription;
 

@@ -46,6 +46,11 @@ pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
 pub(super) fn from_body(body: &[u8]) -> Result<Request, Refusal> {
     let value =
         serde_json::from_slice(body).map_err(|_| Refusal::bad_request("The body is not valid JSON."))?;
+    from_value(value)
+}
+
+/// The request in JSON.
+pub(super) fn from_value(value: Value) -> Result<Request, Refusal> {
     match value {
         Value::Object(fields) => from_fields(fields),
         Value::Array(_) => Err(Refusal::bad_request(

@@ -174,16 +174,18 @@ fn coded(code: &str, message: &str) -> Response {
     Response::from_errors(vec![error])
 }
 
-/// The HTTP answer to a domain error at the door.
-fn refusal_of(error: &Error, request_id: &str) -> Refusal {
+/// The HTTP answer to a domain error outside GraphQL.
+pub(super) fn refusal_of(error: &Error, request_id: &str) -> Refusal {
     let status = match error.code() {
         ErrorCode::Unauthenticated => return invalid_credential(),
         ErrorCode::Forbidden => StatusCode::FORBIDDEN,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::BadUserInput => StatusCode::BAD_REQUEST,
-        _ => {
-            tracing::error!(error = ?error, "authentication failed");
+        ErrorCode::Conflict => StatusCode::CONFLICT,
+        ErrorCode::LimitExceeded | ErrorCode::RuleFailed => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::Internal => {
+            tracing::error!(error = ?error, "a request failed");
             return Refusal::internal(StatusCode::INTERNAL_SERVER_ERROR, request_id);
         }
     };

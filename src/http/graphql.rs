@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Request, parser::types::OperationType};
 use axum::{
     Extension,
-    body::Body,
+    body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
@@ -17,6 +17,7 @@ use super::{
     answer::Answer,
     document,
     engine::{self, Prepared},
+    multipart,
     negotiation::{MediaType, negotiate},
     refusal::Refusal,
     request_id::RequestId,
@@ -113,21 +114,51 @@ pub(super) async fn read(gateway: &Gateway, arrived: Arrived) -> Result<Request,
     if arrived.method == Method::GET {
         return document::from_query_string(&arrived.uri);
     }
-    document::check_content_type(&arrived.headers)?;
     let bound = gateway.config.http.max_body.bytes();
-    let read = axum::body::to_bytes(arrived.body, bound);
-    let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.");
+    if let Some(boundary) = multipart::boundary(&arrived.headers) {
+        let largest = gateway.engine.domain.largest_rule();
+        let read = multipart::read(arrived, boundary, bound, largest);
+        return tokio::time::timeout(gateway.config.http.request_timeout.get(), read)
+            .await
+            .map_err(late)?;
+    }
+    document::check_content_type(&arrived.headers)?;
+    let body = within_bounds(gateway, arrived.body, &arrived.headers, bound).await?;
+    document::from_body(&body)
+}
+
+/// Reads a body of at most `bound` bytes within the time bound. One that says that it is larger is not read at all.
+pub(super) async fn within_bounds(
+    gateway: &Gateway,
+    body: Body,
+    headers: &HeaderMap,
+    bound: usize,
+) -> Result<Bytes, Refusal> {
+    let length = headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > bound) {
+        return Err(too_large(bound));
+    }
+    let read = axum::body::to_bytes(body, bound);
     let body = tokio::time::timeout(gateway.config.http.request_timeout.get(), read)
         .await
         .map_err(late)?;
-    document::from_body(&body.map_err(|error| unread(error, bound))?)
+    body.map_err(|error| unread(error, bound))
+}
+
+fn late(_: tokio::time::error::Elapsed) -> Refusal {
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.")
+}
+
+fn too_large(bound: usize) -> Refusal {
+    let message = format!("The body is larger than {bound} bytes.");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
 }
 
 /// Why a body was not read: too large, or the connection broke.
 fn unread(error: axum::Error, bound: usize) -> Refusal {
     if std::error::Error::source(&error).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>()) {
-        let message = format!("The body is larger than {bound} bytes.");
-        return Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message);
+        return too_large(bound);
     }
     Refusal::bad_request("The body could not be read.")
 }

@@ -8,10 +8,12 @@ mod document;
 mod engine;
 mod explorer;
 mod graphql;
+mod multipart;
 mod negotiation;
 mod probes;
 mod refusal;
 mod request_id;
+mod rules;
 mod sse;
 mod ws;
 
@@ -23,7 +25,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
-    routing::{any, get},
+    routing::{any, get, put},
 };
 use canopy_domain::Domain;
 use canopy_schema::CanopySchema;
@@ -95,6 +97,8 @@ impl Gateway {
                 get(sse::handle).post(sse::handle).fallback(graphql::wrong_method),
             )
             .route("/graphql/ws", any(ws::handle))
+            .route("/rules", put(rules::put).fallback(rules::wrong_method))
+            .route("/rules/{file}", get(rules::get))
             .route("/healthz", get(probes::healthz))
             .route("/readyz", get(probes::readyz))
             .route("/metrics", get(probes::metrics));
@@ -106,7 +110,7 @@ impl Gateway {
         }
         let routes = routes
             .fallback(not_found)
-            .layer(DefaultBodyLimit::disable()) // `graphql::read` bounds each body by http.max_body.
+            .layer(DefaultBodyLimit::disable()) // Each body is bounded where it is read: `graphql::within_bounds`.
             .layer(middleware::from_fn(access::record))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(middleware::from_fn(request_id::assign))
@@ -140,12 +144,15 @@ fn cors(origins: &[WebOrigin]) -> Option<CorsLayer> {
         header::AUTHORIZATION,
         header::ACCEPT,
         HeaderName::from_static(SUB_ACCOUNT),
+        HeaderName::from_static("graphql-require-preflight"),
+        HeaderName::from_static("apollo-require-preflight"),
+        HeaderName::from_static("idempotency-key"),
         request_id::HEADER,
     ];
     Some(
         CorsLayer::new()
             .allow_origin(origin)
-            .allow_methods([Method::GET, Method::POST])
+            .allow_methods([Method::GET, Method::POST, Method::PUT])
             .allow_headers(headers)
             .expose_headers([request_id::HEADER]),
     )

@@ -7,6 +7,7 @@
 )]
 
 mod accounts;
+mod activation;
 mod app;
 mod breaking;
 mod credentials;
@@ -26,4 +27,5 @@ mod repeated;
 mod rule_life;
 mod statements;
 mod subscriptions;
+mod uploads;
 mod usage;

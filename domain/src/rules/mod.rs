@@ -23,7 +23,7 @@ use canopy_entity::{AccountId, RuleVersionId};
 use std::collections::HashMap;
 
 use crate::page::Pages;
-use crate::{AccountView, Actor, Domain, PageArgs, Result};
+use crate::{AccountView, Actor, Domain, Error, PageArgs, Result};
 
 pub(crate) use active::{LiveRule, active_rules};
 pub(crate) use failures::{Failed, Failure, Fault, Refusals};
@@ -52,6 +52,18 @@ impl Domain {
         page: &PageArgs,
     ) -> Result<Pages<AccountId, RuleVersionView>> {
         read::pages(&self.0.db, accounts, kind, page).await
+    }
+
+    /// The wasm of a version that the actor may see: its own accounts' (`BILLING` FULL) or a built-in one.
+    pub async fn rule_wasm(&self, actor: &Actor, id: &RuleVersionId) -> Result<Vec<u8>> {
+        let mut versions = self.rule_versions_by_id(actor, std::slice::from_ref(id)).await?;
+        let version = versions.remove(id).ok_or(Error::NotFound("rule version"))?;
+        self.wasm(&version.row).await
+    }
+
+    /// The largest component that may be uploaded, in bytes.
+    pub fn largest_rule(&self) -> usize {
+        self.0.rules.largest_upload()
     }
 
     /// The rule versions with these ids that the actor may see: its own accounts' (`BILLING` FULL) and built-in ones.

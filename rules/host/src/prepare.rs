@@ -74,6 +74,11 @@ impl Host {
         self.off_the_workers(inspect).await
     }
 
+    /// The largest component that is taken in, in bytes.
+    pub fn largest_upload(&self) -> usize {
+        self.0.upload
+    }
+
     /// The rule with this digest, if it is in memory. If not, `prepare` its bytes.
     pub fn loaded(&self, digest: &Digest) -> Option<LoadedRule> {
         let mut loaded = locked(&self.0.loaded);

@@ -7,7 +7,7 @@ use canopy_domain::rules::{RuleSource, UploadRule};
 use super::parse_id;
 use crate::authorization::gates;
 use crate::errors::refuse;
-use crate::scalars::{Base64, Json};
+use crate::scalars::{Base64, Json, Upload};
 use crate::types::failure_policy::FailurePolicy;
 use crate::types::rule_kind::RuleKind;
 use crate::types::rule_version::RuleVersion;
@@ -33,7 +33,7 @@ impl UploadRuleMutation {
                 account_id: parse_id(&input.account_id, "account")?,
                 kind: input.kind.into(),
                 name: input.name,
-                source: input.source.parse()?,
+                source: input.source.parse(ctx)?,
                 configuration: input
                     .configuration
                     .map_or_else(|| serde_json::json!({}), |json| json.0),
@@ -84,6 +84,8 @@ enum RuleSourceInput {
     /// The bytes of a WebAssembly component that exports one world of the package `canopy:rules@1.0.0` and
     /// imports nothing.
     Wasm(Base64),
+    /// The same bytes, as a file of a multipart request. `PUT /rules` takes them without GraphQL.
+    File(Upload),
     /// Name of a rule that Canopy ships: "tiered-pricing" or "limits-by-plan".
     Builtin(String),
     /// Id of a rule version that the caller may see, for a new version with the same wasm.
@@ -91,9 +93,10 @@ enum RuleSourceInput {
 }
 
 impl RuleSourceInput {
-    fn parse(self) -> Result<RuleSource> {
+    fn parse(self, ctx: &Context<'_>) -> Result<RuleSource> {
         Ok(match self {
             Self::Wasm(bytes) => RuleSource::Wasm(bytes.0),
+            Self::File(file) => RuleSource::Wasm(file.bytes(ctx)?),
             Self::Builtin(name) => RuleSource::Builtin(name),
             Self::RuleVersionId(id) => RuleSource::Version(parse_id(&id, "rule version")?),
         })

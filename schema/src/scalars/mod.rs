@@ -4,11 +4,14 @@ mod base64;
 mod date_time;
 mod decimal;
 mod json;
+mod upload;
 
 pub(crate) use base64::Base64;
 pub(crate) use date_time::DateTime;
 pub(crate) use decimal::Decimal;
 pub(crate) use json::Json;
+pub(crate) use upload::Upload;
+pub use upload::Uploads;
 
 /// A count as GraphQL's Int, which ends at 2147483647; that stands for more, too.
 pub(crate) fn int(count: u64) -> i32 {
