@@ -194,6 +194,15 @@ fn host_settings(config: &RulesConfig, secret: &[u8], keeps: bool) -> Result<Hos
     small.deadline = config.deadline.get();
     small.compile.deadline = config.compile_timeout.get();
     small.compile.memory = config.compile_memory.bytes();
+    let (given, interpreter) = (&config.interpreter, &mut settings.interpreter);
+    interpreter.upload = given.max_upload.bytes();
+    interpreter.memory = given.memory.bytes();
+    interpreter.places = given.concurrency.max(1);
+    interpreter.fuel = given.fuel;
+    interpreter.deadline = given.deadline.get();
+    interpreter.compile.deadline = given.compile_timeout.get();
+    interpreter.compile.memory = given.compile_memory.bytes();
+    settings.fuel_per_minute = (config.fuel_per_minute > 0).then_some(config.fuel_per_minute);
     Ok(settings)
 }
 

@@ -82,7 +82,22 @@ pub struct RulesConfig {
     pub deadline: Span,
     pub compile_timeout: Span,
     pub compile_memory: Size,
+    pub fuel_per_minute: u64,
+    pub interpreter: InterpreterConfig,
     pub quarantine: QuarantineConfig,
+}
+
+/// Of the rules that bring an interpreter.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InterpreterConfig {
+    pub max_upload: Size,
+    pub memory: Size,
+    pub concurrency: u32,
+    pub fuel: u64,
+    pub deadline: Span,
+    pub compile_timeout: Span,
+    pub compile_memory: Size,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -82,6 +82,10 @@ impl Domain {
                 Ok(priced) => answers.extend((start..end).zip(priced.into_iter().map(Ok))),
                 Err((error, logs)) => {
                     let failure = Failure::noticed(rule, &error).with_logs(logs);
+                    // Less of it would be turned away too.
+                    if matches!(error, RuleError::Throttled { .. }) {
+                        calls = 0;
+                    }
                     if end - start == 1 {
                         answers.insert(start, Err(failure.clone()));
                     } else {

@@ -44,7 +44,8 @@ impl Domain {
     /// Compiles a rule and holds it against the contract, with its configuration.
     pub(super) async fn try_out(&self, rule: Candidate<'_>, wasm: Vec<u8>) -> Result<()> {
         let refused = |error| refused(rule.name, error);
-        let loaded = self.0.rules.prepare(wasm).await.map_err(refused)?;
+        let owner = rule.account.id().as_str();
+        let loaded = self.0.rules.prepare_for(owner, wasm).await.map_err(refused)?;
         let facts = Facts::read(&self.0.db, [rule.account.path()]).await?;
         let seller = facts.accounts.get(rule.account.id());
         let samples = Samples {
@@ -74,9 +75,9 @@ impl Domain {
 }
 
 fn refused(name: &str, error: RuleError) -> Error {
-    if error.is_rules_fault() {
-        Error::RuleFailed(format!("{name}: {error}"))
-    } else {
-        Error::internal(error)
+    match error {
+        RuleError::Throttled { .. } => Error::RateLimited,
+        error if error.is_rules_fault() => Error::RuleFailed(format!("{name}: {error}")),
+        error => Error::internal(error),
     }
 }

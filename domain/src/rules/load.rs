@@ -15,22 +15,32 @@ const MAX_READ: i64 = 32 << 20;
 impl Domain {
     /// The rule of `version`, ready to be called; `Error::RuleFailed` if it cannot be made ready.
     pub(crate) async fn loaded_rule(&self, version: &rule_version::Model) -> Result<LoadedRule> {
-        self.load_rule(version)
-            .await?
-            .map_err(|error| Error::RuleFailed(error.to_string()))
+        self.load_rule(version).await?.map_err(|error| match error {
+            RuleError::Throttled { .. } => Error::RateLimited,
+            error => Error::RuleFailed(error.to_string()),
+        })
     }
 
-    /// The same, for those who need to know why it cannot be made ready.
+    /// The same, for those who need to know why it cannot be made ready. Calls of the rule are charged to the owner of
+    /// the version and counted as the version's; a rule of nobody's is counted alone.
     pub(crate) async fn load_rule(
         &self,
         version: &rule_version::Model,
     ) -> Result<Result<LoadedRule, RuleError>> {
         let digest: Digest = version.digest.parse().map_err(Error::internal)?;
-        if let Some(loaded) = self.0.rules.loaded(&digest) {
-            return Ok(Ok(loaded));
+        let loaded = match self.0.rules.loaded(&digest) {
+            Some(loaded) => Ok(loaded),
+            None => self.prepared(version, self.wasm(version).await?).await,
+        };
+        Ok(loaded.map(|loaded| charged(version, &loaded)))
+    }
+
+    /// Compiles the wasm of `version`, in the queue of its owner.
+    async fn prepared(&self, version: &rule_version::Model, wasm: Vec<u8>) -> Result<LoadedRule, RuleError> {
+        match &version.owner_account_id {
+            Some(owner) => self.0.rules.prepare_for(owner.as_str(), wasm).await,
+            None => self.0.rules.prepare(wasm).await,
         }
-        let wasm = self.wasm(version).await?;
-        Ok(self.0.rules.prepare(wasm).await)
     }
 
     /// Many rules at once, by version: all that are not in memory are read with one statement, as long as they are
@@ -59,10 +69,10 @@ impl Domain {
             let digest: Digest = version.digest.parse().map_err(Error::internal)?;
             let rule = match (self.0.rules.loaded(&digest), wasm.remove(&version.digest)) {
                 (Some(loaded), _) => Ok(loaded),
-                (None, Some(wasm)) => self.0.rules.prepare(wasm).await,
+                (None, Some(wasm)) => self.prepared(version, wasm).await,
                 (None, None) => Err(RuleError::Unavailable),
             };
-            rules.insert(id.clone(), rule);
+            rules.insert(id.clone(), rule.map(|rule| charged(version, &rule)));
         }
         Ok(rules)
     }
@@ -89,5 +99,13 @@ impl Domain {
         artifact
             .map(|artifact| artifact.wasm)
             .ok_or_else(|| Error::internal(format!("the wasm of rule {} is missing", version.id)))
+    }
+}
+
+/// The handle whose calls are charged to the version's owner, and counted as the version's.
+fn charged(version: &rule_version::Model, loaded: &LoadedRule) -> LoadedRule {
+    match &version.owner_account_id {
+        Some(owner) => loaded.for_owner(owner.as_str(), version.id.as_str()),
+        None => loaded.for_nobody(version.id.as_str()),
     }
 }

@@ -2,6 +2,8 @@
 //! sentence: it says nothing of the host and repeats no more of the rule's own
 //! text than a bounded, printable part.
 
+use std::time::Duration;
+
 use crate::contract::Refusal;
 
 /// Longest text of a rule that a message repeats, in bytes.
@@ -80,6 +82,12 @@ pub enum RuleError {
     /// The rule says that it has no answer.
     #[error("The rule refused: {0}")]
     Refused(String),
+    /// The rule's owner has used up what they may use for now. Nothing was run.
+    #[error("The owner of the rule has used up their fuel for now; try again in {} s.", .retry_after.as_secs() + 1)]
+    Throttled {
+        /// When there will be something left.
+        retry_after: Duration,
+    },
     /// Our fault: the rule could not be run. The cause is in the log.
     #[error("The rule could not be run at the moment.")]
     Unavailable,
@@ -105,13 +113,14 @@ impl RuleError {
             Self::BrokeContract { .. } => "broke_contract",
             Self::RefusedConfiguration(_) => "refused_configuration",
             Self::Refused(_) => "refused",
+            Self::Throttled { .. } => "throttled",
             Self::Unavailable => "unavailable",
         }
     }
 
     /// Whether the rule is to blame. If not, the same call may succeed later.
     pub fn is_rules_fault(&self) -> bool {
-        !matches!(self, Self::Unavailable)
+        !matches!(self, Self::Throttled { .. } | Self::Unavailable)
     }
 
     /// Whether the rule broke its bounds or the contract, rather than refuse.

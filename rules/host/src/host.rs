@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use hashlink::LruCache;
 
@@ -12,6 +13,7 @@ use crate::contract::{LimitsAnswer, LimitsInput, MAX_LINES, PricedLine, PricingI
 use crate::digest::Digest;
 use crate::error::{HostError, RuleError};
 use crate::outcome::{Examined, Outcome};
+use crate::owner::Owners;
 use crate::pool::Pool;
 use crate::rule::LoadedRule;
 use crate::settings::{CompilerCommand, HostSettings};
@@ -47,10 +49,11 @@ impl Inner {
 impl Host {
     /// Sets up the engines.
     pub fn new(settings: HostSettings) -> Result<Self, HostError> {
+        let owners = Arc::new(Owners::new(settings.fuel_per_minute, settings.queue_wait));
         let cache = settings.cache.clone().map(Cache::open).transpose();
         Ok(Self(Arc::new(Inner {
-            small: Pool::new(RuleClass::Small, &settings)?,
-            interpreter: Pool::new(RuleClass::Interpreter, &settings)?,
+            small: Pool::new(RuleClass::Small, &settings, Arc::clone(&owners))?,
+            interpreter: Pool::new(RuleClass::Interpreter, &settings, owners)?,
             upload: settings.upload(),
             cache: cache.map_err(|error| HostError(format!("the folder for compiled rules: {error}")))?,
             loaded: Mutex::new(LruCache::new(settings.loaded_rules.max(1))),
@@ -118,7 +121,12 @@ impl Host {
         }
         let world = Q::KIND.as_str();
         metrics::counter!("canopy_rule_calls_total", "world" => world).increment(1);
-        let ran = self.0.pool(rule.class()).lanes.ask(rule, question).await;
+        let begin = Instant::now();
+        let ran = match rule.enter().await {
+            Ok(()) => self.0.pool(rule.class()).lanes.ask(rule, question).await,
+            Err(error) => Ran::not(error),
+        };
+        rule.settle(&ran, begin.elapsed().saturating_sub(ran.elapsed));
         match &ran.result {
             Ok(_) => {
                 metrics::histogram!("canopy_rule_fuel", "world" => world).record(ran.fuel as f64);

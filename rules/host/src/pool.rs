@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
@@ -14,6 +13,8 @@ use crate::engine::{self, Clock};
 use crate::error::HostError;
 use crate::lane::Lanes;
 use crate::log;
+use crate::owner::Owners;
+use crate::queue::Queue;
 use crate::settings::{ClassSettings, HostSettings};
 
 pub(crate) struct Pool {
@@ -25,16 +26,17 @@ pub(crate) struct Pool {
     /// Of the engine.
     pub(crate) fingerprint: [u8; 32],
     pub(crate) lanes: Arc<Lanes>,
-    pub(crate) compilations: Semaphore,
+    pub(crate) compilations: Queue,
+    pub(crate) owners: Arc<Owners>,
 }
 
 impl Pool {
-    pub(crate) fn new(class: RuleClass, host: &HostSettings) -> Result<Self, HostError> {
+    pub(crate) fn new(class: RuleClass, host: &HostSettings, owners: Arc<Owners>) -> Result<Self, HostError> {
         let settings = match class {
             RuleClass::Small => host.small.clone(),
             RuleClass::Interpreter => host.interpreter.clone(),
         };
-        Self::open(class, settings, host.side_calls, host.queue_wait)
+        Self::open(class, settings, owners, host.side_calls, host.queue_wait)
     }
 
     /// Another pool of the same settings, with one place.
@@ -43,12 +45,14 @@ impl Pool {
             places: 1,
             ..self.settings.clone()
         };
-        Self::open(self.class, settings, 1, self.lanes.wait())
+        let owners = Arc::clone(&self.owners);
+        Self::open(self.class, settings, owners, 1, self.lanes.wait())
     }
 
     fn open(
         class: RuleClass,
         settings: ClassSettings,
+        owners: Arc<Owners>,
         side_calls: usize,
         wait: Duration,
     ) -> Result<Self, HostError> {
@@ -64,7 +68,12 @@ impl Pool {
             fingerprint: engine::fingerprint(&engine),
             engine,
             lanes: Arc::new(lanes),
-            compilations: Semaphore::new(settings.compile.at_once.max(1)),
+            compilations: Queue::new(
+                class.as_str(),
+                settings.compile.at_once,
+                settings.compile.deadline,
+            ),
+            owners,
             settings,
         })
     }

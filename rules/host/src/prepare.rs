@@ -31,6 +31,16 @@ impl Host {
     /// bytes. All that is refused here is refused before the rule runs, except
     /// for what its start function does.
     pub async fn prepare(&self, wasm: Vec<u8>) -> Result<LoadedRule, RuleError> {
+        self.prepared(None, wasm).await
+    }
+
+    /// As [`Host::prepare`]. If it must be compiled, it waits behind what this owner has compiled already, and
+    /// is [`RuleError::Throttled`] if that is much.
+    pub async fn prepare_for(&self, owner: &str, wasm: Vec<u8>) -> Result<LoadedRule, RuleError> {
+        self.prepared(Some(owner), wasm).await
+    }
+
+    async fn prepared(&self, owner: Option<&str>, wasm: Vec<u8>) -> Result<LoadedRule, RuleError> {
         let limit = self.0.upload;
         if wasm.len() > limit {
             return Err(RuleError::TooLarge { limit });
@@ -43,7 +53,7 @@ impl Host {
         let lock = turn.lock.lock().await;
         let result = match self.loaded(&digest) {
             Some(rule) => Ok(rule),
-            None => self.load(digest, wasm).await,
+            None => self.load(owner, digest, wasm).await,
         };
         drop(lock);
         if let Err(error) = &result {
@@ -88,7 +98,12 @@ impl Host {
         loaded.get(digest).cloned()
     }
 
-    async fn load(&self, digest: Digest, wasm: Vec<u8>) -> Result<LoadedRule, RuleError> {
+    async fn load(
+        &self,
+        owner: Option<&str>,
+        digest: Digest,
+        wasm: Vec<u8>,
+    ) -> Result<LoadedRule, RuleError> {
         let (kept, wasm) = self
             .off_the_workers(move |inner| {
                 let facts = inner.facts(&wasm)?;
@@ -107,23 +122,26 @@ impl Host {
             .await?;
         let rule = match (kept, wasm) {
             (Some(rule), _) => rule,
-            (None, (label, facts, wasm)) => self.compile(label, facts, wasm).await?,
+            (None, (label, facts, wasm)) => self.compile(owner, label, facts, wasm).await?,
         };
         locked(&self.0.loaded).insert(digest, rule.clone());
         Ok(rule)
     }
 
-    async fn compile(&self, label: Label, facts: Facts, wasm: Vec<u8>) -> Result<LoadedRule, RuleError> {
+    async fn compile(
+        &self,
+        owner: Option<&str>,
+        label: Label,
+        facts: Facts,
+        wasm: Vec<u8>,
+    ) -> Result<LoadedRule, RuleError> {
         let pool = self.0.pool(facts.class);
-        let permit = tokio::time::timeout(pool.settings.compile.deadline, pool.compilations.acquire())
-            .await
-            .map_err(|_| RuleError::unavailable("too many rules are being compiled"))?
-            .map_err(RuleError::unavailable)?;
+        let place = pool.compilations.enter(owner).await?;
         let begin = Instant::now();
         let code = compile::compile(&self.0.compiler, pool, &label, &wasm).await?;
         let class = facts.class.as_str();
         metrics::histogram!("canopy_rule_compile_seconds", "class" => class).record(begin.elapsed());
-        drop(permit);
+        drop(place);
         let (rule, code) = self
             .off_the_workers(move |inner| {
                 let pool = inner.pool(facts.class);

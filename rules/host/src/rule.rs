@@ -3,16 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
-use crate::call::CallState;
+use crate::call::{CallState, Ran};
 use crate::class::RuleClass;
 use crate::contract::RuleKind;
 use crate::digest::Digest;
 use crate::error::{RuleError, quoted};
 use crate::manifest::Manifest;
+use crate::owner::{Charge, Owners};
 use crate::pool::Pool;
 use crate::validate::{LIMITS_INTERFACE, PRICING_INTERFACE};
 
@@ -21,7 +23,10 @@ const PROBATION: u32 = 100;
 
 /// A rule ready to be called. Cheap to clone.
 #[derive(Clone)]
-pub struct LoadedRule(Arc<Loaded>);
+pub struct LoadedRule {
+    loaded: Arc<Loaded>,
+    charge: Option<Arc<Charge>>,
+}
 
 /// What is known of a component from its bytes.
 #[derive(Clone)]
@@ -35,6 +40,7 @@ pub(crate) struct Facts {
 pub(crate) struct Loaded {
     pub(crate) digest: Digest,
     pub(crate) facts: Facts,
+    owners: Arc<Owners>,
     pub(crate) pre: InstancePre<CallState>,
     /// The function of the world.
     pub(crate) function: ComponentExportIndex,
@@ -65,40 +71,78 @@ impl LoadedRule {
         let function = interface
             .and_then(|interface| component.get_export_index(Some(&interface), function))
             .ok_or_else(|| RuleError::WrongWorld(format!("it does not export the function `{function}`")))?;
-        Ok(Self(Arc::new(Loaded {
+        let loaded = Loaded {
             digest,
             facts,
+            owners: Arc::clone(&pool.owners),
             pre,
             function,
             probation: AtomicU32::new(0),
             long: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
-        })))
+        };
+        Ok(Self {
+            loaded: Arc::new(loaded),
+            charge: None,
+        })
+    }
+
+    /// The same rule as a version of somebody's: its calls are charged to the budget of `owner`, and counted
+    /// in the metrics of `version`. All handles of one owner share a budget.
+    pub fn for_owner(&self, owner: &str, version: &str) -> Self {
+        self.charged(Some(owner), version)
+    }
+
+    /// The same rule as a version that is nobody's: its calls are counted and charged to nobody.
+    pub fn for_nobody(&self, version: &str) -> Self {
+        self.charged(None, version)
+    }
+
+    fn charged(&self, owner: Option<&str>, version: &str) -> Self {
+        Self {
+            loaded: Arc::clone(&self.loaded),
+            charge: Some(Arc::new(self.loaded.owners.charge(owner, version))),
+        }
+    }
+
+    /// Waits until the owner may call it.
+    pub(crate) async fn enter(&self) -> Result<(), RuleError> {
+        match &self.charge {
+            Some(charge) => charge.enter().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Charges a call to its owner, and counts it.
+    pub(crate) fn settle<T>(&self, ran: &Ran<T>, waited: Duration) {
+        if let Some(charge) = &self.charge {
+            charge.settle(ran, waited);
+        }
     }
 
     /// SHA-256 of the component.
     pub fn digest(&self) -> Digest {
-        self.0.digest
+        self.loaded.digest
     }
 
     /// Which of the two worlds it is of.
     pub fn kind(&self) -> RuleKind {
-        self.0.facts.kind
+        self.loaded.facts.kind
     }
 
     /// What it costs to compile and to call.
     pub fn class(&self) -> RuleClass {
-        self.0.facts.class
+        self.loaded.facts.class
     }
 
     /// Size of the component, in bytes.
     pub fn size(&self) -> usize {
-        self.0.facts.size
+        self.loaded.facts.size
     }
 
     /// What the component says of itself.
     pub fn manifest(&self) -> &Manifest {
-        &self.0.facts.manifest
+        &self.loaded.facts.manifest
     }
 
     /// The same rule, loaded anew by another pool of the same settings.
@@ -110,7 +154,7 @@ impl LoadedRule {
     }
 
     pub(crate) fn inner(&self) -> &Loaded {
-        &self.0
+        &self.loaded
     }
 }
 

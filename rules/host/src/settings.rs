@@ -27,7 +27,10 @@ pub struct HostSettings {
     /// Most calls at once that run beside the async workers because they are large,
     /// and as many again because their rule is slow. By default half the processors.
     pub side_calls: usize,
-    /// Longest wait for a free place before a call, or before a compilation.
+    /// Fuel that the rules of one owner may use in a minute; what is not used is kept for a minute. Whoever
+    /// has used it up waits. None: no end.
+    pub fuel_per_minute: Option<u64>,
+    /// Longest wait for a free place or for fuel before a call.
     pub queue_wait: Duration,
 }
 
@@ -41,6 +44,7 @@ impl HostSettings {
             interpreter: ClassSettings::interpreter(),
             loaded_rules: 1000,
             side_calls: std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)),
+            fuel_per_minute: Some(30_000_000_000),
             queue_wait: Duration::from_secs(5),
         }
     }

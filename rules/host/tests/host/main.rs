@@ -9,5 +9,6 @@ mod compiling;
 #[path = "../../../../tests/it/hostile/generated.rs"]
 mod generated;
 mod hostile;
+mod owners;
 mod sandbox;
 mod suite;

@@ -1,0 +1,2 @@
+//! What a call of a rule takes.
+fn main() {}
