@@ -135,7 +135,7 @@ pub(crate) fn rehearse(rule: &Loaded, budget: &Budget) -> Result<(), RuleError> 
     }
 }
 
-fn call<P, T>(rule: &Loaded, budget: &Budget, params: P) -> Ran<T>
+pub(crate) fn call<P, T>(rule: &Loaded, budget: &Budget, params: P) -> Ran<T>
 where
     P: ComponentNamedList + Lower,
     T: ComponentType + Lift + 'static,
@@ -162,7 +162,7 @@ where
     }
 }
 
-fn store(rule: &Loaded, budget: &Budget) -> Store<CallState> {
+pub(crate) fn store(rule: &Loaded, budget: &Budget) -> Store<CallState> {
     let state = CallState {
         memory: budget.memory,
         structure: rule.facts.class.structure(),

@@ -1,6 +1,8 @@
 //! For tests: turns WebAssembly text into a component of one of the two worlds.
 //! Only with the feature `testing`.
 
+pub mod bench;
+
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
