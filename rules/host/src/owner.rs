@@ -243,7 +243,7 @@ mod tests {
         };
         assert_eq!(begin.elapsed(), Duration::ZERO);
         assert!((10 * SECOND..11 * SECOND).contains(&retry_after));
-        tokio::time::sleep(retry_after).await;
+        tokio::time::advance(retry_after).await;
         charge.enter().await.unwrap();
     }
 
