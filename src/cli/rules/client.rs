@@ -50,6 +50,16 @@ impl Client {
         Ok(payload)
     }
 
+    /// A version by its id.
+    pub(super) async fn version(&self, id: &str) -> anyhow::Result<Value> {
+        let document = format!("query V($id: ID!) {{ node(id: $id) {{ ...F }} }} {FIELDS}");
+        let mut data = self.query(&document, json!({ "id": id })).await?;
+        match data["node"].take() {
+            Value::Null => Err(Refused("There is no such rule version.".to_owned()).into()),
+            version => Ok(version),
+        }
+    }
+
     /// The versions of an account, newest first.
     pub(super) async fn versions(&self, account: &str) -> anyhow::Result<Vec<Value>> {
         let document = format!(
@@ -84,6 +94,23 @@ impl Client {
             .json(&json!({ "query": document, "variables": variables }));
         let mut body = self.json(request).await?;
         Ok(body["data"].take())
+    }
+
+    /// Sends bytes to a path of the server and answers its JSON.
+    pub(super) async fn put(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> anyhow::Result<Value> {
+        let mut url = self.url_of(path)?;
+        url.query_pairs_mut().extend_pairs(query);
+        let request = self
+            .http
+            .put(url)
+            .header("content-type", "application/wasm")
+            .body(body);
+        self.json(request).await
     }
 
     /// Fetches the bytes at a path of the server.

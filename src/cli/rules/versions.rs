@@ -3,7 +3,6 @@
 use std::{fs, path::Path};
 
 use anyhow::Context;
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -67,18 +66,21 @@ impl Client {
     }
 
     async fn send_component(&self, upload: &Upload<'_>, wasm: Vec<u8>) -> anyhow::Result<Value> {
-        let mut input = json!({
-            "accountId": upload.account,
-            "kind": upload.kind.to_uppercase(),
-            "name": upload.name,
-            "source": { "wasm": STANDARD.encode(wasm) },
-            "configuration": upload.configuration,
-            "check": upload.check,
-        });
-        if let Some(policy) = upload.policy {
-            input["failurePolicy"] = json!(constant(policy));
+        let kind = upload.kind.to_uppercase();
+        let configuration = upload.configuration.to_string();
+        let policy = upload.policy.map(constant);
+        let mut query = vec![
+            ("accountId", upload.account),
+            ("kind", &kind),
+            ("name", upload.name),
+            ("configuration", &configuration),
+            ("check", if upload.check { "true" } else { "false" }),
+        ];
+        if let Some(policy) = &policy {
+            query.push(("failurePolicy", policy));
         }
-        self.mutate("uploadRule", "UploadRuleInput", input).await
+        let answer = self.put("/rules", &query, wasm).await?;
+        self.version(text(&answer["id"])).await
     }
 
     /// Takes a step of a version's life.
