@@ -4,6 +4,8 @@
 //! within a transaction: whoever writes afterwards locks the account, counts again and holds the count against the
 //! limit that was evaluated.
 
+mod explain;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use canopy_entity::account::AccountKind;
@@ -18,6 +20,8 @@ use super::narrow::{Bound, Source, narrow};
 use super::{Counted, DEPTH, LimitDecider, ResourceLimit};
 use crate::rules::{LiveRule, active_rules};
 use crate::{AccountView, Domain, Error, Result};
+
+pub use explain::LimitSteps;
 
 /// What the rules said about each account of some paths, or that one of them failed. A failure is that of its account
 /// and all below it, and of nobody else.

@@ -10,10 +10,12 @@ use std::collections::HashMap;
 
 use canopy_entity::{AccountId, Level, PermissionKey, RuleVersionId};
 
+use crate::rules::RuleVersionView;
 use crate::{AccountView, Actor, Domain, Error, Result};
 
 pub(crate) use count::{Counted, DEPTH};
 pub(crate) use evaluate::Chains;
+pub use evaluate::LimitSteps;
 
 /// What decided a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,49 @@ impl LimitDecider {
             LimitDecider::Rule { account_id, .. } | LimitDecider::Account { account_id } => account_id,
         }
     }
+}
+
+/// What kind of source a bound has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitSource {
+    /// The rule of the account's plan.
+    PlanRule,
+    /// The limits rule that is live at the account.
+    LiveRule,
+    /// The account's parent set it.
+    SetByParent,
+}
+
+/// One bound on a path, as far as the actor may see it.
+#[derive(Debug, Clone)]
+pub struct LimitStep {
+    /// Where the bound comes from.
+    pub source: LimitSource,
+    /// The bounded account; none if it is out of scope.
+    pub account_id: Option<AccountId>,
+    /// Whether this is the bound that holds.
+    pub decides: bool,
+    /// The bound; none means unlimited.
+    pub max: Option<u64>,
+    /// The rule's own words; none if the account is out of scope.
+    pub reason: Option<String>,
+    /// The rule; none if there is none, or if the actor may not see it.
+    pub rule: Option<RuleVersionView>,
+    /// What the rule was asked; none as above.
+    pub asked: Option<LimitAsked>,
+}
+
+/// A limits rule that was asked again.
+#[derive(Debug, Clone)]
+pub struct LimitAsked {
+    /// What it was asked: JSON.
+    pub input: String,
+    /// What it answered: JSON; none if it gave no answer now.
+    pub output: Option<String>,
+    /// What it logged.
+    pub logs: Vec<String>,
+    /// Why it gave no answer.
+    pub note: Option<String>,
 }
 
 /// How much of one resource an account may have, and has.

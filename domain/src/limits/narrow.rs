@@ -22,7 +22,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    fn bound(&self, resource: &str) -> Option<Bound> {
+    /// What it says about a resource, if anything.
+    pub(super) fn bound(&self, resource: &str) -> Option<Bound> {
         self.bounds.get(resource).cloned().or_else(|| {
             self.otherwise.clone().map(|decided_by| Bound {
                 max: None,
@@ -50,6 +51,15 @@ pub(super) fn narrow(sources: &[&Source], always: &[&str]) -> BTreeMap<String, B
             Some((resource.to_owned(), least))
         })
         .collect()
+}
+
+/// The place of the source that decides about `resource`, as [`narrow`] sees it.
+pub(super) fn deciding<'a>(sources: impl Iterator<Item = &'a Source>, resource: &str) -> Option<usize> {
+    let bounds = sources
+        .enumerate()
+        .filter_map(|(place, source)| Some((place, source.bound(resource)?.max)));
+    let least = bounds.reduce(|least, next| if is_less(next.1, least.1) { next } else { least });
+    least.map(|(place, _)| place)
 }
 
 /// None is unlimited.

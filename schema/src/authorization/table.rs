@@ -103,7 +103,24 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
     (
         &["ResourceLimit"],
         Permission(Key::Settings, Read),
-        &["resource", "max", "used", "remaining", "decidedBy", "reason"],
+        &[
+            "resource",
+            "max",
+            "used",
+            "remaining",
+            "decidedBy",
+            "reason",
+            "explain",
+        ],
+    ),
+    (&["LimitExplanation"], Permission(Key::Settings, Read), &["steps"]),
+    // Of an account out of scope only what decides is told, and of that only `source`, `decides` and `max`.
+    (
+        &["LimitStep"],
+        Permission(Key::Settings, Read),
+        &[
+            "source", "account", "decides", "max", "reason", "rule", "input", "output", "logs", "note",
+        ],
     ),
     (
         &["LimitDecider"],

@@ -8,7 +8,7 @@ use canopy_domain::entity::rule_version::RuleKind;
 use canopy_domain::entity::{AccountId, MemberId, PlanId, RatingId, RuleVersionId, UsageEventId};
 use canopy_domain::entity::{plan, rating, rule_failure, usage_event, user};
 use canopy_domain::ledger::Credits;
-use canopy_domain::limits::ResourceLimit;
+use canopy_domain::limits::{LimitSteps, ResourceLimit};
 use canopy_domain::members::{AccessibleAccount, MemberView};
 use canopy_domain::receipts::{PriceStep, RuleRun};
 use canopy_domain::rules::{Quarantine, RuleChange, RuleVersionView};
@@ -141,6 +141,10 @@ reads! {
     /// An account's limits; the failure of a rule is that of its own accounts.
     Limits of AccountView => Result<Vec<ResourceLimit>>,
     |_read, reader, accounts| reader.domain.limits(&reader.actor, accounts).await;
+
+    /// How an account's limits came about.
+    LimitExplanations of AccountView => Result<LimitSteps>,
+    |_read, reader, accounts| reader.domain.explain_limits(&reader.actor, accounts, &reader.reruns).await;
 
     /// Who pays for an account.
     Billing of AccountView => BillingView,

@@ -26,6 +26,12 @@ impl LimitDecider {
     pub(super) fn new(account: AccountView, decider: limits::LimitDecider) -> Self {
         Self { account, decider }
     }
+
+    fn visible_account(&self, ctx: &Context<'_>) -> Option<ID> {
+        let caller = Session::caller(ctx).ok()?;
+        let decider = self.decider.account_id();
+        if_in_scope(decider, self.account.path(), caller.actor().scope())
+    }
 }
 
 /// What decided the limit of a resource.
@@ -41,22 +47,22 @@ impl LimitDecider {
 
     /// Id of the account whose plan or whose own limit decided; null if it is out of the caller's scope.
     async fn account(&self, ctx: &Context<'_>) -> Option<ID> {
-        let (limits::LimitDecider::Rule { account_id, .. } | limits::LimitDecider::Account { account_id }) =
-            &self.decider;
-        let caller = Session::caller(ctx).ok()?;
-        if_in_scope(account_id, self.account.path(), caller.actor().scope())
+        self.visible_account(ctx)
     }
 
-    /// Id of the rule version, if a rule decided.
-    async fn rule_version(&self) -> Option<ID> {
+    /// Id of the rule version, if a rule decided; null if the account is out of the caller's scope.
+    async fn rule_version(&self, ctx: &Context<'_>) -> Option<ID> {
+        self.visible_account(ctx)?;
         match &self.decider {
             limits::LimitDecider::Rule { rule_version_id, .. } => Some(ID(rule_version_id.to_string())),
             limits::LimitDecider::Account { .. } => None,
         }
     }
 
-    /// SHA-256 of the rule's wasm in hexadecimal, if a rule decided.
-    async fn rule_digest(&self) -> Option<&str> {
+    /// SHA-256 of the rule's wasm in hexadecimal, if a rule decided; null if the account is out of the caller's
+    /// scope.
+    async fn rule_digest(&self, ctx: &Context<'_>) -> Option<&str> {
+        self.visible_account(ctx)?;
         match &self.decider {
             limits::LimitDecider::Rule { rule_digest, .. } => Some(rule_digest),
             limits::LimitDecider::Account { .. } => None,

@@ -14,6 +14,8 @@ pub(crate) mod error_code;
 pub(crate) mod failure_policy;
 pub(crate) mod granularity;
 pub(crate) mod limit_decider;
+pub(crate) mod limit_explanation;
+pub(crate) mod limit_step;
 pub(crate) mod limits;
 pub(crate) mod line_item;
 pub(crate) mod me;

@@ -1,10 +1,14 @@
 //! `ResourceLimit`.
 
-use async_graphql::Object;
-use canopy_domain::{AccountView, limits};
+use async_graphql::{Context, Object};
+use canopy_domain::{AccountView, Result, limits};
 
 use super::limit_decider::LimitDecider;
+use super::limit_explanation::LimitExplanation;
+use crate::loaders::reads;
+use crate::nullable::nullable;
 use crate::scalars::int;
+use crate::session::Session;
 
 /// The limit of one resource of one account.
 pub(crate) struct ResourceLimit {
@@ -51,5 +55,19 @@ impl ResourceLimit {
     /// The rule's own words for it.
     async fn reason(&self) -> Option<&str> {
         self.limit.reason.as_deref()
+    }
+
+    /// How it came about: the bounds on the path, with the rules behind them asked again.
+    #[graphql(complexity = "10 + child_complexity")]
+    async fn explain(&self, ctx: &Context<'_>) -> Option<Result<LimitExplanation>> {
+        let steps = async {
+            let loaders = &Session::caller(ctx)?.loaders;
+            let limits = loaders
+                .load(reads::LimitExplanations, self.account.clone())
+                .await?
+                .transpose()?;
+            Ok(limits.and_then(|mut limits| limits.remove(&self.limit.resource)))
+        };
+        nullable(steps).await
     }
 }

@@ -4,6 +4,7 @@
 mod explained;
 mod forged;
 mod history;
+mod limits;
 mod rebuilt;
 mod runs;
 
