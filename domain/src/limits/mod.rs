@@ -7,6 +7,7 @@ mod narrow;
 mod set;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use canopy_entity::{AccountId, Level, PermissionKey, RuleVersionId};
 
@@ -72,14 +73,14 @@ pub struct LimitStep {
     /// The rule; none if there is none, or if the actor may not see it.
     pub rule: Option<RuleVersionView>,
     /// What the rule was asked; none as above.
-    pub asked: Option<LimitAsked>,
+    pub asked: Option<Arc<LimitAsked>>,
 }
 
 /// A limits rule that was asked again.
 #[derive(Debug, Clone)]
 pub struct LimitAsked {
-    /// What it was asked: JSON.
-    pub input: String,
+    /// What it was asked: JSON; none if nothing was left to ask it with.
+    pub input: Option<String>,
     /// What it answered: JSON; none if it gave no answer now.
     pub output: Option<String>,
     /// What it logged.

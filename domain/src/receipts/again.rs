@@ -32,8 +32,11 @@ impl Domain {
         let started = Instant::now();
         let mut replayed = Vec::with_capacity(receipts.len());
         for receipt in receipts {
-            let may_run = started.elapsed() < MAX_TIME;
-            replayed.push(self.one_again(receipt, &rules, reruns, may_run).await);
+            let may_run = receipt.version.is_none() || (started.elapsed() < MAX_TIME && reruns.take());
+            replayed.push(match may_run {
+                true => self.one_again(receipt, &rules).await,
+                false => Replayed::unavailable(),
+            });
         }
         Ok(replayed)
     }
@@ -42,8 +45,6 @@ impl Domain {
         &self,
         receipt: &Receipt<'_>,
         rules: &HashMap<RuleVersionId, Result<LoadedRule, RuleError>>,
-        reruns: &Reruns,
-        may_run: bool,
     ) -> Replayed {
         let Receipt {
             rating,
@@ -66,17 +67,12 @@ impl Domain {
         };
         let rule = version.and_then(|version| rules.get(&version.id));
         if let (Some(rule), Some(input)) = (rule, input) {
-            if may_run && reruns.take() {
-                let (again, logs) = match rule {
-                    Ok(rule) => self.ask_again(rule, input).await,
-                    Err(error) => (Err(error.clone()), Vec::new()),
-                };
-                replayed.logs = logs;
-                (replayed.replay, replayed.note) = compared(rating, &again);
-            } else {
-                let note = "Too many receipts are run again at once: ask for fewer.";
-                (replayed.replay, replayed.note) = (Replay::Unavailable, Some(note.to_owned()));
-            }
+            let (again, logs) = match rule {
+                Ok(rule) => self.ask_again(rule, input).await,
+                Err(error) => (Err(error.clone()), Vec::new()),
+            };
+            replayed.logs = logs;
+            (replayed.replay, replayed.note) = compared(rating, &again);
         }
         if let Some(flaw) = flaw {
             (replayed.replay, replayed.note) = (Replay::Different, Some(flaw.to_owned()));

@@ -9,6 +9,7 @@ mod answer;
 mod runs;
 mod steps;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use canopy_entity::rating;
@@ -66,14 +67,28 @@ pub struct Replayed {
     pub note: Option<String>,
     /// What the rule logged.
     pub logs: Vec<String>,
-    /// What the rule was asked: JSON, of which the digest is the receipt's. None if no rule priced it, or if what is
-    /// stored makes no question.
+    /// What the rule was asked: JSON, of which the digest is the receipt's. None if no rule priced it, if what is
+    /// stored makes no question, or if nothing was left to run it with.
     pub input: Option<String>,
-    /// What the rule answered when it was charged: JSON, of which the digest is the receipt's. None if no rule priced
-    /// it, or if what is stored is not that answer.
+    /// What the rule answered when it was charged: JSON, of which the digest is the receipt's. None as above, or if
+    /// what is stored is not that answer.
     pub output: Option<String>,
     /// The rule's own reason, if it gave one.
     pub reason: Option<String>,
+}
+
+impl Replayed {
+    /// A receipt for which nothing was left. Its question is not told either: there may be very many of them.
+    fn unavailable() -> Self {
+        Self {
+            replay: Replay::Unavailable,
+            note: Some("Too many receipts are run again at once: ask for fewer.".to_owned()),
+            logs: Vec::new(),
+            input: None,
+            output: None,
+            reason: None,
+        }
+    }
 }
 
 /// What one seller of the chain charged, as far as the actor may see it.
@@ -84,5 +99,5 @@ pub struct PriceStep {
     /// The rule that priced it; none if there is none or the actor may not see it.
     pub rule: Option<RuleVersionView>,
     /// The receipt, for those who see the seller and, if a rule priced it, the rule.
-    pub replayed: Option<Replayed>,
+    pub replayed: Option<Arc<Replayed>>,
 }

@@ -14,6 +14,9 @@ use crate::{Actor, Domain, Error, Result};
 /// The most runs of a version that are read at once.
 pub const MAX_RUNS: i32 = 100;
 
+/// The most runs of all versions of one read.
+const MAX_RUNS_AT_ONCE: usize = 1_000;
+
 /// Each version's newest ratings: so many entries of its index, and no more.
 const NEWEST: &str = "
 SELECT r.* FROM rule_versions v JOIN ratings r ON r.id IN (
@@ -68,6 +71,10 @@ impl Domain {
             .filter(|version| version.row.owner_account_id.is_some())
             .map(|version| &version.row.id)
             .collect();
+        if first * owned.len() > MAX_RUNS_AT_ONCE {
+            let message = format!("At most {MAX_RUNS_AT_ONCE} runs are told at once: ask for fewer.");
+            return Err(Error::bad_input(&["first"], message));
+        }
         let ratings = self.newest_ratings(&owned, first).await?;
         let wanted: HashSet<RatingId> = ratings.iter().map(|rating| rating.id.clone()).collect();
         let steps = self.steps(actor, &ratings, Some(&wanted), reruns).await?;

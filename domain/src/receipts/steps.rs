@@ -1,6 +1,7 @@
 //! The chain of sellers behind ratings, as far as the actor may see it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use canopy_entity::{
     AccountId, Level, PermissionKey, RatingId, RuleVersionId, UsageEventId, rating, usage_event,
@@ -85,10 +86,10 @@ impl Domain {
             }
         }
         let replayed = self.run_again(&receipts, reruns).await?;
-        let mut replayed: HashMap<&RatingId, Replayed> = receipts
+        let mut replayed: HashMap<&RatingId, Arc<Replayed>> = receipts
             .iter()
             .map(|receipt| &receipt.rating.id)
-            .zip(replayed)
+            .zip(replayed.into_iter().map(Arc::new))
             .collect();
         let steps = shown.into_iter().map(|rating| PriceStep {
             rule: rating

@@ -29,7 +29,7 @@ impl From<limits::LimitStep> for LimitStep {
 
 impl LimitStep {
     fn asked(&self) -> Option<&limits::LimitAsked> {
-        self.0.asked.as_ref()
+        self.0.asked.as_deref()
     }
 }
 
@@ -69,7 +69,7 @@ impl LimitStep {
 
     /// What the rule is asked about the account, as it is now: JSON text.
     async fn input(&self) -> Option<&str> {
-        Some(&self.asked()?.input)
+        self.asked()?.input.as_deref()
     }
 
     /// What the rule answers about all resources: JSON text. Null if it gives no answer now.

@@ -18,7 +18,7 @@ impl From<receipts::PriceStep> for PriceStep {
 
 impl PriceStep {
     fn replayed(&self) -> Option<&Replayed> {
-        self.0.replayed.as_ref()
+        self.0.replayed.as_deref()
     }
 }
 

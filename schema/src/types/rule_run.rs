@@ -20,7 +20,7 @@ impl From<receipts::RuleRun> for RuleRun {
 impl RuleRun {
     fn replayed(&self) -> Option<&Replayed> {
         match &self.0 {
-            receipts::RuleRun::Priced(step) => step.replayed.as_ref(),
+            receipts::RuleRun::Priced(step) => step.replayed.as_deref(),
             receipts::RuleRun::Failed(_) => None,
         }
     }

@@ -119,8 +119,8 @@ impl RuleVersion {
         Ok(failures.into_iter().flatten().map(RuleFailure::from).collect())
     }
 
-    /// What it did last, newest first: ratings that it priced, each run again, and failures. Empty for a rule that
-    /// Canopy ships.
+    /// What it did last, newest first: ratings that it priced, each run again, and failures. Of all versions of a
+    /// list together at most 1000. Empty for a rule that Canopy ships.
     #[graphql(complexity = "10 + child_complexity")]
     async fn runs(
         &self,

@@ -4,6 +4,8 @@
 //! No limit is stored, so the rules are asked again, about the accounts as they are now.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use canopy_entity::account::AccountKind;
 use canopy_entity::{AccountId, Level, PermissionKey, PlanId, RuleVersionId, Scope, plan};
@@ -17,11 +19,14 @@ use crate::receipts::Reruns;
 use crate::rules::RuleVersionView;
 use crate::{AccountView, Actor, Domain, Error, Result};
 
+/// How long the rules of one read may be asked again together.
+const MAX_TIME: Duration = Duration::from_secs(2);
+
 /// The steps behind each limit of an account, by resource.
 pub type LimitSteps = HashMap<String, Vec<LimitStep>>;
 
 /// What the rule of a source was asked again, by account and place among its sources.
-type Asked = HashMap<(AccountId, usize), (RuleVersionView, LimitAsked)>;
+type Asked = HashMap<(AccountId, usize), (RuleVersionView, Arc<LimitAsked>)>;
 
 /// A rule that is to be asked again.
 struct Question {
@@ -115,11 +120,14 @@ impl Domain {
     async fn ask_again_for_limits(&self, questions: Vec<Question>, reruns: &Reruns) -> Result<Asked> {
         let versions = questions.iter().map(|question| &question.version.row);
         let rules = self.load_rules(versions).await?;
+        let started = Instant::now();
         let mut asked = HashMap::with_capacity(questions.len());
         for question in questions {
-            let rule = rules.get(&question.version.row.id).filter(|_| reruns.take());
+            let rule = rules
+                .get(&question.version.row.id)
+                .filter(|_| started.elapsed() < MAX_TIME && reruns.take());
             let answer = self.ask_again_for_limit(rule, question.input).await;
-            asked.insert(question.place, (question.version, answer));
+            asked.insert(question.place, (question.version, Arc::new(answer)));
         }
         Ok(asked)
     }
@@ -130,7 +138,7 @@ impl Domain {
         question: LimitsInput,
     ) -> LimitAsked {
         let mut asked = LimitAsked {
-            input: json(&question),
+            input: rule.map(|_| json(&question)),
             output: None,
             logs: Vec::new(),
             note: None,
