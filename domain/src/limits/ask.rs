@@ -103,7 +103,11 @@ fn denied() -> Error {
     Error::RuleFailed("A limits rule that holds for this account failed.".to_owned())
 }
 
-fn input(configuration: &serde_json::Value, account: &CountedAccount, level: u32) -> host::LimitsInput {
+pub(super) fn input(
+    configuration: &serde_json::Value,
+    account: &CountedAccount,
+    level: u32,
+) -> host::LimitsInput {
     let row = &account.row;
     host::LimitsInput {
         plan: row.plan_id.as_ref().map(ToString::to_string).unwrap_or_default(),

@@ -12,7 +12,8 @@ use canopy_entity::{AccountId, Level, PermissionKey, PlanId, RuleVersionId, Scop
 use canopy_rules_host::{LimitsInput, LoadedRule, RuleError};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::{Chains, Evaluated, input, level};
+use super::{Chains, Evaluated, level};
+use crate::limits::ask::input;
 use crate::limits::narrow::{Source, deciding};
 use crate::limits::{LimitAsked, LimitDecider, LimitSource, LimitStep};
 use crate::receipts::Reruns;
