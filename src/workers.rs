@@ -100,6 +100,8 @@ pub(crate) fn start(
             .instrument(info_span!("worker", name = "rating")),
     );
 
+    start_simulations(domain, config, stop, tasks);
+
     let stop = stop.clone();
     tasks.spawn(async move {
         while stop
@@ -111,6 +113,59 @@ pub(crate) fn start(
         }
     });
     pulse
+}
+
+/// Starts the loop that lets shadows follow, and those that take dry runs of rules, each one at a time. One that is in the middle of a run when it is to
+/// stop gives the run back.
+fn start_simulations(domain: &Domain, config: &WorkersConfig, stop: &CancellationToken, tasks: &TaskTracker) {
+    let process = rand::random::<u64>();
+    let shadows = Worker {
+        name: "shadow",
+        interval: config.simulation_interval.get(),
+        max_backoff: config.max_backoff.get(),
+    };
+    let (shadow_domain, holder) = (domain.clone(), format!("{process:016x}-shadow"));
+    let shadow_round = move || {
+        let (domain, holder) = (shadow_domain.clone(), holder.clone());
+        async move {
+            let looked = domain.follow_shadows(&holder).await?;
+            Ok((looked, looked > 0))
+        }
+    };
+    let never = std::future::pending::<()>;
+    tasks.spawn(
+        shadows
+            .run(shadow_round, never, stop.clone())
+            .instrument(info_span!("worker", name = "shadow")),
+    );
+    for number in 0..config.simulations {
+        let worker = Worker {
+            name: "simulation",
+            interval: config.simulation_interval.get(),
+            max_backoff: config.max_backoff.get(),
+        };
+        let holder = format!("{process:016x}-{number}");
+        let (round_domain, round_stop) = (domain.clone(), stop.clone());
+        let round = move || {
+            let (domain, stop, holder) = (round_domain.clone(), round_stop.clone(), holder.clone());
+            async move {
+                match stop.run_until_cancelled(domain.run_simulation(&holder)).await {
+                    Some(ran) => ran.map(|ran| (u64::from(ran), ran)),
+                    None => domain.let_go_simulations(&holder).await.map(|()| (0, false)),
+                }
+            }
+        };
+        let wake_domain = domain.clone();
+        let wake = move || {
+            let domain = wake_domain.clone();
+            async move { domain.simulation_waiting().await }
+        };
+        tasks.spawn(worker.run(round, wake, stop.clone()).instrument(info_span!(
+            "worker",
+            name = "simulation",
+            number
+        )));
+    }
 }
 
 /// A loop: a round, a wait, again.

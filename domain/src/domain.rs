@@ -9,6 +9,7 @@ use crate::Result;
 use crate::auth::{Passwords, TokenSettings, Tokens};
 use crate::events::Hub;
 use crate::rules::{QuarantineSettings, Refusals};
+use crate::simulation::Bell;
 
 /// What the domain is opened with.
 #[derive(Clone)]
@@ -53,6 +54,7 @@ pub(crate) struct Core {
     pub(crate) faults: Faults,
     pub(crate) quarantine: QuarantineSettings,
     pub(crate) refusals: Refusals,
+    pub(crate) simulations: Bell,
 }
 
 impl Domain {
@@ -67,6 +69,7 @@ impl Domain {
             faults: settings.faults,
             quarantine: settings.quarantine,
             refusals: Refusals::default(),
+            simulations: Bell::default(),
         })))
     }
 

@@ -22,6 +22,7 @@ pub mod plans;
 pub mod pricing;
 pub mod receipts;
 pub mod rules;
+pub mod simulation;
 mod statement;
 #[cfg(test)]
 mod testing;

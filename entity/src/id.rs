@@ -149,6 +149,10 @@ ids! {
     PostingId = "pst_", is_ulid;
     /// A transfer of billing from a parent to its subaccount.
     BillingTransferId = "btr_", is_ulid;
+    /// A dry run of a rule, or a shadow.
+    SimulationId = "sim_", is_ulid;
+    /// What a simulation came to for one account.
+    SimulationAccountId = "sma_", is_ulid;
     /// An entry of the audit log.
     AuditId = "aud_", is_ulid;
 }

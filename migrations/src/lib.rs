@@ -8,6 +8,7 @@ mod m0001_accounts;
 mod m0002_usage;
 mod m0003_ledger;
 mod m0004_events;
+mod m0005_simulations;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_usage::Migration),
             Box::new(m0003_ledger::Migration),
             Box::new(m0004_events::Migration),
+            Box::new(m0005_simulations::Migration),
         ]
     }
 }

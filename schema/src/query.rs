@@ -1,7 +1,7 @@
 //! The queries.
 
 use async_graphql::{Context, ID, Object};
-use canopy_domain::entity::{AccountId, MalformedId, RatingId};
+use canopy_domain::entity::{AccountId, MalformedId, RatingId, SimulationId};
 use canopy_domain::{Error, Result};
 
 use crate::authorization::gates;
@@ -11,6 +11,7 @@ use crate::types::me::Me;
 use crate::types::node::Node;
 use crate::types::plan::Plan;
 use crate::types::rating::Rating;
+use crate::types::simulation::Simulation;
 use crate::types::tenant::Tenant;
 
 /// The most ids of one `nodes`.
@@ -86,6 +87,22 @@ impl Query {
             }
         };
         nullable(rating).await
+    }
+
+    /// A dry run or shadow of a rule version. NOT_FOUND unless the caller has BILLING FULL at its account.
+    async fn simulation(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The simulation's id.")] id: ID,
+    ) -> Option<Result<Simulation>> {
+        let simulation = async {
+            let caller = gates::SIMULATION.caller(ctx)?;
+            let missing = Error::NotFound("simulation");
+            let id = SimulationId::parse(&id).map_err(|_| missing.clone())?;
+            let view = caller.loaders.load(reads::SimulationsById, id).await?;
+            view.map(Simulation::from).ok_or(missing)
+        };
+        Some(simulation.await)
     }
 
     /// The plans that the caller may give to an account: those that Canopy ships and those of the caller's

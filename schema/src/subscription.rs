@@ -1,13 +1,14 @@
 //! The subscriptions.
 
 use async_graphql::{Context, ID, Subscription as GraphqlSubscription};
-use canopy_domain::entity::AccountId;
+use canopy_domain::entity::{AccountId, SimulationId};
 use canopy_domain::{Error, Result};
 use futures_util::{Stream, StreamExt};
 
 use crate::authorization::gates;
 use crate::loaders::reads;
 use crate::types::rule_change_update::RuleChangeUpdate;
+use crate::types::simulation::Simulation;
 use crate::types::usage_update::UsageUpdate;
 
 /// The root of all subscriptions.
@@ -63,5 +64,18 @@ impl Subscription {
             .rule_changes(caller.actor(), &account, after.as_deref())
             .await?;
         Ok(updates.map(|update| update.map(RuleChangeUpdate::from)))
+    }
+
+    /// A simulation as it is now, and again each time that it has moved. The stream ends with the simulation, or
+    /// with an error when the right is taken away. Needs BILLING FULL at its account; NOT_FOUND without.
+    async fn simulation_progress(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The simulation's id.")] id: ID,
+    ) -> Result<impl Stream<Item = Result<Simulation>> + use<>> {
+        let caller = gates::SIMULATION_PROGRESS.caller(ctx)?;
+        let id = SimulationId::parse(&id).map_err(|_| Error::NotFound("simulation"))?;
+        let progress = caller.domain().simulation_progress(caller.actor(), &id).await?;
+        Ok(progress.map(|view| view.map(Simulation::from)))
     }
 }

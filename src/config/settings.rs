@@ -114,6 +114,8 @@ pub struct WorkersConfig {
     pub outbox_batch: u32,
     pub rating_interval: Span,
     pub rating_batch: u32,
+    pub simulation_interval: Span,
+    pub simulations: u32,
     pub max_backoff: Span,
 }
 

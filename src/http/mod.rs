@@ -14,6 +14,7 @@ mod probes;
 mod refusal;
 mod request_id;
 mod rules;
+mod simulations;
 mod sse;
 mod ws;
 
@@ -99,6 +100,7 @@ impl Gateway {
             .route("/graphql/ws", any(ws::handle))
             .route("/rules", put(rules::put).fallback(rules::wrong_method))
             .route("/rules/{file}", get(rules::get))
+            .route("/simulations/{file}", get(simulations::csv))
             .route("/healthz", get(probes::healthz))
             .route("/readyz", get(probes::readyz))
             .route("/metrics", get(probes::metrics));

@@ -25,6 +25,7 @@ mod pricing;
 mod receipts;
 mod repeated;
 mod rule_life;
+mod simulation;
 mod statements;
 mod subscriptions;
 mod uploads;

@@ -36,7 +36,7 @@ const RESERVED: [Reserved; 6] = [
     },
     Reserved {
         word: "sea_orm",
-        places: &["entity/", "domain/", "migrations/", "src/", "tests/"],
+        places: &["entity/", "domain/", "migrations/", "src/", "tests/", "benches/"],
         instead: "only entity and domain query; call a service of canopy-domain",
     },
     Reserved {

@@ -337,27 +337,9 @@ impl Facts {
     /// The answer, if its price may be charged.
     fn checked(&self, folded: &Folded<'_>, answer: Answer) -> Result<Answer, Failure> {
         let seller = &self.accounts[&folded.ids[folded.edges.len()]];
-        let (price, cost) = (answer.priced.amount, folded.cost());
-        match (Micros::new(price), Micros::new(cost)) {
-            (Ok(price), _) if price < Micros::ZERO => Err(Failure::of_price(
-                "negative",
-                format!("The price {price} is negative."),
-            )),
-            (Ok(price), Ok(cost)) if price < cost && !seller.allow_below_cost => Err(Failure::of_price(
-                "below_cost",
-                format!(
-                    "The price {price} is below the cost {cost}, which the seller's plan does not allow."
-                ),
-            )),
-            (Ok(_), Ok(_)) if !receipt::is_storable(&answer.priced) => Err(Failure::of_price(
-                "nul",
-                "A text of the answer has the character NUL.".to_owned(),
-            )),
-            (Ok(_), Ok(_)) => Ok(answer),
-            _ => Err(Failure::of_price(
-                "out_of_range",
-                "The price is out of range.".to_owned(),
-            )),
+        match refusal(&answer.priced, folded.cost(), seller.allow_below_cost) {
+            None => Ok(answer),
+            Some((kind, message)) => Err(Failure::of_price(kind, message)),
         }
     }
 
@@ -371,6 +353,28 @@ impl Facts {
             },
             _ => Outcome::Pending,
         }
+    }
+}
+
+/// Why a price may not be charged by a seller that pays `cost`, as a kind and in words; none if it may.
+pub(crate) fn refusal(
+    priced: &PricedLine,
+    cost: i64,
+    allow_below_cost: bool,
+) -> Option<(&'static str, String)> {
+    match (Micros::new(priced.amount), Micros::new(cost)) {
+        (Ok(price), _) if price < Micros::ZERO => {
+            Some(("negative", format!("The price {price} is negative.")))
+        }
+        (Ok(price), Ok(cost)) if price < cost && !allow_below_cost => Some((
+            "below_cost",
+            format!("The price {price} is below the cost {cost}, which the seller's plan does not allow."),
+        )),
+        (Ok(_), Ok(_)) if !receipt::is_storable(priced) => {
+            Some(("nul", "A text of the answer has the character NUL.".to_owned()))
+        }
+        (Ok(_), Ok(_)) => None,
+        _ => Some(("out_of_range", "The price is out of range.".to_owned())),
     }
 }
 

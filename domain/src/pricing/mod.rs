@@ -9,6 +9,7 @@
 
 mod facts;
 mod fold;
+mod halving;
 mod rate;
 mod receipt;
 mod totals;
@@ -16,7 +17,9 @@ mod totals;
 #[cfg(test)]
 pub(crate) use facts::AccountFacts;
 pub(crate) use facts::Facts;
-pub(crate) use fold::{EdgePrice, Line, Outcome};
+pub(crate) use fold::{EdgePrice, Line, Outcome, refusal};
+pub(crate) use halving::{Oracle, Unanswered, ask_each};
+pub(crate) use receipt::configuration;
 #[cfg(test)]
 pub(crate) use receipt::stored;
 pub use receipt::{LineItem, input_of, line_items};

@@ -1,20 +1,15 @@
 //! Calling the sellers' rules: one call per seller for all lines of a batch, and what to do if one fails.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::ops::Range;
 
 use canopy_entity::rule_version;
-use canopy_rules_host::{LoadedRule, MAX_LINES, PricingInput, RuleError};
+use canopy_rules_host::{LoadedRule, PricingInput, RuleError};
 
 use super::fold::{Answer, Fold};
+use super::halving::{Oracle, Unanswered, ask_each};
 use super::{Facts, Line, Outcome, Totals};
 use crate::rules::{Failed, Failure};
 use crate::{Domain, Result};
-
-/// How often a rule may be called for one batch to find out which lines it fails on.
-const MAX_CALLS: usize = 64;
-/// How long that may take.
-const MAX_TIME: Duration = Duration::from_secs(2);
 
 impl Domain {
     /// Prices `lines` along their chains and keeps what rules failed on for their owners. Must not be called while a
@@ -48,79 +43,62 @@ impl Domain {
         Ok(fold.finish())
     }
 
-    /// Asks a rule for the price of each line. If it fails on a batch the batch is halved until the lines that it
-    /// fails on are found, within bounds: a line beyond them fails as the last one did.
+    /// Asks a rule for the price of each line.
     async fn price_lines(
         &self,
         rule: &rule_version::Model,
         input: &PricingInput,
     ) -> Result<Vec<Result<Answer, Failure>>> {
-        let lines = input.lines.len();
         let loaded = match self.load_rule(rule).await? {
             Ok(loaded) => loaded,
-            Err(error) => return Ok(all(lines, Failure::noticed(rule, &error))),
+            Err(error) => return Ok(all(input.lines.len(), Failure::noticed(rule, &error))),
         };
-        let started = Instant::now();
-        let mut calls = lines.div_ceil(MAX_LINES) + MAX_CALLS;
-        let mut answers: HashMap<usize, Result<Answer, Failure>> = HashMap::with_capacity(lines);
-        let mut ranges: Vec<(usize, usize)> = (0..lines)
-            .step_by(MAX_LINES)
-            .map(|start| (start, lines.min(start + MAX_LINES)))
-            .rev()
-            .collect();
-        let mut last_failure: Option<Failure> = None;
-        while let Some((start, end)) = ranges.pop() {
-            if let (Some(failure), true) = (&last_failure, calls == 0 || started.elapsed() > MAX_TIME) {
-                // One of them is asked for all, so that a rule which fails slowly is not spared.
-                answers.extend((start..end).map(|line| (line, Err(failure.assumed()))));
-                answers.entry(start).insert_entry(Err(failure.clone()));
-                last_failure = last_failure.map(|failure| failure.assumed());
-                continue;
-            }
-            calls = calls.saturating_sub(1);
-            match self.price_part(&loaded, input, start, end).await {
-                Ok(priced) => answers.extend((start..end).zip(priced.into_iter().map(Ok))),
-                Err((error, logs)) => {
-                    let failure = Failure::noticed(rule, &error).with_logs(logs);
-                    // Less of it would be turned away too.
-                    if matches!(error, RuleError::Throttled { .. }) {
-                        calls = 0;
-                    }
-                    if end - start == 1 {
-                        answers.insert(start, Err(failure.clone()));
-                    } else {
-                        let middle = start.midpoint(end);
-                        ranges.extend([(middle, end), (start, middle)]);
-                    }
-                    last_failure = Some(failure);
-                }
-            }
-        }
-        Ok((0..lines)
-            .map(|line| answers.remove(&line).expect("each range was answered or failed"))
-            .collect())
+        let question = Question {
+            domain: self,
+            rule,
+            loaded: &loaded,
+            input,
+        };
+        Ok(ask_each(&question, input.lines.len()).await)
     }
+}
 
-    async fn price_part(
-        &self,
-        loaded: &LoadedRule,
-        input: &PricingInput,
-        start: usize,
-        end: usize,
-    ) -> Result<Vec<Answer>, (RuleError, Vec<String>)> {
+/// What a seller's rule is asked for all lines of a batch.
+struct Question<'a> {
+    domain: &'a Domain,
+    rule: &'a rule_version::Model,
+    loaded: &'a LoadedRule,
+    input: &'a PricingInput,
+}
+
+impl Oracle for Question<'_> {
+    type Answer = Answer;
+    type Failure = Failure;
+
+    async fn ask(&self, lines: Range<usize>) -> Result<Vec<Answer>, Unanswered<Failure>> {
+        let input = self.input;
         let part = PricingInput {
             seller_path: input.seller_path.clone(),
             currency: input.currency.clone(),
             configuration: input.configuration.clone(),
             accounts: input.accounts.clone(),
-            lines: input.lines[start..end].to_vec(),
+            lines: input.lines[lines.clone()].to_vec(),
         };
-        let examined = self.0.rules.examine_pricing(loaded, part).await;
+        let examined = self.domain.0.rules.examine_pricing(self.loaded, part).await;
         let fuel = i64::try_from(examined.fuel).unwrap_or(i64::MAX);
-        let priced = examined.result.map_err(|error| (error, examined.logs))?;
+        let priced = match examined.result {
+            Ok(priced) => priced,
+            Err(error) => {
+                return Err(Unanswered {
+                    failure: Failure::noticed(self.rule, &error).with_logs(examined.logs),
+                    // Less of it would be turned away too.
+                    hopeless: matches!(error, RuleError::Throttled { .. }),
+                });
+            }
+        };
         Ok(priced
             .into_iter()
-            .zip(start..end)
+            .zip(lines)
             .map(|(priced, line)| Answer {
                 input_digest: input
                     .single(line)
@@ -132,6 +110,10 @@ impl Domain {
                 fuel,
             })
             .collect())
+    }
+
+    fn assumed(&self, last: &Failure) -> Failure {
+        last.assumed()
     }
 }
 

@@ -11,6 +11,7 @@ use super::change::{self, Mover, checked_reason};
 use super::store::{self, Owner};
 use super::{RuleVersionView, read};
 use crate::idempotency::{Claim, Replayable};
+use crate::simulation::objection;
 use crate::statement::{list, statement};
 use crate::{AccountView, Actor, Domain, Error, Result, audit, transaction};
 
@@ -36,6 +37,9 @@ pub struct ChangeRule {
     pub step: RuleStep,
     /// Why, for the history; at most 500 characters.
     pub reason: Option<String>,
+    /// Whether a version goes live even if the account's guard objects.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirm_variance: bool,
 }
 
 impl ChangeRule {
@@ -45,6 +49,7 @@ impl ChangeRule {
             rule_version_id,
             step,
             reason: None,
+            confirm_variance: false,
         }
     }
 }
@@ -98,6 +103,7 @@ struct Work<'a> {
     account: &'a AccountView,
     claim: Claim,
     reason: Option<String>,
+    confirm_variance: bool,
 }
 
 impl Domain {
@@ -138,6 +144,7 @@ impl Domain {
             account: &account,
             claim,
             reason: input.reason,
+            confirm_variance: input.confirm_variance,
         };
         let (work, id, step) = (&work, &input.rule_version_id, input.step);
         let changed = transaction::run(&self.0.db, step.operation(), |txn| {
@@ -175,6 +182,7 @@ impl Domain {
             account: &account,
             claim,
             reason: input.reason,
+            confirm_variance: false,
         };
         let (work, kind) = (&work, input.kind);
         let changed = transaction::run(&self.0.db, "rollback-rule", |txn| {
@@ -236,6 +244,7 @@ impl Work<'_> {
                 if again && row.status == RuleStatus::Active {
                     return changed(txn, id, None).await;
                 }
+                self.ask_the_guard(txn, &row).await?;
                 go_live(txn, owner, &row, live, mover).await?
             }
             RuleStep::Retire if row.status == RuleStatus::Retired => return changed(txn, id, None).await,
@@ -280,6 +289,17 @@ impl Work<'_> {
         Ok(Some(shadow.map(|shadow| shadow.id)))
     }
 
+    /// `Error::Conflict` if the account's guard objects to a version and nobody confirmed it.
+    async fn ask_the_guard(&self, txn: &impl ConnectionTrait, row: &rule_version::Model) -> Result<()> {
+        if self.confirm_variance {
+            return Ok(());
+        }
+        match objection(txn, self.account.id(), row).await? {
+            Some(objection) => Err(Error::conflict(&["ruleVersionId"], objection)),
+            None => Ok(()),
+        }
+    }
+
     async fn go_back(&self, txn: &impl ConnectionTrait, kind: RuleKind) -> Result<ChangedRule> {
         let nothing = || Error::conflict(&["kind"], "There is no earlier version to go back to.");
         let owner = &store::lock_owner(txn, self.account.id()).await?;
@@ -299,12 +319,16 @@ impl Work<'_> {
         row: &rule_version::Model,
         previous: Option<&RuleVersionId>,
     ) -> Result<()> {
+        let mut detail = serde_json::json!({ "kind": row.kind, "previous": previous, "reason": self.reason });
+        if self.confirm_variance {
+            detail["variance_confirmed"] = true.into();
+        }
         let entry = audit::Entry {
             account_id: self.account.id(),
             path: self.account.path(),
             action,
             target: row.id.as_str(),
-            detail: serde_json::json!({ "kind": row.kind, "previous": previous, "reason": self.reason }),
+            detail,
         };
         audit::write(txn, self.actor, entry).await
     }

@@ -82,13 +82,21 @@ impl Host {
 
     /// As [`Host::price`], with logs and cost of a call that gave no answer too.
     pub async fn examine_pricing(&self, rule: &LoadedRule, input: PricingInput) -> Examined<Vec<PricedLine>> {
-        let fits = (1..=MAX_LINES).contains(&input.lines.len());
-        let known = |line: &crate::UsageLine| (line.account as usize) < input.accounts.len();
-        if fits && input.lines.iter().all(known) {
-            return self.examine(rule, input).await;
+        match check_batch(&input) {
+            Ok(()) => self.examine(rule, input).await,
+            Err(error) => Examined::new(input.digest(), Ran::not(error)),
         }
-        let error = RuleError::unavailable("the caller gave a batch that breaks the contract");
-        Examined::new(input.digest(), Ran::not(error))
+    }
+
+    /// As [`Host::price`], without the digests of the call, which for many lines take
+    /// longer than the call.
+    pub async fn price_lines(
+        &self,
+        rule: &LoadedRule,
+        input: PricingInput,
+    ) -> Result<Vec<PricedLine>, RuleError> {
+        check_batch(&input)?;
+        self.run(rule, input).await.result
     }
 
     /// As [`Host::limits`], with logs and cost of a call that gave no answer too.
@@ -114,10 +122,15 @@ impl Host {
 
     async fn examine<Q: Question>(&self, rule: &LoadedRule, question: Q) -> Examined<Q::Answer> {
         let input_digest = question.digest();
+        Examined::new(input_digest, self.run(rule, question).await)
+    }
+
+    /// Calls a rule, and counts the call.
+    async fn run<Q: Question>(&self, rule: &LoadedRule, question: Q) -> Ran<Q::Answer> {
         if rule.kind() != Q::KIND {
             let (is, wanted) = (rule.kind().as_str(), Q::KIND.as_str());
             let error = RuleError::unavailable(format!("a {is} rule was called for {wanted}"));
-            return Examined::new(input_digest, Ran::not(error));
+            return Ran::not(error);
         }
         let world = Q::KIND.as_str();
         metrics::counter!("canopy_rule_calls_total", "world" => world).increment(1);
@@ -138,7 +151,19 @@ impl Host {
                     .increment(1);
             }
         }
-        Examined::new(input_digest, ran)
+        ran
+    }
+}
+
+/// The bounds of the contract on a batch, which its maker has to keep.
+fn check_batch(input: &PricingInput) -> Result<(), RuleError> {
+    let fits = (1..=MAX_LINES).contains(&input.lines.len());
+    let known = |line: &crate::UsageLine| (line.account as usize) < input.accounts.len();
+    match fits && input.lines.iter().all(known) {
+        true => Ok(()),
+        false => Err(RuleError::unavailable(
+            "the caller gave a batch that breaks the contract",
+        )),
     }
 }
 

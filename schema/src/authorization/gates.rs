@@ -12,9 +12,10 @@ pub(crate) const NODES: Gate = Gate::signed_in("nodes");
 pub(crate) const ACCOUNT: Gate = Gate::signed_in("account");
 pub(crate) const RATING: Gate = Gate::signed_in("rating");
 pub(crate) const PLANS: Gate = Gate::signed_in("plans");
+pub(crate) const SIMULATION: Gate = Gate::needs("simulation", Key::Billing, Level::Full);
 
 /// All of `Query`.
-pub(super) const QUERY: &[Gate] = &[ME, NODE, NODES, ACCOUNT, RATING, PLANS];
+pub(super) const QUERY: &[Gate] = &[ME, NODE, NODES, ACCOUNT, RATING, PLANS, SIMULATION];
 
 /// `Mutation.*`, except `signIn`. The domain checks the level, in the transaction that changes something.
 pub(crate) const CREATE_SUBACCOUNT: Gate = Gate::needs("createSubaccount", Key::Subaccounts, Level::Full);
@@ -27,6 +28,9 @@ pub(crate) const SHADOW_RULE: Gate = Gate::needs("shadowRule", Key::Billing, Lev
 pub(crate) const ACTIVATE_RULE: Gate = Gate::needs("activateRule", Key::Billing, Level::Full);
 pub(crate) const RETIRE_RULE: Gate = Gate::needs("retireRule", Key::Billing, Level::Full);
 pub(crate) const ROLLBACK_RULE: Gate = Gate::needs("rollbackRule", Key::Billing, Level::Full);
+pub(crate) const SIMULATE_RULE: Gate = Gate::needs("simulateRule", Key::Billing, Level::Full);
+pub(crate) const SET_RULE_GUARD: Gate = Gate::needs("setRuleGuard", Key::Billing, Level::Full);
+pub(crate) const CANCEL_SIMULATION: Gate = Gate::needs("cancelSimulation", Key::Billing, Level::Full);
 
 /// All of `Mutation` but `signIn`.
 pub(super) const MUTATION: &[Gate] = &[
@@ -40,14 +44,18 @@ pub(super) const MUTATION: &[Gate] = &[
     ACTIVATE_RULE,
     RETIRE_RULE,
     ROLLBACK_RULE,
+    SIMULATE_RULE,
+    CANCEL_SIMULATION,
+    SET_RULE_GUARD,
 ];
 
 /// `Subscription.*`.
+pub(crate) const SIMULATION_PROGRESS: Gate = Gate::needs("simulationProgress", Key::Billing, Level::Full);
 pub(crate) const USAGE_UPDATES: Gate = Gate::needs("usageUpdates", Key::Usage, Level::Full);
 pub(crate) const RULE_CHANGES: Gate = Gate::needs("ruleChanges", Key::Billing, Level::Full);
 
 /// All of `Subscription`.
-pub(super) const SUBSCRIPTION: &[Gate] = &[USAGE_UPDATES, RULE_CHANGES];
+pub(super) const SUBSCRIPTION: &[Gate] = &[USAGE_UPDATES, RULE_CHANGES, SIMULATION_PROGRESS];
 
 /// Fields that `Tenant`, `Account` and `Subaccount` share and that need more than to be in scope.
 pub(crate) const SUBACCOUNTS: Gate = Gate::needs("subaccounts", Key::Subaccounts, Level::Read);
@@ -58,6 +66,8 @@ pub(crate) const CREDITS: Gate = Gate::needs("credits", Key::Billing, Level::Ful
 pub(crate) const USAGE: Gate = Gate::needs("usage", Key::Usage, Level::Full);
 pub(crate) const USAGE_EVENTS: Gate = Gate::needs("usageEvents", Key::Usage, Level::Full);
 pub(crate) const RULE_VERSIONS: Gate = Gate::needs("ruleVersions", Key::Billing, Level::Full);
+pub(crate) const MAX_VARIANCE: Gate = Gate::needs("maxVariance", Key::Billing, Level::Full);
+pub(crate) const SIMULATIONS: Gate = Gate::needs("simulations", Key::Billing, Level::Full);
 
 /// All of the above.
 pub(super) const TENANT: &[Gate] = &[
@@ -69,4 +79,6 @@ pub(super) const TENANT: &[Gate] = &[
     USAGE,
     USAGE_EVENTS,
     RULE_VERSIONS,
+    SIMULATIONS,
+    MAX_VARIANCE,
 ];

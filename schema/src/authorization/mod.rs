@@ -5,6 +5,7 @@
 //! everything but signing in.
 
 pub(crate) mod gates;
+mod simulations;
 mod table;
 
 use std::sync::LazyLock;

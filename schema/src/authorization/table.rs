@@ -4,7 +4,7 @@ use canopy_domain::entity::Level::{Full, Read};
 use canopy_domain::entity::PermissionKey as Key;
 
 use super::Requirement::{InScope, Permission, Public, SignedIn};
-use super::{FieldRequirement, Gate, Requirement, gates};
+use super::{FieldRequirement, Gate, Requirement, gates, simulations};
 
 const TENANTS: &[&str] = &["Tenant", "Account", "Subaccount"];
 
@@ -16,10 +16,10 @@ const GATED: &[(&[&str], &[Gate])] = &[
     (TENANTS, gates::TENANT),
 ];
 
-type Fields = &'static [&'static str];
+pub(super) type Fields = &'static [&'static str];
 
-const CONNECTION: Fields = &["edges", "nodes", "pageInfo", "totalCount"];
-const EDGE: Fields = &["cursor", "node"];
+pub(super) const CONNECTION: Fields = &["edges", "nodes", "pageInfo", "totalCount"];
+pub(super) const EDGE: Fields = &["cursor", "node"];
 
 /// Fields of objects that nobody gets hold of without having passed their requirement.
 const REACHED: &[(&[&str], Requirement, Fields)] = &[
@@ -332,15 +332,18 @@ pub(super) fn rows() -> Vec<FieldRequirement> {
             })
         })
     });
-    let reached = REACHED.iter().flat_map(|(types, requirement, fields)| {
-        types.iter().flat_map(move |type_name| {
-            fields.iter().map(move |field| FieldRequirement {
-                type_name,
-                field,
-                requirement: *requirement,
+    let reached = REACHED
+        .iter()
+        .chain(simulations::REACHED)
+        .flat_map(|(types, requirement, fields)| {
+            types.iter().flat_map(move |type_name| {
+                fields.iter().map(move |field| FieldRequirement {
+                    type_name,
+                    field,
+                    requirement: *requirement,
+                })
             })
-        })
-    });
+        });
     let mut rows: Vec<FieldRequirement> = gated.chain(reached).collect();
     rows.sort_by_key(|row| (row.type_name, row.field));
     rows

@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use canopy_domain::billing::BillingView;
 use canopy_domain::entity::rule_version::RuleKind;
-use canopy_domain::entity::{AccountId, MemberId, PlanId, RatingId, RuleVersionId, UsageEventId};
+use canopy_domain::entity::{
+    AccountId, MemberId, PlanId, RatingId, RuleVersionId, SimulationId, UsageEventId,
+};
 use canopy_domain::entity::{plan, rating, rule_failure, usage_event, user};
 use canopy_domain::ledger::Credits;
 use canopy_domain::limits::{LimitSteps, ResourceLimit};
 use canopy_domain::members::{AccessibleAccount, MemberView};
 use canopy_domain::receipts::{PriceStep, RuleRun};
 use canopy_domain::rules::{Quarantine, RuleChange, RuleVersionView};
+use canopy_domain::simulation::{SimulationAccount, SimulationView};
 use canopy_domain::usage::{UsageQuery, UsageView};
-use canopy_domain::{AccountView, Page, PageArgs, Result};
+use canopy_domain::{AccountView, Micros, Page, PageArgs, Result};
 use futures_util::future::BoxFuture;
 
 use super::Read;
@@ -60,6 +63,14 @@ impl Parent for RuleVersionView {
     }
 }
 
+impl Parent for SimulationView {
+    type Key = SimulationId;
+
+    fn key(&self) -> SimulationId {
+        self.row.id.clone()
+    }
+}
+
 /// Ids are their own keys; `()` stands for the actor, of whom there is one.
 macro_rules! own_key {
     ($($id:ty),*) => {$(
@@ -79,6 +90,7 @@ own_key!(
     PlanId,
     RatingId,
     RuleVersionId,
+    SimulationId,
     UsageEventId,
     ()
 );
@@ -168,6 +180,26 @@ reads! {
         let (kind, page) = &read.0;
         reader.domain.rule_versions(&reader.actor, accounts, *kind, page).await
     };
+
+    /// Simulations by id.
+    SimulationsById of SimulationId => SimulationView,
+    |_read, reader, ids| reader.domain.simulations_by_id(&reader.actor, ids).await;
+
+    /// A page of an account's simulations.
+    Simulations(PageArgs) of AccountView => Page<SimulationView>,
+    |read, reader, accounts| reader.domain.simulations(&reader.actor, accounts, &read.0).await;
+
+    /// A page of a simulation's accounts.
+    SimulationAccountsOf(PageArgs) of SimulationView => Page<SimulationAccount>,
+    |read, reader, views| reader.domain.simulation_accounts(&reader.actor, views, &read.0).await;
+
+    /// The last shadow of a rule version.
+    ShadowsOf of RuleVersionView => SimulationView,
+    |_read, reader, versions| reader.domain.shadows_of(&reader.actor, versions).await;
+
+    /// The greatest variance that an account's guard allows, in percent.
+    RuleGuards of AccountView => Micros,
+    |_read, reader, accounts| reader.domain.rule_guards(&reader.actor, accounts).await;
 
     /// Memberships by id.
     MembersById of MemberId => MemberView,

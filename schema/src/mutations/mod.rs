@@ -4,6 +4,7 @@ mod permissions;
 mod rule_life;
 mod rules;
 mod sign_in;
+mod simulations;
 mod subaccounts;
 mod usage;
 
@@ -15,6 +16,7 @@ use permissions::PermissionMutations;
 use rule_life::RuleLifeMutations;
 use rules::UploadRuleMutation;
 use sign_in::SignInMutation;
+use simulations::SimulationMutations;
 use subaccounts::SubaccountMutations;
 use usage::UsageMutations;
 
@@ -29,6 +31,7 @@ pub struct Mutation(
     UsageMutations,
     UploadRuleMutation,
     RuleLifeMutations,
+    SimulationMutations,
 );
 
 /// Reads an id of the input. A malformed id is one that does not exist.

@@ -49,18 +49,25 @@ impl RuleLifeMutations {
     }
 
     /// Makes a rule version decide from now on, in place of the one before; for a version in quarantine, lifts it.
-    /// Needs BILLING FULL at the rule's account. Events that were rated keep their price. CONFLICT for a draft.
+    /// Needs BILLING FULL at the rule's account. Events that were rated keep their price. CONFLICT for a draft, and
+    /// where the account's guard objects and nobody confirms.
     async fn activate_rule(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which version.")] input: ActivateRuleInput,
     ) -> Option<Result<ActivateRulePayload>> {
-        let (id, reason, key) = (input.rule_version_id, input.reason, input.idempotency_key);
-        Some(
-            change(ctx, gates::ACTIVATE_RULE, RuleStep::Activate, &id, reason, key)
-                .await
-                .map(Into::into),
-        )
+        let payload = async {
+            let caller = gates::ACTIVATE_RULE.caller(ctx)?;
+            let step = ChangeRule {
+                rule_version_id: parse_id(&input.rule_version_id, "rule version")?,
+                step: RuleStep::Activate,
+                reason: input.reason,
+                confirm_variance: input.confirm_variance,
+            };
+            let key = input.idempotency_key.as_deref();
+            Changed::of(caller.domain().change_rule(caller.actor(), step, key).await)
+        };
+        Some(payload.await.map(Into::into))
     }
 
     /// Takes a version out of use. If it was live no version is afterwards: a seller without a pricing rule passes
@@ -112,6 +119,7 @@ async fn change(
         rule_version_id: parse_id(id, "rule version")?,
         step,
         reason,
+        confirm_variance: false,
     };
     let key = idempotency_key.as_deref();
     Changed::of(caller.domain().change_rule(caller.actor(), input, key).await)
@@ -163,10 +171,22 @@ inputs! {
     CheckRuleInput;
     /// A rule version to run in shadow.
     ShadowRuleInput;
-    /// A rule version to activate.
-    ActivateRuleInput;
     /// A rule version to take out of use.
     RetireRuleInput;
+}
+
+/// A rule version to activate.
+#[derive(InputObject)]
+struct ActivateRuleInput {
+    /// Id of the version. NOT_FOUND if the caller may not see it.
+    rule_version_id: ID,
+    /// Whether it goes live even if the account's guard objects to it; see setRuleGuard. This is audited.
+    #[graphql(default)]
+    confirm_variance: bool,
+    /// Why, for the version's history and the audit log: at most 500 characters.
+    reason: Option<String>,
+    /// Makes it safe to send the mutation again.
+    idempotency_key: Option<String>,
 }
 
 /// A rule to take back to the version before.

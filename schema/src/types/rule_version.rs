@@ -12,8 +12,10 @@ use super::rule_kind::RuleKind;
 use super::rule_quarantine::RuleQuarantine;
 use super::rule_run::RuleRun;
 use super::rule_status::RuleStatus;
+use super::simulation::Simulation;
 use crate::connection::{Edge, List};
 use crate::loaders::reads;
+use crate::nullable::nullable;
 use crate::scalars::{DateTime, Json, int};
 use crate::session::Session;
 
@@ -137,6 +139,16 @@ impl RuleVersion {
         let loaders = &Session::caller(ctx)?.loaders;
         let quarantine = loaders.load(reads::Quarantines, self.0.clone()).await?;
         Ok(quarantine.map(RuleQuarantine::from))
+    }
+
+    /// What it would have charged for new usage since it is in shadow: the last time that it was, which goes on as
+    /// long as the status is SHADOW. Null if it never was, or since less than a second.
+    async fn shadow(&self, ctx: &Context<'_>) -> Option<Result<Simulation>> {
+        let shadow = async {
+            let loaders = &Session::caller(ctx)?.loaders;
+            loaders.load(reads::ShadowsOf, self.0.clone()).await
+        };
+        nullable(shadow).await
     }
 }
 

@@ -10,6 +10,7 @@ use super::granularity::Granularity;
 use super::limits::Limits;
 use super::rule_kind::RuleKind;
 use super::rule_version::RuleVersions;
+use super::simulation::Simulations;
 use super::usage::Usage;
 use super::usage_event::UsageEvents;
 use super::usage_period::UsagePeriodInput;
@@ -17,6 +18,7 @@ use crate::authorization::gates;
 use crate::connection::{Connection, page};
 use crate::loaders::reads;
 use crate::nullable::nullable;
+use crate::scalars::Decimal;
 use crate::session::Session;
 
 /// A part of `Account` and `Subaccount`.
@@ -127,5 +129,38 @@ impl TenantReports {
             caller.loaders.load(read, self.0.clone()).await
         };
         nullable(rows).await
+    }
+
+    /// The account's dry runs and shadows, in the order in which they were begun; the last 100 dry runs are kept.
+    /// Null, with a FORBIDDEN error, without BILLING FULL.
+    async fn simulations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many rows, 0 to 100. 25 if neither `first` nor `last` is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many rows, 0 to 100. Not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> Option<Result<Connection<Simulations>>> {
+        let rows = async {
+            let caller = gates::SIMULATIONS.open(ctx, &self.0)?;
+            let page = page(ctx, first, after, last, before)?;
+            caller
+                .loaders
+                .load(reads::Simulations(page), self.0.clone())
+                .await
+        };
+        nullable(rows).await
+    }
+
+    /// The greatest variance in percent with which a PRICING version goes live without being confirmed; see
+    /// setRuleGuard. Null if there is no guard; also, with a FORBIDDEN error, without BILLING FULL.
+    async fn max_variance(&self, ctx: &Context<'_>) -> Option<Result<Decimal>> {
+        let guard = async {
+            let caller = gates::MAX_VARIANCE.open(ctx, &self.0)?;
+            let percent = caller.loaders.load(reads::RuleGuards, self.0.clone()).await?;
+            Ok(percent.map(Decimal))
+        };
+        nullable(guard).await
     }
 }

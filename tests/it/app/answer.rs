@@ -151,8 +151,8 @@ impl Redaction {
     }
 }
 
-const IDS: [&str; 13] = [
-    "acc", "usr", "mem", "pln", "key", "rul", "act", "evt", "rat", "lac", "pst", "btr", "aud",
+const IDS: [&str; 15] = [
+    "acc", "usr", "mem", "pln", "key", "rul", "act", "evt", "rat", "lac", "pst", "btr", "aud", "sim", "sma",
 ];
 
 fn kind_of(text: &str) -> Option<&'static str> {

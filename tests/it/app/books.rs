@@ -61,7 +61,7 @@ impl App {
     }
 }
 
-const WRITTEN: [&str; 15] = [
+const WRITTEN: [&str; 16] = [
     "accounts",
     "members",
     "permission_levels",
@@ -76,6 +76,7 @@ const WRITTEN: [&str; 15] = [
     "postings",
     "outbox",
     "audit_log",
+    "simulations",
     "idempotency_records",
 ];
 

@@ -8,6 +8,7 @@ use canopy_domain::entity::account::{AccountKind, CreditMode, Model as Account};
 use canopy_domain::entity::rule_version::{FailurePolicy, RuleKind};
 use canopy_domain::entity::{Level, PermissionKey, PlanId, Role, RuleVersionId, UserId};
 use canopy_domain::rules::{ChangeRule, RuleSource, RuleStep, UploadRule};
+use canopy_domain::simulation::{SetRuleGuard, SimulateRule, SimulationView};
 use canopy_domain::{AccountView, Actor};
 use serde_json::{Value, json};
 
@@ -199,6 +200,48 @@ impl App {
         let active = self.domain.change_rule(&system, activate, None).await;
         active.expect("the system may activate rules");
         rule_version_id
+    }
+
+    /// A dry run of a rule on all usage of the last days, run to its end.
+    pub(crate) async fn dry_run(&self, seller: &Account, rule: &str) -> SimulationView {
+        let now = canopy_domain::entity::time::now();
+        let input = SimulateRule {
+            rule_version_id: RuleVersionId::parse(rule).expect("the id is well-formed"),
+            configuration: None,
+            account_ids: Vec::new(),
+            from: now - chrono::Duration::days(30),
+            to: now + chrono::Duration::days(1),
+            verify: true,
+        };
+        let system = self.system(seller);
+        let begun = self.domain.simulate_rule(&system, input, None).await;
+        let id = begun.expect("the system may simulate").value.row.id;
+        self.run_simulations().await;
+        let ended = self.domain.simulation(&system, &id).await;
+        ended.expect("the simulation is there")
+    }
+
+    /// Sets the guard of a seller, in percent.
+    pub(crate) async fn guard(&self, seller: &Account, percent: &str) {
+        let input = SetRuleGuard {
+            account_id: seller.id.clone(),
+            max_variance: Some(percent.parse().expect("a decimal")),
+        };
+        let set = self
+            .domain
+            .set_rule_guard(&self.system(seller), input, None)
+            .await;
+        set.expect("the system may set guards");
+    }
+
+    /// Runs all dry runs that wait.
+    pub(crate) async fn run_simulations(&self) {
+        while self
+            .domain
+            .run_simulation("test")
+            .await
+            .expect("the worker works")
+        {}
     }
 
     /// Makes the built-in `tiered-pricing` live at `seller`, with this price per unit of any meter.

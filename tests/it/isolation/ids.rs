@@ -30,6 +30,7 @@ async fn foreign(world: &World, kind: &str) -> Vec<String> {
         "evt" => column("SELECT id FROM usage_events WHERE account_id IN (@ids)"),
         "mem" => column("SELECT id FROM members WHERE account_id IN (@ids)"),
         "rul" => column("SELECT id FROM rule_versions WHERE owner_account_id IN (@ids)"),
+        "sim" => column("SELECT id FROM simulations WHERE account_id IN (@ids)"),
         // The rating of an edge whose buyer is hidden.
         "rat" => column("SELECT id FROM ratings WHERE buyer_account_id IN (@ids)"),
         _ => panic!("no ids of {kind}"),
@@ -97,9 +98,10 @@ async fn ask(world: &World, asker: &Asker, way: &Way, id: &str) -> Answer {
     let text = way.variables.to_string();
     let text = text.replace("@account", world.accounts["alpha.client"].id.as_str());
     let text = text.replace("@below", world.accounts["alpha.branch"].id.as_str());
+    let text = text.replace("@rule", &world.rules["alpha.client"]);
     let mut variables: Value = serde_json::from_str(&text).expect("still JSON");
     *variables.pointer_mut(way.at).expect("the id has its place") = json!(id);
-    if ["usageUpdates", "ruleChanges"].contains(&way.field) {
+    if way.document.starts_with("subscription") {
         let mut stream = world.app.subscribe(&asker.caller, &way.document, variables).await;
         let first = next(&mut stream).await.expect("a refusal is told");
         assert!(stream.next().await.is_none());

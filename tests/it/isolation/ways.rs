@@ -9,7 +9,7 @@ pub(super) struct Way {
     pub(super) at: &'static str,
     /// What the id is of.
     pub(super) kind: &'static str,
-    /// `@account` stands for an account that the asker may see, `@below` for one below it.
+    /// `@account` stands for an account that the asker may see, `@below` for one below it, `@rule` for its rule.
     pub(super) variables: Value,
 }
 
@@ -19,6 +19,7 @@ pub(super) fn ways() -> Vec<Way> {
     ways.extend(accounts());
     ways.extend(usage());
     ways.extend(rules());
+    ways.extend(simulations());
     ways
 }
 
@@ -139,6 +140,51 @@ fn rules() -> Vec<Way> {
             "/input/accountId",
             "acc",
             json!({"accountId": "", "kind": "PRICING"}),
+        ),
+    ]
+}
+
+fn simulations() -> Vec<Way> {
+    let period = json!({"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"});
+    let simulate = |at, kind, input| mutation("simulateRule", "simulation { id }", at, kind, input);
+    vec![
+        Way {
+            field: "simulation",
+            document: "query ($id: ID!) { simulation(id: $id) { id } }".to_owned(),
+            at: "/id",
+            kind: "sim",
+            variables: json!({"id": ""}),
+        },
+        Way {
+            field: "simulationProgress",
+            document: "subscription ($id: ID!) { simulationProgress(id: $id) { id } }".to_owned(),
+            at: "/id",
+            kind: "sim",
+            variables: json!({"id": ""}),
+        },
+        simulate(
+            "/input/ruleVersionId",
+            "rul",
+            json!({"ruleVersionId": "", "period": period}),
+        ),
+        simulate(
+            "/input/accountIds/0",
+            "acc",
+            json!({"ruleVersionId": "@rule", "accountIds": [""], "period": period}),
+        ),
+        mutation(
+            "setRuleGuard",
+            "maxVariance",
+            "/input/accountId",
+            "acc",
+            json!({"accountId": "", "maxVariance": "5"}),
+        ),
+        mutation(
+            "cancelSimulation",
+            "simulation { id }",
+            "/input/id",
+            "sim",
+            json!({"id": ""}),
         ),
     ]
 }

@@ -16,6 +16,8 @@ pub(super) struct World {
     /// By name, such as `alpha.client`.
     pub(super) accounts: BTreeMap<String, Account>,
     pub(super) callers: Vec<Asker>,
+    /// The id of each seller's rule, by the seller's name.
+    pub(super) rules: BTreeMap<String, String>,
 }
 
 /// Somebody who asks, and where the grant is.
@@ -46,7 +48,7 @@ impl World {
     pub(super) async fn make() -> Self {
         let app = App::start().await;
         let mut accounts = BTreeMap::new();
-        let mut callers = Vec::new();
+        let (mut callers, mut rules) = (Vec::new(), BTreeMap::new());
         for tree in ["alpha", "omega"] {
             let name = |place: &str| format!("{tree}.{place}");
             let platform = app.platform(&name("platform")).await;
@@ -60,11 +62,10 @@ impl World {
             let places = [platform, main, client, branch, sibling];
             for (seller, place) in places.iter().zip(PLACES).take(3) {
                 let tag = name(place).replace('.', "-");
-                app.tiered_pricing(
-                    seller,
-                    json!({"meters": {"*": {"unit_price": "0.1"}, tag: {"unit_price": "0.1"}}}),
-                )
-                .await;
+                let configuration =
+                    json!({"meters": {"*": {"unit_price": "0.1"}, tag: {"unit_price": "0.1"}}});
+                let rule = app.tiered_pricing(seller, configuration).await;
+                rules.insert(name(place), rule.to_string());
             }
             for (account, place) in places.iter().zip(PLACES) {
                 for role in ROLES {
@@ -90,6 +91,10 @@ impl World {
                 let owner = &owner.expect("the owner was made above").caller;
                 app.accepted(&app.record(owner, account, json!(events)).await);
             }
+            for (seller, place) in places.iter().zip(PLACES).take(3) {
+                app.dry_run(seller, &rules[&name(place)]).await;
+                app.guard(seller, "5").await;
+            }
             accounts.extend(PLACES.iter().map(|place| name(place)).zip(places));
         }
         callers.push(Asker {
@@ -102,6 +107,7 @@ impl World {
             app,
             accounts,
             callers,
+            rules,
         }
     }
 
@@ -139,6 +145,7 @@ impl World {
                 format!("SELECT id FROM rule_versions WHERE owner_account_id = '{id}'"),
                 format!("SELECT id FROM rule_changes WHERE account_id = '{id}'"),
                 format!("SELECT id FROM rule_failures WHERE account_id = '{id}'"),
+                format!("SELECT id FROM simulations WHERE account_id = '{id}'"),
                 format!("SELECT id FROM ratings WHERE buyer_account_id = '{id}'"),
                 // A receipt names the rule that made the price, whoever the seller is.
                 format!(
@@ -181,6 +188,8 @@ impl World {
             "rule_failures",
             "usage_events",
             "ratings",
+            "simulations",
+            "simulation_accounts",
             "ledger_accounts",
             "postings",
             "audit_log",

@@ -1,0 +1,373 @@
+//! A month of usage: the first of it recorded by the product itself, the rest by the same rule and written in bulk,
+//! with the receipts that recording it would have made.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use canopy::config::{Config, Sources};
+use canopy_domain::accounts::{CreateSubaccount, NewRoot};
+use canopy_domain::auth::TokenSettings;
+use canopy_domain::domain::Faults;
+use canopy_domain::entity::account::{self, AccountKind};
+use canopy_domain::entity::time::{self, Timestamp};
+use canopy_domain::entity::{AccountId, PlanId, RatingId, RuleVersionId, UsageEventId};
+use canopy_domain::rules::{ChangeRule, QuarantineSettings, RuleSource, RuleStep, UploadRule};
+use canopy_domain::rules_host::{
+    CompilerCommand, ENGINE, Host, HostSettings, LoadedRule, PeriodTotals, PricingAccount, PricingInput,
+    UsageLine, builtin,
+};
+use canopy_domain::usage::{NewUsageEvent, RecordUsage};
+use canopy_domain::{Actor, Domain, Micros, Settings};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use serde_json::{Value, json};
+
+use crate::Result;
+
+/// Events that are recorded as a client would.
+const RECORDED: usize = 10_000;
+const BATCH: usize = 1_000;
+const METERS: [&str; 3] = ["call_minutes", "messages", "tokens"];
+const ATTRIBUTES: &str = r#"{"direction":"inbound","region":"eu-west"}"#;
+
+pub(crate) struct Seeded {
+    pub(crate) domain: Domain,
+    pub(crate) host: Host,
+    pub(crate) wasm: Vec<u8>,
+    pub(crate) actor: Actor,
+    pub(crate) seller: account::Model,
+    pub(crate) rule: RuleVersionId,
+    pub(crate) events: usize,
+    pub(crate) from: Timestamp,
+    pub(crate) to: Timestamp,
+    pub(crate) month: String,
+    pub(crate) database: &'static str,
+    _folder: tempfile::TempDir,
+}
+
+/// What the live rule charges.
+pub(crate) fn tiers() -> Value {
+    json!({"meters": {"*": {"tiers": [
+        {"up_to": "1000", "unit_price": "0.09"}, {"up_to": "10000", "unit_price": "0.075"}, {"unit_price": "0.06"}
+    ]}}})
+}
+
+/// What is tried in its place.
+pub(crate) fn other_tiers() -> Value {
+    json!({"meters": {"*": {"tiers": [
+        {"up_to": "500", "unit_price": "0.1"}, {"up_to": "5000", "unit_price": "0.08"}, {"unit_price": "0.055"}
+    ]}}})
+}
+
+pub(crate) async fn make(events: usize, accounts: usize) -> Result<Seeded> {
+    let folder = tempfile::tempdir()?;
+    let url = match std::env::var("CANOPY_BENCH_DATABASE_URL") {
+        Ok(server) => new_database(&server).await?,
+        Err(_) => format!("sqlite://{}?mode=rwc", folder.path().join("bench.db").display()),
+    };
+    let db = canopy::house::connect(&config(&url)).await?;
+    canopy::house::migrate(&db).await?;
+    let host = Host::new(HostSettings::new(CompilerCommand {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_canopy")),
+        args: vec!["compile-rule".to_owned()],
+    }))?;
+    let settings = Settings {
+        tokens: TokenSettings {
+            secret: vec![7; 32],
+            issuer: "canopy".to_owned(),
+            audience: "canopy".to_owned(),
+            lifetime: std::time::Duration::from_secs(900),
+        },
+        faults: Faults::default(),
+        quarantine: QuarantineSettings::default(),
+    };
+    let domain = Domain::open(db.clone(), host.clone(), settings)?;
+    domain.ensure_builtins().await?;
+    let seller = seller(&domain).await?;
+    let actor = domain.system_actor(&seller.id, &seller.path);
+    let wasm = builtin("tiered-pricing").ok_or("no such rule")?.wasm.to_vec();
+    let rule = live(&domain, &actor, &seller).await?;
+    let mut buyers = Vec::with_capacity(accounts);
+    for number in 0..accounts {
+        let new = CreateSubaccount {
+            parent_id: seller.id.clone(),
+            name: format!("Client {number}"),
+            plan_id: None,
+            credit_mode: None,
+            external_ref: None,
+        };
+        buyers.push(
+            domain
+                .create_subaccount(&actor, new, None)
+                .await?
+                .value
+                .row()
+                .clone(),
+        );
+    }
+    let now = time::now();
+    let (from, to) = (now - chrono::Duration::days(30), now);
+    let recorded = record(&domain, &actor, &seller, &buyers, events.min(RECORDED)).await?;
+    let mut bulk = Bulk {
+        db: &db,
+        host: &host,
+        loaded: host.prepare(wasm.clone()).await?,
+        seller: &seller,
+        buyers: &buyers,
+        rule: &rule,
+        from,
+        used: HashMap::new(),
+    };
+    bulk.write(events - recorded).await?;
+    if db.get_database_backend() != DbBackend::Sqlite {
+        db.execute_unprepared("ANALYZE").await?;
+    }
+    Ok(Seeded {
+        database: match db.get_database_backend() {
+            DbBackend::Sqlite => "SQLite",
+            _ => "PostgreSQL",
+        },
+        domain,
+        host,
+        wasm,
+        actor,
+        rule,
+        events,
+        from,
+        to: to + chrono::Duration::hours(1),
+        month: format!("{} to {}", from.date_naive(), to.date_naive()),
+        seller,
+        _folder: folder,
+    })
+}
+
+fn config(url: &str) -> Config {
+    let sources = Sources::default().flag("--database", "database.url", Some(url));
+    sources.load().expect("the defaults are valid").config
+}
+
+async fn new_database(server: &str) -> Result<String> {
+    let name = format!("canopy_bench_{}", std::process::id());
+    let admin = Database::connect(server).await?;
+    admin
+        .execute_unprepared(&format!("CREATE DATABASE {name}"))
+        .await?;
+    let (base, _) = server.rsplit_once('/').ok_or("a URL names a database")?;
+    Ok(format!("{base}/{name}"))
+}
+
+async fn seller(domain: &Domain) -> Result<account::Model> {
+    let new = NewRoot {
+        parent: None,
+        kind: AccountKind::Main,
+        name: "Seller".to_owned(),
+        currency: "USD".to_owned(),
+        plan_id: Some(PlanId::parse("pln_connector").expect("a plan that Canopy ships")),
+    };
+    Ok(domain.create_root(new).await?)
+}
+
+async fn live(domain: &Domain, actor: &Actor, seller: &account::Model) -> Result<RuleVersionId> {
+    let upload = UploadRule {
+        account_id: seller.id.clone(),
+        kind: canopy_domain::entity::rule_version::RuleKind::Pricing,
+        name: "prices".to_owned(),
+        source: RuleSource::Builtin("tiered-pricing".to_owned()),
+        configuration: tiers(),
+        failure_policy: None,
+        check: true,
+    };
+    let rule = domain.upload_rule(actor, upload, None).await?.value.row.id;
+    domain
+        .change_rule(actor, ChangeRule::new(RuleStep::Activate, rule.clone()), None)
+        .await?;
+    Ok(rule)
+}
+
+/// Records usage as a client would.
+async fn record(
+    domain: &Domain,
+    actor: &Actor,
+    seller: &account::Model,
+    buyers: &[account::Model],
+    events: usize,
+) -> Result<usize> {
+    for start in (0..events).step_by(BATCH) {
+        let batch = (start..events.min(start + BATCH)).map(|number| NewUsageEvent {
+            account_id: Some(buyers[number % buyers.len()].id.clone()),
+            idempotency_key: format!("recorded {number}"),
+            meter: METERS[number % METERS.len()].to_owned(),
+            quantity: Micros::new(quantity(number)).expect("a small number"),
+            occurred_at: None,
+            attributes: serde_json::from_str(ATTRIBUTES).expect("JSON"),
+        });
+        let input = RecordUsage {
+            account_id: seller.id.clone(),
+            events: batch.collect(),
+        };
+        domain.record_usage(actor, input).await?;
+    }
+    Ok(events)
+}
+
+fn quantity(number: usize) -> i64 {
+    (1 + (number * 7_919) % 997) as i64 * 100_000
+}
+
+/// Usage that is written past the product, with the same rule and the same receipts.
+struct Bulk<'a> {
+    db: &'a DatabaseConnection,
+    host: &'a Host,
+    loaded: LoadedRule,
+    seller: &'a account::Model,
+    buyers: &'a [account::Model],
+    rule: &'a RuleVersionId,
+    from: Timestamp,
+    used: HashMap<(usize, usize, Timestamp), (i64, i64)>,
+}
+
+impl Bulk<'_> {
+    async fn write(&mut self, events: usize) -> Result<()> {
+        let mut days: HashMap<(AccountId, Timestamp, usize), (i64, i64)> = HashMap::new();
+        for start in (0..events).step_by(BATCH) {
+            let end = events.min(start + BATCH);
+            let (rows, ratings) = self.batch(start..end, events, &mut days).await?;
+            insert(self.db, "usage_events", rows).await?;
+            insert(self.db, "ratings", ratings).await?;
+        }
+        let sums: Vec<Value> = days
+            .into_iter()
+            .map(|((account, day, meter), (quantity, events))| {
+                json!({
+                    "account_id": account, "granularity": "DAY", "bucket_start": text(day),
+                    "meter": METERS[meter], "quantity": quantity, "events": events, "amount": 0,
+                })
+            })
+            .collect();
+        for chunk in sums.chunks(BATCH) {
+            insert(self.db, "usage_aggregates", chunk.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    async fn batch(
+        &mut self,
+        numbers: std::ops::Range<usize>,
+        events: usize,
+        days: &mut HashMap<(AccountId, Timestamp, usize), (i64, i64)>,
+    ) -> Result<(Vec<Value>, Vec<Value>)> {
+        let seller = format!("{}/", self.seller.id);
+        let mut input = PricingInput::new(seller.as_str(), "USD", tiers().to_string());
+        let mut rows = Vec::new();
+        for number in numbers {
+            // As they come in: all accounts mixed, in the order of time; the last two days are those recorded.
+            let (buyer, meter) = ((number * 7_919) % self.buyers.len(), number % METERS.len());
+            let account = &self.buyers[buyer];
+            let at =
+                self.from + chrono::Duration::milliseconds((number as i64 * 28 * 86_400_000) / events as i64);
+            let month = day(at).with_day_one();
+            let used = self.used.entry((buyer, meter, month)).or_default();
+            let index = input.account(PricingAccount {
+                path: format!("{seller}{}/", account.id),
+                buyer: account.id.to_string(),
+                buyer_plan: account
+                    .plan_id
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+            });
+            input.lines.push(UsageLine {
+                account: index,
+                meter: METERS[meter].to_owned(),
+                quantity: quantity(number),
+                cost: 0,
+                occurred_at: at.timestamp(),
+                attributes: Some(ATTRIBUTES.to_owned()),
+                period: PeriodTotals {
+                    start: month.timestamp(),
+                    quantity: used.0,
+                    lines: used.1,
+                },
+            });
+            used.0 += quantity(number);
+            used.1 += 1;
+            let sum = days.entry((account.id.clone(), day(at), meter)).or_default();
+            sum.0 += quantity(number);
+            sum.1 += 1;
+            rows.push(json!({
+                "id": UsageEventId::new(), "account_id": account.id, "path": account.path,
+                "idempotency_key": format!("bulk {number}"), "payload_digest": "0".repeat(64),
+                "meter": METERS[meter], "quantity": quantity(number), "occurred_at": text(at),
+                "recorded_at": text(at), "attributes": ATTRIBUTES, "rating_status": "RATED", "rating_attempts": 0,
+            }));
+        }
+        let ratings = self.price(&input, &rows).await?;
+        Ok((rows, ratings))
+    }
+
+    async fn price(&self, input: &PricingInput, rows: &[Value]) -> Result<Vec<Value>> {
+        let outcome = self.host.price(&self.loaded, input.clone()).await?;
+        let digest = self.loaded.digest().to_string();
+        let priced = outcome.value.iter().zip(&input.lines).zip(rows).enumerate();
+        Ok(priced
+            .map(|(number, ((priced, line), row))| {
+                let account = &input.accounts[line.account as usize];
+                json!({
+                    "id": RatingId::new(), "event_id": row["id"], "edge": 0,
+                    "seller_account_id": self.seller.id, "buyer_account_id": account.buyer,
+                    "rule_version_id": self.rule, "rule_digest": digest,
+                    "input_digest": input.single(number).expect("a line of the input").digest(),
+                    "output_digest": priced.digest(), "engine": ENGINE, "buyer_plan": account.buyer_plan,
+                    "period_start": line.period.start, "period_quantity": line.period.quantity,
+                    "period_lines": line.period.lines, "fuel": outcome.fuel, "cost": 0, "price": priced.amount,
+                    "currency": "USD", "line_items": json!(priced.items), "created_at": row["recorded_at"],
+                })
+            })
+            .collect())
+    }
+}
+
+trait WithDayOne {
+    fn with_day_one(self) -> Timestamp;
+}
+
+impl WithDayOne for Timestamp {
+    fn with_day_one(self) -> Timestamp {
+        chrono::Datelike::with_day(&self, 1).expect("each month has a first day")
+    }
+}
+
+fn day(at: Timestamp) -> Timestamp {
+    at.date_naive().and_time(chrono::NaiveTime::MIN).and_utc()
+}
+
+fn text(at: Timestamp) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false)
+}
+
+/// Writes rows in one statement, as one JSON parameter.
+async fn insert(db: &DatabaseConnection, table: &str, rows: Vec<Value>) -> Result<()> {
+    let Some(first) = rows.first().and_then(Value::as_object) else {
+        return Ok(());
+    };
+    let columns: Vec<&str> = first.keys().map(String::as_str).collect();
+    let names = columns.join(", ");
+    let sql = match db.get_database_backend() {
+        DbBackend::Sqlite => {
+            let values: Vec<String> = columns
+                .iter()
+                .map(|name| format!("json_extract(value, '$.{name}')"))
+                .collect();
+            format!(
+                "INSERT INTO {table} ({names}) SELECT {} FROM json_each($1)",
+                values.join(", ")
+            )
+        }
+        _ => format!(
+            "INSERT INTO {table} ({names}) SELECT {names} FROM jsonb_populate_recordset(NULL::{table}, $1)"
+        ),
+    };
+    let values = [Value::Array(rows).into()];
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+    db.execute_raw(statement).await?;
+    Ok(())
+}
