@@ -34,6 +34,8 @@ mod class;
 mod compile;
 mod contract;
 mod digest;
+#[cfg(feature = "testing")]
+pub mod direct;
 mod engine;
 mod error;
 mod host;

@@ -24,6 +24,7 @@ pub use self::report::{CheckReport, CheckResult};
 pub(crate) use self::restart::Restarted;
 use self::runner::{Effort, Place, Runner, Subject, Told};
 use crate::call::Question;
+use crate::class::RuleClass;
 use crate::contract::{PricingInput, RuleKind};
 use crate::error::RuleError;
 use crate::host::Host;
@@ -49,6 +50,21 @@ const SMALL: Effort = Effort {
     calls: 150,
     time: Duration::from_secs(2),
 };
+
+/// For rules that bring an interpreter: a call takes milliseconds, and one of a thousand lines much more.
+const INTERPRETER: Effort = Effort {
+    meters: 2,
+    rungs: 48,
+    calls: 60,
+    time: Duration::from_secs(10),
+};
+
+fn effort(class: RuleClass) -> Effort {
+    match class {
+        RuleClass::Small => SMALL,
+        RuleClass::Interpreter => INTERPRETER,
+    }
+}
 
 impl Host {
     /// Holds a rule against the contract, with the configuration (JSON) it is to have. The checks, by name:
@@ -82,8 +98,9 @@ impl Host {
             rule,
             restarted: OnceCell::new(),
         };
-        let mut runner = Runner::new(&running, SMALL);
-        let plan = Plan::new(rule.manifest(), configuration, samples, &SMALL);
+        let effort = effort(rule.class());
+        let mut runner = Runner::new(&running, effort);
+        let plan = Plan::new(rule.manifest(), configuration, samples, &effort);
         match rule.kind() {
             RuleKind::Pricing => plan.pricing(&mut runner).await?,
             RuleKind::Limits => {
