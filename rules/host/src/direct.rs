@@ -1,6 +1,8 @@
 //! For fuzzing: an upload's validation, and a rule compiled and called in this very
 //! process and on this thread. No server does that. Only with the feature `testing`.
 
+use std::sync::Arc;
+
 use crate::call::{Budget, Question};
 use crate::class::RuleClass;
 use crate::contract::{LimitsAnswer, LimitsInput, PricedLine, PricingInput, RuleKind};
@@ -8,6 +10,7 @@ use crate::digest::Digest;
 use crate::engine;
 use crate::error::RuleError;
 use crate::manifest::{self, Manifest};
+use crate::owner::Owners;
 use crate::pool::Pool;
 use crate::rule::{Facts, LoadedRule};
 use crate::settings::{ClassSettings, CompilerCommand, HostSettings};
@@ -60,7 +63,8 @@ impl DirectRule {
         let compiler = engine::compiling(RuleClass::Small, settings.small.memory);
         let compiler = compiler.expect("the engine can be set up");
         let code = compiler.precompile_component(wasm).expect("it compiles");
-        let pool = Pool::new(RuleClass::Small, &settings).expect("the engine can be set up");
+        let owners = Arc::new(Owners::new(None, settings.queue_wait));
+        let pool = Pool::new(RuleClass::Small, &settings, owners).expect("the engine can be set up");
         let rule = LoadedRule::load(&pool, Digest::of(wasm), facts, &code).expect("it loads");
         Self { rule, pool }
     }
