@@ -7,7 +7,7 @@ use super::{arguments::CheckOptions, build, project::Project, sandbox};
 use crate::cli::{Refused, output::Output};
 
 pub(super) async fn run(project: &Project, options: &CheckOptions, output: &Output) -> anyhow::Result<()> {
-    let built = build::build(project)?;
+    let built = build::built(project)?;
     let host = sandbox::open()?;
     let rule = host.prepare(built.wasm).await?;
     let kind = rule.kind();

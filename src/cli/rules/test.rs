@@ -48,7 +48,7 @@ pub(super) async fn run(project: &Project, options: &TestOptions, output: &Outpu
             project.fixtures().display()
         );
     }
-    let built = build::build(project)?;
+    let built = build::built(project)?;
     let host = sandbox::open()?;
     let rule = host.prepare(built.wasm).await?;
     let mut all = Vec::new();

@@ -62,7 +62,7 @@ impl Client {
             policy: push.failure_policy.as_deref(),
             check: !push.draft,
         };
-        self.send_component(&query, build::build(project)?.wasm).await
+        self.send_component(&query, build::built(project)?.wasm).await
     }
 
     async fn send_component(&self, upload: &Upload<'_>, wasm: Vec<u8>) -> anyhow::Result<Value> {
