@@ -33,7 +33,7 @@ pub(super) async fn read(
     max_file: usize,
 ) -> Result<Request, Refusal> {
     let asked = |name: &&str| arrived.headers.get(*name).is_some_and(|value| !value.is_empty());
-    if !PREFLIGHT.iter().any(|name| asked(name)) {
+    if !PREFLIGHT.iter().any(asked) {
         return Err(Refusal::bad_request(
             "A multipart request needs the header GraphQL-Require-Preflight.",
         ));

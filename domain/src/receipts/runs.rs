@@ -30,7 +30,7 @@ pub enum RuleRun {
     /// It priced an edge.
     Priced(Box<PriceStep>),
     /// It failed.
-    Failed(rule_failure::Model),
+    Failed(Box<rule_failure::Model>),
 }
 
 impl RuleRun {
@@ -82,7 +82,13 @@ impl Domain {
         let limit = i32::try_from(first).unwrap_or(MAX_RUNS);
         let mut runs: HashMap<RuleVersionId, Vec<RuleRun>> = HashMap::new();
         for (version, failures) in self.rule_failures(actor, versions, limit).await? {
-            runs.insert(version, failures.into_iter().map(RuleRun::Failed).collect());
+            runs.insert(
+                version,
+                failures
+                    .into_iter()
+                    .map(|failure| RuleRun::Failed(Box::new(failure)))
+                    .collect(),
+            );
         }
         for step in steps {
             // Who sees a rule sees its owner's tree; a rating that is nevertheless hidden from the actor stays so.

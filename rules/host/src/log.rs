@@ -51,10 +51,6 @@ pub(crate) fn define(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     linker.instance(LOG_INTERFACE)?.func_wrap("write", write)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the engine gives a tuple of owned values"
-)]
 fn write(mut store: StoreContextMut<'_, CallState>, (message,): (String,)) -> wasmtime::Result<()> {
     let price = FUEL + message.len() as u64;
     let left = store.get_fuel()?;

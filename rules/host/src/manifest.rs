@@ -120,8 +120,11 @@ fn invalid(text: impl std::fmt::Display) -> RuleError {
     RuleError::Invalid(format!("its manifest (custom section `{SECTION}`) {text}"))
 }
 
-/// The sections of ours at the outermost level: where each lies, and its content.
-fn sections(wasm: &[u8]) -> Result<Vec<(Range<usize>, &[u8])>, RuleError> {
+/// A section of a component: where it lies, and its content.
+type Section<'a> = (Range<usize>, &'a [u8]);
+
+/// The sections of ours at the outermost level.
+fn sections(wasm: &[u8]) -> Result<Vec<Section<'_>>, RuleError> {
     let malformed = |error: wasmparser::BinaryReaderError| RuleError::Invalid(quoted(&error.to_string()));
     let mut found = Vec::new();
     let mut reader = BinaryReader::new(wasm, 0);

@@ -46,7 +46,7 @@ impl RuleRun {
     async fn failure(&self) -> Option<RuleFailure> {
         match &self.0 {
             receipts::RuleRun::Priced(_) => None,
-            receipts::RuleRun::Failed(failure) => Some(failure.clone().into()),
+            receipts::RuleRun::Failed(failure) => Some((**failure).clone().into()),
         }
     }
 

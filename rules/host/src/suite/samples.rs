@@ -52,7 +52,7 @@ pub(super) fn marks(configuration: &Value) -> Vec<i64> {
 
 fn gather(value: &Value, marks: &mut Vec<i64>) {
     let mut add = |mark: f64| {
-        let fits = mark >= 1.0 && mark <= 1e15;
+        let fits = (1.0..=1e15).contains(&mark);
         if fits && marks.len() < MAX_MARKS && !marks.contains(&(mark as i64)) {
             marks.push(mark as i64);
         }
@@ -261,7 +261,11 @@ impl Dice {
     fn quantity(&mut self) -> i64 {
         let size = 10_i64.pow((self.next() % 13) as u32);
         let quantity = (self.next() % 1_000_000) as i64 * size / UNIT;
-        if self.next() % 4 == 0 { -quantity } else { quantity }
+        if self.next().is_multiple_of(4) {
+            -quantity
+        } else {
+            quantity
+        }
     }
 }
 

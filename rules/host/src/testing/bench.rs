@@ -58,7 +58,7 @@ impl Reused {
             .instantiate(&mut store)
             .expect("it was instantiated before");
         let price = instance
-            .get_typed_func(&mut store, &rule.function)
+            .get_typed_func(&mut store, rule.function)
             .expect("its type was checked");
         Self { store, price }
     }
@@ -71,6 +71,6 @@ impl Reused {
             .price
             .call(&mut self.store, (input,))
             .expect("the rule returns");
-        answer.ok().expect("the rule answers")
+        answer.expect("the rule answers")
     }
 }
