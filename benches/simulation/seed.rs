@@ -66,44 +66,12 @@ pub(crate) async fn make(events: usize, accounts: usize) -> Result<Seeded> {
     };
     let db = canopy::house::connect(&config(&url)).await?;
     canopy::house::migrate(&db).await?;
-    let host = Host::new(HostSettings::new(CompilerCommand {
-        program: PathBuf::from(env!("CARGO_BIN_EXE_canopy")),
-        args: vec!["compile-rule".to_owned()],
-    }))?;
-    let settings = Settings {
-        tokens: TokenSettings {
-            secret: vec![7; 32],
-            issuer: "canopy".to_owned(),
-            audience: "canopy".to_owned(),
-            lifetime: std::time::Duration::from_secs(900),
-        },
-        faults: Faults::default(),
-        quarantine: QuarantineSettings::default(),
-    };
-    let domain = Domain::open(db.clone(), host.clone(), settings)?;
-    domain.ensure_builtins().await?;
+    let (host, domain) = open(&db).await?;
     let seller = seller(&domain).await?;
     let actor = domain.system_actor(&seller.id, &seller.path);
     let wasm = builtin("tiered-pricing").ok_or("no such rule")?.wasm.to_vec();
     let rule = live(&domain, &actor, &seller).await?;
-    let mut buyers = Vec::with_capacity(accounts);
-    for number in 0..accounts {
-        let new = CreateSubaccount {
-            parent_id: seller.id.clone(),
-            name: format!("Client {number}"),
-            plan_id: None,
-            credit_mode: None,
-            external_ref: None,
-        };
-        buyers.push(
-            domain
-                .create_subaccount(&actor, new, None)
-                .await?
-                .value
-                .row()
-                .clone(),
-        );
-    }
+    let buyers = clients(&domain, &actor, &seller, accounts).await?;
     let now = time::now();
     let (from, to) = (now - chrono::Duration::days(30), now);
     let recorded = record(&domain, &actor, &seller, &buyers, events.min(RECORDED)).await?;
@@ -138,6 +106,53 @@ pub(crate) async fn make(events: usize, accounts: usize) -> Result<Seeded> {
         seller,
         _folder: folder,
     })
+}
+
+async fn open(db: &DatabaseConnection) -> Result<(Host, Domain)> {
+    let host = Host::new(HostSettings::new(CompilerCommand {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_canopy")),
+        args: vec!["compile-rule".to_owned()],
+    }))?;
+    let settings = Settings {
+        tokens: TokenSettings {
+            secret: vec![7; 32],
+            issuer: "canopy".to_owned(),
+            audience: "canopy".to_owned(),
+            lifetime: std::time::Duration::from_secs(900),
+        },
+        faults: Faults::default(),
+        quarantine: QuarantineSettings::default(),
+    };
+    let domain = Domain::open(db.clone(), host.clone(), settings)?;
+    domain.ensure_builtins().await?;
+    Ok((host, domain))
+}
+
+async fn clients(
+    domain: &Domain,
+    actor: &Actor,
+    seller: &account::Model,
+    accounts: usize,
+) -> Result<Vec<account::Model>> {
+    let mut buyers = Vec::with_capacity(accounts);
+    for number in 0..accounts {
+        let new = CreateSubaccount {
+            parent_id: seller.id.clone(),
+            name: format!("Client {number}"),
+            plan_id: None,
+            credit_mode: None,
+            external_ref: None,
+        };
+        buyers.push(
+            domain
+                .create_subaccount(actor, new, None)
+                .await?
+                .value
+                .row()
+                .clone(),
+        );
+    }
+    Ok(buyers)
 }
 
 fn config(url: &str) -> Config {

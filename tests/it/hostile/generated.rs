@@ -254,16 +254,46 @@ fn executable() -> Vec<u8> {
 const INVALID: &[&str] = &["invalid"];
 const BOUNDED: &[&str] = &["compile_timeout", "compile_failed"];
 
-/// All of them.
-pub(crate) fn uploads() -> Vec<Upload> {
-    let structure = |name, wasm| Upload {
+fn structure(name: &'static str, wasm: Vec<u8>) -> Upload {
+    Upload {
         name,
         expect: INVALID,
         stage: Stage::Structure,
         wasm,
-    };
+    }
+}
+
+/// All of them.
+pub(crate) fn uploads() -> Vec<Upload> {
     let good = rule(&[]);
-    let mut uploads = vec![
+    let mut uploads = beyond_bounds();
+    uploads.extend(broken(&good));
+    uploads.push(Upload {
+        name: "30 megabytes of nothing",
+        expect: &["too_large"],
+        stage: Stage::Structure,
+        wasm: [&good[..], &custom("padding", &vec![0; 30 << 20])].concat(),
+    });
+    for (name, wasm) in [
+        (
+            "300 locals live in 30 loops, 40 times",
+            rule(&[bomb(40, 300, 30)]),
+        ),
+        ("instances of instances", instances_of_instances(60)),
+    ] {
+        uploads.push(Upload {
+            name,
+            expect: BOUNDED,
+            stage: Stage::Compiler,
+            wasm,
+        });
+    }
+    uploads
+}
+
+/// Well-formed, and more of something than a rule may have.
+fn beyond_bounds() -> Vec<Upload> {
+    vec![
         structure("200,000 functions", many_functions()),
         structure("5,000 locals live in 40 loops", rule(&[bomb(1, 5000, 40)])),
         structure("2^34 locals", countless_locals()),
@@ -303,14 +333,20 @@ pub(crate) fn uploads() -> Vec<Upload> {
         structure("1,000 components in each other", nested_components(1000)),
         structure("1,000 modules", many_modules(1000)),
         structure("a name of 500 kilobytes", rule(&[with_long_name()])),
+    ]
+}
+
+/// Not well-formed: no rule, parts of one, or one with something after it.
+fn broken(good: &[u8]) -> Vec<Upload> {
+    vec![
         structure("half a rule", good[..good.len() / 2].to_vec()),
         structure("a rule without its last byte", good[..good.len() - 1].to_vec()),
         structure(
             "a section larger than the upload",
-            [&good[..], &[0, 0xff, 0xff, 0xff, 0xff, 0x0f]].concat(),
+            [good, &[0, 0xff, 0xff, 0xff, 0xff, 0x0f]].concat(),
         ),
-        structure("a size that never ends", [&good[..], &[0], &[0x80; 20]].concat()),
-        structure("a section of no kind", [&good[..], &section(99, &[])].concat()),
+        structure("a size that never ends", [good, &[0], &[0x80; 20]].concat()),
+        structure("a section of no kind", [good, &section(99, &[])].concat()),
         structure(
             "types in two sections",
             with_module(&[
@@ -324,43 +360,17 @@ pub(crate) fn uploads() -> Vec<Upload> {
         structure("nothing", Vec::new()),
         structure(
             "a manifest of 100 kilobytes",
-            [&good[..], &custom("canopy:rule", &[b' '; 100_000])].concat(),
+            [good, &custom("canopy:rule", &[b' '; 100_000])].concat(),
         ),
         structure(
             "a manifest 30,000 levels deep",
-            [&good[..], &custom("canopy:rule", &nested_json(30_000))].concat(),
+            [good, &custom("canopy:rule", &nested_json(30_000))].concat(),
         ),
         structure(
             "two manifests",
-            [
-                &good[..],
-                &custom("canopy:rule", b"{}"),
-                &custom("canopy:rule", b"{}"),
-            ]
-            .concat(),
+            [good, &custom("canopy:rule", b"{}"), &custom("canopy:rule", b"{}")].concat(),
         ),
-    ];
-    uploads.push(Upload {
-        name: "30 megabytes of nothing",
-        expect: &["too_large"],
-        stage: Stage::Structure,
-        wasm: [&good[..], &custom("padding", &vec![0; 30 << 20])].concat(),
-    });
-    for (name, wasm) in [
-        (
-            "300 locals live in 30 loops, 40 times",
-            rule(&[bomb(40, 300, 30)]),
-        ),
-        ("instances of instances", instances_of_instances(60)),
-    ] {
-        uploads.push(Upload {
-            name,
-            expect: BOUNDED,
-            stage: Stage::Compiler,
-            wasm,
-        });
-    }
-    uploads
+    ]
 }
 
 fn with_long_name() -> Vec<u8> {

@@ -112,7 +112,7 @@ async fn a_run_that_was_left_behind_fails_and_one_that_was_given_back_is_run_aga
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn progress_is_told_up_to_the_end_and_results_are_downloaded() {
+async fn progress_is_told_up_to_the_end() {
     let house = house().await;
     let rule = house.app.unit_price(&house.main, "0.1").await.to_string();
     house.use_up(&house.client, "one", &["10", "20"]).await;
@@ -138,7 +138,17 @@ async fn progress_is_told_up_to_the_end_and_results_are_downloaded() {
         last.at("/simulationProgress"),
         &json!({"id": begun, "status": "DONE", "eventsDone": 3})
     );
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn results_are_downloaded_once_there_are_any_by_those_who_may_see_them() {
+    let house = house().await;
+    let rule = house.app.unit_price(&house.main, "0.1").await.to_string();
+    house.use_up(&house.client, "one", &["10", "20"]).await;
+    house.use_up(&house.other, "two", &["5"]).await;
+    let candidate = json!({"configuration": {"meters": {"*": {"unit_price": "0.2"}}}});
+    let begun = house.simulate(&rule, candidate).await.success()["simulation"]["id"].clone();
+    house.app.run_simulations().await;
     let more = house.simulate(&rule, json!({})).await;
     let cancelled = more.success()["simulation"]["id"].clone();
     let id = cancelled.as_str().unwrap().parse().unwrap();

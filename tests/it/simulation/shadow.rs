@@ -1,9 +1,19 @@
 //! Versions beside the live one, and the guard in front of it.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{SIMULATION, accounts, house};
+use super::{House, SIMULATION, accounts, house};
 use crate::operations::event;
+
+/// The results so far of the version with this id.
+async fn shadow_of(house: &House, version: &impl Serialize) -> Value {
+    let document = format!(
+        "query ($id: ID!) {{ node(id: $id) {{ ... on RuleVersion {{ status shadow {{ ...S }} }} }} }} {SIMULATION}"
+    );
+    let answer = house.app.run(&house.owner, &document, json!({"id": version}));
+    answer.await.at("/node/shadow").clone()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shadow_counts_each_new_event_once_and_decides_nothing() {
@@ -46,17 +56,7 @@ async fn a_shadow_counts_each_new_event_once_and_decides_nothing() {
     let (first, second) = futures_util::join!(house.app.domain.follow_shadows("test"), other);
     assert!(first.unwrap() + second.unwrap() >= 2);
 
-    let document = format!(
-        "query ($id: ID!) {{ node(id: $id) {{ ... on RuleVersion {{ status shadow {{ ...S }} }} }} }} {SIMULATION}"
-    );
-    let read = async || {
-        let answer = house
-            .app
-            .run(&house.owner, &document, json!({"id": candidate}))
-            .await;
-        answer.at("/node/shadow").clone()
-    };
-    let told = read().await;
+    let told = shadow_of(&house, &candidate).await;
     assert_eq!(
         (&told["kind"], &told["status"]),
         (&json!("SHADOW"), &json!("RUNNING"))
@@ -84,7 +84,7 @@ async fn a_shadow_counts_each_new_event_once_and_decides_nothing() {
     house.use_up(&house.client, "after", &["5"]).await;
     house.app.relay().await;
     assert_eq!(follow().await, 0);
-    let told = read().await;
+    let told = shadow_of(&house, &candidate).await;
     assert_eq!(
         (&told["status"], &told["eventsDone"]),
         (&json!("DONE"), &json!(4))
