@@ -1,6 +1,7 @@
 //! `cargo xtask`: what a developer and CI run on this repository, in one place.
 //! It drives cargo, npm and PostgreSQL from outside and depends on none of our crates.
 
+mod fuzz;
 mod graphiql;
 #[cfg(test)]
 mod house;
@@ -58,6 +59,13 @@ enum Task {
         /// The folder of its Cargo.toml.
         folder: PathBuf,
     },
+    /// Fuzz what strangers give us: the validation of uploads, and the answers of rules. Needs cargo-fuzz.
+    #[command(after_help = "Example:\n  cargo xtask fuzz --seconds 3600")]
+    Fuzz {
+        /// How long each target runs.
+        #[arg(long, default_value_t = fuzz::SECONDS)]
+        seconds: u64,
+    },
     /// Fetch GraphiQL's browser build from npm into target/graphiql, where the server looks for it.
     #[command(after_help = "Example:\n  cargo xtask graphiql && cargo run -- demo")]
     Graphiql,
@@ -109,6 +117,11 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Rules(Check { check: false }) => rules::build()?,
         Task::Rules(Check { check: true }) => rules::check()?,
         Task::Rule { folder } => rules::build_own(&folder)?,
+        Task::Fuzz { seconds } => {
+            if let Some(failure) = fuzz::run(seconds)?.failure {
+                anyhow::bail!("{failure}");
+            }
+        }
         Task::Graphiql => graphiql::fetch()?,
         Task::Postgres => postgres::serve_until_interrupted()?,
     }

@@ -12,7 +12,7 @@ use crate::postgres::Postgres;
 pub(crate) use crate::process::Report;
 use crate::process::{self, Counts};
 use crate::tools::{self, Missing};
-use crate::{languages, rules, schema};
+use crate::{fuzz, languages, rules, schema};
 
 /// A compile of everything on two cores takes half of this.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
@@ -38,7 +38,7 @@ const fn step(name: &'static str, about: &'static str, run: fn(&Bench) -> Result
 }
 
 /// All steps, the quick ones first.
-pub(crate) const STEPS: [Step; 14] = [
+pub(crate) const STEPS: [Step; 15] = [
     step("fmt", "the code is formatted as rustfmt.toml says", fmt),
     step(
         "rules",
@@ -79,6 +79,9 @@ pub(crate) const STEPS: [Step; 14] = [
         "a rule in each language, from an empty folder to a price by commands",
         |bench| some_tests(process::run(&mut languages::whole_way(bench.canopy()?)?, LIMIT)?),
     ),
+    step("fuzz", "uploads and answers at random, a minute each", |_| {
+        fuzz::run(fuzz::SECONDS)
+    }),
     step("docs", "the documentation builds without a warning", docs),
     Step {
         name: "deny",
