@@ -168,7 +168,9 @@ async fn others_go_on_while_hostile_rules_run() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), served).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), served)
+        .await
+        .unwrap();
     stop.store(true, Ordering::Relaxed);
     for attacker in attackers {
         attacker.await.unwrap();
