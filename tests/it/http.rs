@@ -1,40 +1,16 @@
 //! GraphQL over HTTP, WebSocket and SSE, the probes, and an end in good order.
 
-use canopy_domain::entity::Role;
-use canopy_domain::entity::account::Model as Account;
 use futures_util::SinkExt;
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::app::process::Served;
-use crate::app::{App, Caller, next, within};
+use crate::app::served::{House, house};
+use crate::app::{next, within};
 use crate::operations::{USAGE_UPDATES, event};
 
 const NAME: &str = "query ($id: ID!) { account(id: $id) { name } }";
-
-struct House {
-    app: App,
-    main: Account,
-    owner: Caller,
-    server: Served,
-    client: Client,
-}
-
-async fn house() -> House {
-    let app = App::start().await;
-    let main = app.main_account(None, "Main", "pln_itellico").await;
-    let owner = app.member(&main, Role::Owner).await;
-    let server = Served::start(&app).await;
-    House {
-        app,
-        main,
-        owner,
-        server,
-        client: canopy::tls::client_builder().build().expect("a client"),
-    }
-}
 
 impl House {
     fn body(&self) -> Value {

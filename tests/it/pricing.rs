@@ -1,40 +1,13 @@
 //! Each seller's own rule prices its own edge, from its activation on, and every rating has its receipt.
 
-use canopy_domain::entity::Role;
 use canopy_domain::entity::account::Model as Account;
 use canopy_domain::entity::rule_version::{FailurePolicy, RuleKind};
 use canopy_domain::rules::RuleSource;
 use serde_json::{Value, json};
 
+use crate::app::chain::{Chain, chain};
 use crate::app::{App, Caller};
 use crate::operations::{EVENT, event};
-
-/// A platform that sells to a main account, which sells to a client, which sells to its client.
-struct Chain {
-    app: App,
-    accounts: [Account; 4],
-    owners: [Caller; 4],
-}
-
-async fn chain() -> Chain {
-    let app = App::start().await;
-    let platform = app.platform("Platform").await;
-    let main = app.main_account(Some(&platform), "Main", "pln_itellico").await;
-    let client = app.subaccount(&main, "Client").await;
-    let branch = app.subaccount(&client, "Branch").await;
-    let accounts = [platform, main, client, branch];
-    let mut owners = Vec::new();
-    for account in &accounts {
-        owners.push(app.member(account, Role::Owner).await);
-    }
-    app.fund(&accounts[1], "1000").await;
-    let owners = owners.try_into().expect("an owner for each account");
-    Chain {
-        app,
-        accounts,
-        owners,
-    }
-}
 
 fn tiered(account: &Account, configuration: Value) -> Value {
     json!({

@@ -1,35 +1,11 @@
 //! Components as they are: in by PUT or as a file of a multipart request, bounded before they are read, and out again.
 
-use canopy_domain::entity::Role;
-use canopy_domain::entity::account::Model as Account;
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::app::process::Served;
 use crate::app::rules::doubling;
-use crate::app::{App, Caller, within};
-
-struct House {
-    app: App,
-    main: Account,
-    owner: Caller,
-    server: Served,
-    client: Client,
-}
-
-async fn house() -> House {
-    let app = App::start().await;
-    let main = app.main_account(None, "Main", "pln_itellico").await;
-    let owner = app.member(&main, Role::Owner).await;
-    let server = Served::start(&app).await;
-    House {
-        app,
-        main,
-        owner,
-        server,
-        client: canopy::tls::client_builder().build().expect("a client"),
-    }
-}
+use crate::app::served::{House, house};
+use crate::app::within;
 
 async fn sent(request: reqwest::RequestBuilder) -> (StatusCode, Vec<u8>) {
     let response = within("a response", request.send()).await.expect("an answer");

@@ -3,10 +3,12 @@
 
 pub(crate) mod answer;
 pub(crate) mod books;
+pub(crate) mod chain;
 pub(crate) mod database;
 pub(crate) mod faults;
 pub(crate) mod process;
 pub(crate) mod rules;
+pub(crate) mod served;
 pub(crate) mod statements;
 pub(crate) mod tree;
 

@@ -8,39 +8,12 @@ mod limits;
 mod rebuilt;
 mod runs;
 
-use canopy_domain::entity::Role;
 use canopy_domain::entity::account::Model as Account;
 use serde_json::{Value, json};
 
+pub(super) use crate::app::chain::{Chain, chain};
 use crate::app::{Answer, App, Caller};
 use crate::operations::event;
-
-/// A platform that sells to a main account, which sells to a client, which sells to its client; each with its owner.
-pub(super) struct Chain {
-    pub(super) app: App,
-    pub(super) accounts: [Account; 4],
-    pub(super) owners: [Caller; 4],
-}
-
-pub(super) async fn chain() -> Chain {
-    let app = App::start().await;
-    let platform = app.platform("Platform").await;
-    let main = app.main_account(Some(&platform), "Main", "pln_itellico").await;
-    let client = app.subaccount(&main, "Client").await;
-    let branch = app.subaccount(&client, "Branch").await;
-    let accounts = [platform, main, client, branch];
-    let mut owners = Vec::new();
-    for account in &accounts {
-        owners.push(app.member(account, Role::Owner).await);
-    }
-    app.fund(&accounts[1], "1000000").await;
-    let owners = owners.try_into().expect("an owner for each account");
-    Chain {
-        app,
-        accounts,
-        owners,
-    }
-}
 
 pub(super) fn used(key: impl ToString, quantity: &str, attributes: Value) -> Value {
     let mut event = event(&key.to_string());
