@@ -1,6 +1,7 @@
 //! `cargo xtask`: what a developer and CI run on this repository, in one place.
 //! It drives cargo, npm and PostgreSQL from outside and depends on none of our crates.
 
+mod evidence;
 mod fuzz;
 mod graphiql;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::evidence::Evidence;
 use crate::interrupt::{self, Forwarding};
 
 /// How long a command may take to end after it was told to.
@@ -66,8 +67,10 @@ impl Counts {
 }
 
 /// What a command came to: the tests that it reported, and why it failed if it did.
+#[derive(Default)]
 pub(crate) struct Report {
     pub(crate) counts: Counts,
+    pub(crate) evidence: Evidence,
     pub(crate) failure: Option<String>,
 }
 
@@ -86,7 +89,7 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Report> {
     let (done, ended) = mpsc::channel();
     let watch = thread::spawn(move || stop_when_late(group, limit, &ended));
 
-    let counts = copy_output(&mut child);
+    let read = copy_output(&mut child);
     let status = child.wait().context("cannot wait for the command");
     drop(done);
     let late = watch.join().unwrap_or(false);
@@ -103,8 +106,10 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Report> {
     } else {
         Some(status.to_string())
     };
+    let (counts, evidence) = read?;
     Ok(Report {
-        counts: counts?,
+        counts,
+        evidence,
         failure,
     })
 }
@@ -122,8 +127,9 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("`{}` did not print text", line_of(command)))
 }
 
-fn copy_output(child: &mut Child) -> Result<Counts> {
+fn copy_output(child: &mut Child) -> Result<(Counts, Evidence)> {
     let mut counts = Counts::default();
+    let mut evidence = Evidence::default();
     let output = child
         .stdout
         .take()
@@ -138,10 +144,12 @@ fn copy_output(child: &mut Child) -> Result<Counts> {
     {
         // A closed standard output (`| head`) ends the display, not the command.
         let _ = out.write_all(&line).and_then(|()| out.flush());
-        counts.read_line(String::from_utf8_lossy(&line).trim_end());
+        let text = String::from_utf8_lossy(&line);
+        counts.read_line(text.trim_end());
+        evidence.read_line(text.trim_end());
         line.clear();
     }
-    Ok(counts)
+    Ok((counts, evidence))
 }
 
 /// Ends the group when `limit` has passed before `ended` is closed; tells whether it had to.

@@ -9,8 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::postgres::Postgres;
-pub(crate) use crate::process::Report;
-use crate::process::{self, Counts};
+use crate::process::{self, Report};
 use crate::tools::{self, Missing};
 use crate::{fuzz, languages, rules, schema};
 
@@ -217,13 +216,11 @@ fn deny(_: &Bench) -> Result<Report> {
 
 /// Runs all commands; the first failure is the report's.
 fn in_order(commands: impl IntoIterator<Item = Command>) -> Result<Report> {
-    let mut sum = Report {
-        counts: Counts::default(),
-        failure: None,
-    };
+    let mut sum = Report::default();
     for mut command in commands {
         let report = process::run(&mut command, LIMIT)?;
         sum.counts.add(report.counts);
+        sum.evidence.add(report.evidence);
         sum.failure = sum.failure.or(report.failure);
     }
     Ok(sum)
@@ -231,10 +228,7 @@ fn in_order(commands: impl IntoIterator<Item = Command>) -> Result<Report> {
 
 /// A step without commands of its own has no tests to count.
 fn done(result: Result<()>) -> Result<Report> {
-    result.map(|()| Report {
-        counts: Counts::default(),
-        failure: None,
-    })
+    result.map(|()| Report::default())
 }
 
 /// A test step that ran nothing proves nothing.

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::evidence::Evidence;
 use crate::interrupt;
-use crate::process::Counts;
-use crate::steps::{self, Bench, STEPS, Step};
+use crate::process::{Counts, Report};
+use crate::steps::{Bench, STEPS, Step};
 use crate::tools::Missing;
 
 /// How strict a run is.
@@ -35,7 +36,11 @@ impl Mode {
 /// How a step ended.
 enum Outcome {
     Passed(Counts),
-    Failed(Counts, String),
+    Failed {
+        counts: Counts,
+        evidence: Evidence,
+        reason: String,
+    },
     Skipped(Missing),
 }
 
@@ -63,7 +68,7 @@ pub(crate) fn run(only: &[String], list: bool, mode: Mode) -> Result<ExitCode> {
         if interrupt::interrupted() {
             bail!("interrupted");
         }
-        if let Outcome::Failed(_, reason) = &outcome {
+        if let Outcome::Failed { reason, .. } = &outcome {
             eprintln!("\nstep {} failed: {reason}", step.name);
         }
         if let Outcome::Skipped(missing) = &outcome {
@@ -94,32 +99,56 @@ fn choose(only: &[String], mode: Mode) -> Result<Vec<&'static Step>> {
     Ok(STEPS.iter().filter(wanted).collect())
 }
 
-fn outcome_of(result: Result<steps::Report>, mode: Mode) -> Outcome {
+fn outcome_of(result: Result<Report>, mode: Mode) -> Outcome {
     match result {
-        Ok(steps::Report {
+        Ok(Report {
             counts,
             failure: None,
+            ..
         }) if counts.failed == 0 => Outcome::Passed(counts),
-        Ok(steps::Report { counts, failure }) => {
-            Outcome::Failed(counts, failure.unwrap_or_else(|| "a test failed".to_owned()))
-        }
+        Ok(Report {
+            counts,
+            evidence,
+            failure,
+        }) => Outcome::Failed {
+            counts,
+            evidence,
+            reason: failure.unwrap_or_else(|| "a test failed".to_owned()),
+        },
         Err(error) => match error.downcast::<Missing>() {
             Ok(missing) if missing.optional || mode == Mode::Developer => Outcome::Skipped(missing),
-            Ok(missing) => Outcome::Failed(Counts::default(), missing.to_string()),
-            Err(error) => Outcome::Failed(Counts::default(), format!("{error:#}")),
+            Ok(missing) => failed(missing.to_string()),
+            Err(error) => failed(format!("{error:#}")),
         },
     }
 }
 
-/// Prints a line for each step and, last, the number of tests.
+/// A failure of a step that ran no test.
+fn failed(reason: String) -> Outcome {
+    Outcome::Failed {
+        counts: Counts::default(),
+        evidence: Evidence::default(),
+        reason,
+    }
+}
+
+/// Prints again what failed, a line for each step and, last, the number of tests.
 fn summarize(lines: &[Line]) -> ExitCode {
+    for Line { step, outcome, .. } in lines {
+        if let Outcome::Failed { evidence, reason, .. } = outcome {
+            println!("\n=== {step} failed: {reason}");
+            for line in evidence.lines() {
+                println!("{line}");
+            }
+        }
+    }
     let mut sum = Counts::default();
     let mut failed_steps = 0;
     println!("\n{:<16} {:<8} {:>6} {:>9}", "step", "result", "tests", "seconds");
     for Line { step, outcome, took } in lines {
         let (result, counts, note) = match outcome {
             Outcome::Passed(counts) => ("passed", *counts, String::new()),
-            Outcome::Failed(counts, reason) => ("FAILED", *counts, first_line(reason)),
+            Outcome::Failed { counts, reason, .. } => ("FAILED", *counts, first_line(reason)),
             Outcome::Skipped(missing) => ("SKIPPED", Counts::default(), missing.to_string()),
         };
         failed_steps += u64::from(result == "FAILED");
@@ -161,7 +190,7 @@ fn first_line(reason: &str) -> String {
 mod tests {
     use super::*;
 
-    fn missing(optional: bool) -> Result<steps::Report> {
+    fn missing(optional: bool) -> Result<Report> {
         Err(Missing {
             tool: "a tool".to_owned(),
             install: "Install it.",
@@ -178,11 +207,11 @@ mod tests {
         ));
         assert!(matches!(
             outcome_of(missing(false), Mode::Strict),
-            Outcome::Failed(..)
+            Outcome::Failed { .. }
         ));
         assert!(matches!(
             outcome_of(missing(false), Mode::Ci),
-            Outcome::Failed(..)
+            Outcome::Failed { .. }
         ));
         assert!(matches!(outcome_of(missing(true), Mode::Ci), Outcome::Skipped(_)));
     }
@@ -194,13 +223,13 @@ mod tests {
             failed: 1,
             skipped: 0,
         };
-        let report = steps::Report {
+        let report = Report {
             counts,
-            failure: None,
+            ..Report::default()
         };
         assert!(matches!(
             outcome_of(Ok(report), Mode::Developer),
-            Outcome::Failed(..)
+            Outcome::Failed { .. }
         ));
     }
 
