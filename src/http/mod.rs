@@ -8,6 +8,7 @@ mod document;
 mod engine;
 mod explorer;
 mod graphql;
+mod linger;
 mod multipart;
 mod negotiation;
 mod probes;
@@ -113,6 +114,7 @@ impl Gateway {
         let routes = routes
             .fallback(not_found)
             .layer(DefaultBodyLimit::disable()) // Each body is bounded where it is read: `graphql::within_bounds`.
+            .layer(middleware::from_fn(linger::hear_out))
             .layer(middleware::from_fn(access::record))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(middleware::from_fn(request_id::assign))

@@ -3,6 +3,8 @@
 use futures_util::SinkExt;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
@@ -138,7 +140,6 @@ async fn a_bad_credential_is_401_with_one_body_whatever_is_wrong() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_a_graphql_request_is_a_4xx() {
     let house = house().await;
-    // One byte more than the bound: of a much larger one the sender may not be done when it is refused.
     let large = "x".repeat((2 << 20) + 1);
     for (body, expected) in [
         ("{", StatusCode::BAD_REQUEST),
@@ -172,6 +173,31 @@ async fn what_is_not_a_graphql_request_is_a_4xx() {
         !body["errors"].as_array().unwrap().is_empty(),
         "a document has a bound on its depth"
     );
+}
+
+/// A client that reads nothing before it has sent all is not cut off: it would not learn why.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_too_large_is_heard_out() {
+    let house = house().await;
+    let body = vec![b'x'; 20 << 20];
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nhost: localhost\r\nauthorization: {}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n",
+        house.owner.authorization.as_deref().unwrap(),
+        body.len()
+    );
+    let conversation = async {
+        let mut socket = TcpStream::connect(house.server.base.trim_start_matches("http://")).await?;
+        socket.write_all(head.as_bytes()).await?;
+        socket.write_all(&body).await?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    let answer = within("an answer", conversation)
+        .await
+        .expect("the connection holds");
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
