@@ -3,6 +3,7 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use reqwest::Url;
 
 use super::rules::RulesCommand;
 
@@ -12,9 +13,10 @@ use super::rules::RulesCommand;
     name = "canopy",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 done, 1 failure, 2 wrong usage, 3 wrong configuration, 4 refused or not found.\n\
-                  Output is JSON where standard output is not a terminal, or with --json.\n\
-                  The log goes to standard error."
+    after_help = "Exit codes: 0 done, 1 failed or different, 2 wrong usage, 3 wrong configuration,\n  \
+                  4 refused or not found, 5 the server cannot be reached, failed or is busy: try again.\n\
+                  Output is JSON where standard output is not a terminal, or with --json; words with --text.\n\
+                  The log and progress go to standard error."
 )]
 pub(super) struct Cli {
     /// The configuration file; `canopy config` shows what is in effect.
@@ -136,6 +138,9 @@ pub(super) struct OutputOptions {
     /// Print JSON, also on a terminal.
     #[arg(long, global = true)]
     pub(super) json: bool,
+    /// Print words, also into a pipe.
+    #[arg(long, global = true, conflicts_with = "json")]
+    pub(super) text: bool,
 }
 
 #[derive(Debug, Args)]
@@ -145,12 +150,22 @@ pub(super) struct ServerOptions {
         long,
         global = true,
         env = "CANOPY_URL",
-        default_value = "http://127.0.0.1:8080/graphql"
+        default_value = "http://127.0.0.1:8080/graphql",
+        value_parser = endpoint
     )]
-    pub(super) url: String,
+    pub(super) url: Url,
+    /// Certificates, as PEM, of authorities to trust besides the system's.
+    #[arg(long, global = true, env = "CANOPY_CA", value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
     /// A token or an API key.
     #[arg(long, global = true, env = "CANOPY_TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
+}
+
+fn endpoint(given: &str) -> Result<Url, String> {
+    let url = Url::parse(given).ok();
+    url.filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host())
+        .ok_or_else(|| "it is not like http://127.0.0.1:8080/graphql or https://…".to_owned())
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,10 +1,10 @@
 //! `canopy demo`: makes the demo's tree, or finds it again, and serves it.
 
-use std::io::{Write, stdout};
+use std::io::{IsTerminal, Write, stdout};
 
 use anyhow::Context;
 
-use super::{arguments::DemoOptions, output::Output, serve::stopped};
+use super::{arguments::DemoOptions, serve::stopped};
 use crate::{
     config::{Sources, without_password},
     demo,
@@ -13,7 +13,6 @@ use crate::{
 };
 
 pub(super) async fn run(sources: Sources, options: DemoOptions) -> anyhow::Result<()> {
-    let output = Output::new(options.json);
     let sources = sources
         .flag("--address", "http.address", options.address)
         .flag("--port", "http.port", options.port)
@@ -51,7 +50,7 @@ pub(super) async fn run(sources: Sources, options: DemoOptions) -> anyhow::Resul
         () = &mut stop => return Ok(()),
     };
     demo::write_files(folder.path(), &story).context("writing the files of the commands")?;
-    let text = if output.is_json() {
+    let text = if options.json || !stdout().is_terminal() {
         demo::as_json(server.local_addr, &database, &story).to_string()
     } else {
         let program = std::env::current_exe().unwrap_or_else(|_| "canopy".into());

@@ -25,10 +25,16 @@ use output::Output;
 #[error("{0}")]
 pub(crate) struct Refused(pub(crate) String);
 
+/// A server that is not there, fails, or has too much to do: it may be otherwise in a moment.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unavailable(pub(crate) String);
+
 /// What the exit codes mean. `canopy --help` says the same.
 const FAILURE: u8 = 1;
 const CONFIGURATION: u8 = 3;
 const REFUSED: u8 = 4;
+const UNAVAILABLE: u8 = 5;
 
 /// Runs the process: reads the arguments, does what they say, answers the exit code.
 pub fn main() -> ExitCode {
@@ -60,7 +66,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             output,
         } => {
             let loaded = start(sources.flag("--database-url", "database.url", database_url))?;
-            migrate(&loaded, status, &Output::new(output.json)).await
+            migrate(&loaded, status, &Output::new(&output)).await
         }
         Command::Demo(options) => demo::run(sources, options).await,
         Command::Keys {
@@ -69,17 +75,17 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             output,
         } => {
             let loaded = start(sources.flag("--database-url", "database.url", database_url))?;
-            keys::run(&loaded.config, command, &Output::new(output.json)).await
+            keys::run(&loaded.config, command, &Output::new(&output)).await
         }
         Command::Rules {
             command,
             server,
             output,
-        } => rules::run(command, server, &Output::new(output.json)).await,
+        } => rules::run(command, server, &Output::new(&output)).await,
         Command::Schema => print(&canopy_schema::sdl()),
         Command::Config { output } => {
             let loaded = sources.load()?;
-            let format = if Output::new(output.json).is_json() {
+            let format = if Output::new(&output).is_json() {
                 Format::Json
             } else {
                 Format::Toml
@@ -132,7 +138,8 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     if error.downcast_ref::<std::io::Error>().is_some_and(closed) {
         return ExitCode::SUCCESS;
     }
-    let _ = writeln!(std::io::stderr(), "canopy: {error:#}");
+    let message = output::harmless(&format!("canopy: {error:#}"));
+    let _ = writeln!(std::io::stderr(), "{message}");
     ExitCode::from(exit_code(error))
 }
 
@@ -152,6 +159,8 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             .is_some_and(is_refusal)
     {
         REFUSED
+    } else if error.is::<Unavailable>() {
+        UNAVAILABLE
     } else {
         FAILURE
     }
@@ -181,6 +190,7 @@ mod tests {
             exit_code(&canopy_domain::Error::NotFound("account").into()),
             REFUSED
         );
+        assert_eq!(exit_code(&Unavailable("later".into()).into()), UNAVAILABLE);
         assert_eq!(exit_code(&anyhow::anyhow!("boom")), FAILURE);
     }
 }

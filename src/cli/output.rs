@@ -1,8 +1,10 @@
 //! How a command answers: words for people, JSON for programs.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 
 use serde_json::Value;
+
+use super::arguments::OutputOptions;
 
 /// Where standard output is not a terminal, or with `--json`, output is one line of JSON.
 pub(super) struct Output {
@@ -10,9 +12,9 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(json: bool) -> Self {
+    pub(super) fn new(options: &OutputOptions) -> Self {
         Self {
-            json: json || !stdout().is_terminal(),
+            json: options.json || (!options.text && !stdout().is_terminal()),
         }
     }
 
@@ -22,7 +24,11 @@ impl Output {
 
     /// Writes the answer in one of its two forms.
     pub(super) fn value(&self, json: &Value, words: impl FnOnce() -> String) -> std::io::Result<()> {
-        let text = if self.json { json.to_string() } else { words() };
+        let text = if self.json {
+            json.to_string()
+        } else {
+            harmless(&words())
+        };
         writeln!(stdout().lock(), "{text}")
     }
 
@@ -30,6 +36,51 @@ impl Output {
     pub(super) fn table(&self, json: &Value, head: &[&str], rows: &[Vec<String>]) -> std::io::Result<()> {
         self.value(json, || table(head, rows))
     }
+}
+
+/// Progress of long work, on standard error: one line that moves on a terminal, elsewhere a line for each change.
+#[derive(Default)]
+pub(super) struct Progress {
+    told: String,
+    moving: bool,
+}
+
+impl Progress {
+    pub(super) fn tell(&mut self, line: &str) {
+        if self.told == line {
+            return;
+        }
+        line.clone_into(&mut self.told);
+        let mut err = stderr().lock();
+        self.moving = err.is_terminal();
+        // Progress that nobody can read is no reason to stop.
+        let _ = if self.moving {
+            write!(err, "\r{line}\u{1b}[K").and_then(|()| err.flush())
+        } else {
+            writeln!(err, "{line}")
+        };
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.moving {
+            let _ = writeln!(stderr().lock());
+        }
+    }
+}
+
+/// Text that does nothing to a terminal but show: what comes from a server was written by others.
+pub(super) fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => shown.push(c),
+            _ if c.is_control() => shown.extend(c.escape_default()),
+            _ => shown.push(c),
+        }
+    }
+    shown
 }
 
 fn table(head: &[&str], rows: &[Vec<String>]) -> String {
@@ -65,6 +116,11 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_escape_sequence_reaches_a_terminal() {
+        assert_eq!(harmless("a\u{1b}[2J\té\n\r"), "a\\u{1b}[2J\té\n\\r");
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_cells() {

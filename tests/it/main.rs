@@ -10,6 +10,7 @@ mod accounts;
 mod activation;
 mod app;
 mod breaking;
+mod cli;
 mod credentials;
 mod failure_policies;
 mod funding;

@@ -2,9 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use canopy_domain::rules_host::RuleKind;
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+    value_parser,
+};
 
-use super::project::Language;
+use super::project::{self, Language};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum RulesCommand {
@@ -42,7 +48,7 @@ pub(in crate::cli) enum RulesCommand {
     Upload(NewRule),
     /// Make a version live from the next event on.
     #[command(after_help = "Example:\n  canopy rules activate rul_01k… --reason 'new prices of March'")]
-    Activate(Step),
+    Activate(Activation),
     /// Run a version beside the live one, on the same events, without charging its prices.
     #[command(after_help = "Example:\n  canopy rules shadow rul_01k…")]
     Shadow(Step),
@@ -56,8 +62,8 @@ pub(in crate::cli) enum RulesCommand {
         #[arg(long, value_name = "ID")]
         account: String,
         /// Which of its rules.
-        #[arg(long, value_parser = ["pricing", "limits"])]
-        kind: String,
+        #[arg(long, value_parser = kind())]
+        kind: RuleKind,
         /// Why, for the history.
         #[arg(long)]
         reason: Option<String>,
@@ -69,6 +75,13 @@ pub(in crate::cli) enum RulesCommand {
         #[arg(long, value_name = "ID")]
         account: String,
     },
+    /// Show a version: its configuration, the steps of its life, and how its shadow compares.
+    #[command(after_help = "Example:\n  canopy rules show rul_01k…")]
+    Show {
+        /// The version.
+        #[arg(value_name = "RULE_ID")]
+        rule: String,
+    },
     /// Show the last calls of a version: what it charged or how it failed, and what it logged.
     #[command(after_help = "Example:\n  canopy rules logs rul_01k… --first 5")]
     Logs {
@@ -76,7 +89,7 @@ pub(in crate::cli) enum RulesCommand {
         #[arg(value_name = "RULE_ID")]
         rule: String,
         /// How many calls, at most 100.
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = value_parser!(u32).range(1..=100))]
         first: u32,
     },
     /// Say what a version would have charged for stored usage.
@@ -85,22 +98,60 @@ pub(in crate::cli) enum RulesCommand {
         canopy rules simulate rul_01k… --from 2026-01-01 --to 2026-02-01 --csv accounts.csv\n\n\
         Progress goes to standard error.")]
     Simulate(Simulate),
-    /// Run a receipt's rule again on its input, on this machine, and say whether the price is the same.
-    #[command(after_help = "Example:\n  canopy rules replay rat_01k…\n\n\
+    /// Run the rules behind a price or a limit again, on this machine, and say whether the answers are the same.
+    #[command(after_help = "Examples:\n  \
+        canopy rules replay rat_01k…                                     the price of a usage event\n  \
+        canopy rules replay --account acc_01k… --limit subaccounts       a limit\n  \
+        canopy rules replay --account acc_01k…                           all limits of an account\n\n\
         Exit code 1 if a step differs.")]
-    Replay {
-        /// The rating.
-        #[arg(value_name = "RATING_ID")]
-        rating: String,
+    Replay(Replay),
+}
+
+/// What to run again: a receipt, or an account's limits.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Replay {
+    /// The rating.
+    #[arg(
+        value_name = "RATING_ID",
+        required_unless_present = "account",
+        conflicts_with = "account"
+    )]
+    rating: Option<String>,
+    /// The account whose limits they are.
+    #[arg(long, value_name = "ID")]
+    account: Option<String>,
+    /// Only the limit of this resource.
+    #[arg(long, value_name = "RESOURCE", requires = "account")]
+    limit: Option<String>,
+}
+
+/// What a replay is about.
+pub(super) enum Subject<'a> {
+    Rating(&'a str),
+    Limits {
+        account: &'a str,
+        limit: Option<&'a str>,
     },
+}
+
+impl Replay {
+    pub(super) fn subject(&self) -> Subject<'_> {
+        match &self.account {
+            Some(account) => Subject::Limits {
+                account,
+                limit: self.limit.as_deref(),
+            },
+            None => Subject::Rating(self.rating.as_deref().unwrap_or_default()),
+        }
+    }
 }
 
 /// What a new project is.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct NewProject {
     /// What the rule decides.
-    #[arg(value_parser = ["pricing", "limits"])]
-    pub(in crate::cli) kind: String,
+    #[arg(value_parser = kind())]
+    pub(in crate::cli) kind: RuleKind,
     /// Its name: lowercase letters, digits and `-`.
     pub(in crate::cli) name: String,
     /// The language that it is written in.
@@ -147,35 +198,22 @@ pub(in crate::cli) struct CheckOptions {
 pub(in crate::cli) struct Push {
     #[command(flatten)]
     pub(in crate::cli) project: ProjectOptions,
-    /// The account whose rule it is.
-    #[arg(long, value_name = "ID")]
-    pub(in crate::cli) account: String,
     /// Its name within the account. Default: that of rule.toml.
     #[arg(long)]
     pub(in crate::cli) name: Option<String>,
     /// The configuration: JSON, or a file that holds it. Default: configuration.json.
     #[arg(long, value_name = "JSON|FILE")]
     pub(in crate::cli) configuration: Option<String>,
-    /// What happens when it fails.
-    #[arg(long, value_parser = ["keep-pending", "deny", "parent-rule", "last-good"])]
-    pub(in crate::cli) failure_policy: Option<String>,
-    /// Store it as a DRAFT that is not compiled or checked yet.
-    #[arg(long, conflicts_with = "activate")]
-    pub(in crate::cli) draft: bool,
-    /// Make it live at once.
-    #[arg(long)]
-    pub(in crate::cli) activate: bool,
+    #[command(flatten)]
+    pub(in crate::cli) destination: Destination,
 }
 
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("source").required(true).args(["wasm", "builtin", "from"]))]
 pub(in crate::cli) struct NewRule {
-    /// The account whose rule it is.
-    #[arg(long, value_name = "ID")]
-    pub(in crate::cli) account: String,
     /// What it decides.
-    #[arg(long, value_parser = ["pricing", "limits"])]
-    pub(in crate::cli) kind: String,
+    #[arg(long, value_parser = kind())]
+    pub(in crate::cli) kind: RuleKind,
     /// Its name within the account.
     #[arg(long)]
     pub(in crate::cli) name: String,
@@ -191,9 +229,22 @@ pub(in crate::cli) struct NewRule {
     /// The configuration: JSON, or a file that holds it.
     #[arg(long, value_name = "JSON|FILE", default_value = "{}")]
     pub(in crate::cli) configuration: String,
+    #[command(flatten)]
+    pub(in crate::cli) destination: Destination,
+}
+
+/// Where a new version goes, and how far.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Destination {
+    /// The account whose rule it is.
+    #[arg(long, value_name = "ID")]
+    pub(in crate::cli) account: String,
     /// What happens when it fails.
     #[arg(long, value_parser = ["keep-pending", "deny", "parent-rule", "last-good"])]
     pub(in crate::cli) failure_policy: Option<String>,
+    /// Store it as a DRAFT that is not compiled or checked yet.
+    #[arg(long, conflicts_with = "activate")]
+    pub(in crate::cli) draft: bool,
     /// Make it live at once.
     #[arg(long)]
     pub(in crate::cli) activate: bool,
@@ -208,7 +259,13 @@ pub(in crate::cli) struct Step {
     /// Why, for the history.
     #[arg(long)]
     pub(in crate::cli) reason: Option<String>,
-    /// Go live although the guard of the account is not met by a simulation. Only to activate.
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Activation {
+    #[command(flatten)]
+    pub(in crate::cli) step: Step,
+    /// Go live although the guard of the account is not met by a simulation.
     #[arg(long)]
     pub(in crate::cli) confirm_variance: bool,
 }
@@ -219,11 +276,11 @@ pub(in crate::cli) struct Simulate {
     #[arg(value_name = "RULE_ID")]
     pub(in crate::cli) rule: String,
     /// The first day (UTC) or moment of the usage.
-    #[arg(long, value_name = "DAY|TIME")]
-    pub(in crate::cli) from: String,
+    #[arg(long, value_name = "DAY|TIME", value_parser = moment)]
+    pub(in crate::cli) from: DateTime<Utc>,
     /// The first day or moment after it.
-    #[arg(long, value_name = "DAY|TIME")]
-    pub(in crate::cli) to: String,
+    #[arg(long, value_name = "DAY|TIME", value_parser = moment)]
+    pub(in crate::cli) to: DateTime<Utc>,
     /// Another configuration: JSON, or a file that holds it.
     #[arg(long, value_name = "JSON|FILE")]
     pub(in crate::cli) configuration: Option<String>,
@@ -233,4 +290,36 @@ pub(in crate::cli) struct Simulate {
     /// Write the results of all accounts as CSV; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) csv: Option<PathBuf>,
+}
+
+/// A kind of rule, by its name.
+fn kind() -> impl TypedValueParser<Value = RuleKind> {
+    PossibleValuesParser::new(["pricing", "limits"]).try_map(|name| project::kind(&name))
+}
+
+/// A moment, or the beginning of a day in UTC.
+fn moment(given: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(day) = given.parse::<NaiveDate>() {
+        return Ok(day.and_time(NaiveTime::MIN).and_utc());
+    }
+    let moment = DateTime::parse_from_rfc3339(given);
+    moment
+        .map(|moment| moment.to_utc())
+        .map_err(|_| "it is neither a day like 2026-01-31 nor a time like 2026-01-31T12:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_day_or_a_time() {
+        let read = |given| moment(given).map(|moment| moment.to_rfc3339());
+        assert_eq!(read("2026-01-31").as_deref(), Ok("2026-01-31T00:00:00+00:00"));
+        assert_eq!(
+            read("2026-01-31T13:00:00+01:00").as_deref(),
+            Ok("2026-01-31T12:00:00+00:00")
+        );
+        assert!(read("January").is_err());
+    }
 }

@@ -1,36 +1,53 @@
 //! A client of a running server: its GraphQL endpoint, and the files beside it.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use reqwest::{StatusCode, Url};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Refused, arguments::ServerOptions},
+    cli::{Refused, Unavailable, arguments::ServerOptions},
     tls,
 };
 
 /// Longer than the server compiles a rule.
 const TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Selected of each payload.
 const ERRORS: &str = "userErrors { field message code }";
 /// What is told of a version.
-const FIELDS: &str = "fragment F on RuleVersion { id kind name version digest sizeBytes class status failurePolicy \
-    activeSince createdAt }";
+pub(super) const FIELDS: &str = "fragment F on RuleVersion { id kind name version digest sizeBytes class status \
+    failurePolicy activeSince createdAt }";
+/// What is not the asker's fault, and may be otherwise in a moment.
+const PASSING: [&str; 2] = ["INTERNAL", "RATE_LIMITED"];
 
 /// A client of one server.
 pub(super) struct Client {
     http: reqwest::Client,
-    server: ServerOptions,
+    url: Url,
+    token: String,
 }
 
 impl Client {
     pub(super) fn new(server: ServerOptions) -> anyhow::Result<Self> {
-        if server.token.is_none() {
-            return Err(Refused("A token is needed: set CANOPY_TOKEN or give --token.".to_owned()).into());
+        let Some(token) = server.token else {
+            bail!(Refused(
+                "A token is needed: set CANOPY_TOKEN or give --token.".to_owned()
+            ));
+        };
+        let mut builder = tls::client_builder()
+            .timeout(TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT);
+        if let Some(file) = server.ca {
+            let name = file.display();
+            let pem = fs::read(&file).with_context(|| format!("cannot read {name}"))?;
+            builder =
+                tls::trusting(builder, &pem).with_context(|| format!("{name} has no certificate as PEM"))?;
         }
-        let http = tls::client_builder().timeout(TIMEOUT).build()?;
-        Ok(Self { http, server })
+        let http = builder.build()?;
+        let url = server.url;
+        Ok(Self { http, url, token })
     }
 
     /// Sends a mutation whose payload has a `ruleVersion`, and answers that.
@@ -86,14 +103,16 @@ impl Client {
     pub(super) async fn query(&self, document: &str, variables: Value) -> anyhow::Result<Value> {
         let request = self
             .http
-            .post(&self.server.url)
+            .post(self.url.clone())
             .header(
                 "accept",
                 "application/graphql-response+json, application/json;q=0.9",
             )
             .json(&json!({ "query": document, "variables": variables }));
-        let mut body = self.json(request).await?;
-        Ok(body["data"].take())
+        match self.json(request).await?["data"].take() {
+            data @ Value::Object(_) => Ok(data),
+            _ => bail!(self.strange(StatusCode::OK)),
+        }
     }
 
     /// Sends bytes to a path of the server and answers its JSON.
@@ -103,7 +122,7 @@ impl Client {
         query: &[(&str, &str)],
         body: Vec<u8>,
     ) -> anyhow::Result<Value> {
-        let mut url = self.url_of(path)?;
+        let mut url = self.beside(path);
         url.query_pairs_mut().extend_pairs(query);
         let request = self
             .http
@@ -115,65 +134,94 @@ impl Client {
 
     /// Fetches the bytes at a path of the server.
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Vec<u8>> {
-        let url = self.url_of(path)?;
-        let response = self.send(self.http.get(url.clone())).await?;
-        let status = response.status();
-        let body = response
-            .bytes()
-            .await
-            .with_context(|| format!("{url} broke off"))?;
+        let (status, body) = self.send(self.http.get(self.beside(path))).await?;
         if status.is_success() {
-            return Ok(body.to_vec());
+            return Ok(body);
         }
-        let told: Value = serde_json::from_slice(&body).unwrap_or_default();
-        refuse_if_any(&told["errors"])?;
-        anyhow::bail!("{url} answered {status}")
+        self.read(status, &body)?;
+        bail!(self.strange(status))
     }
 
-    /// The GraphQL endpoint's address with another path.
-    fn url_of(&self, path: &str) -> anyhow::Result<reqwest::Url> {
-        let base = self.server.url.trim_end_matches("graphql").trim_end_matches('/');
-        format!("{base}{path}")
-            .parse()
-            .with_context(|| format!("{} is not an address", self.server.url))
+    /// The address of a path beside the GraphQL endpoint.
+    fn beside(&self, path: &str) -> Url {
+        let mut url = self.url.clone();
+        let endpoint = url.path().trim_end_matches('/');
+        let folder = endpoint.trim_end_matches("graphql").trim_end_matches('/');
+        url.set_path(&format!("{folder}{path}"));
+        url
     }
 
     async fn json(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
-        let response = self.send(request).await?;
-        let (status, url) = (response.status(), response.url().clone());
-        let body: Value = response
-            .json()
-            .await
-            .with_context(|| format!("{url} answered {status} and no JSON"))?;
-        refuse_if_any(&body["errors"])?;
-        anyhow::ensure!(status.is_success(), "{url} answered {status}");
+        let (status, body) = self.send(request).await?;
+        let body = self.read(status, &body)?;
+        if !status.is_success() {
+            bail!(self.strange(status));
+        }
         Ok(body)
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<reqwest::Response> {
-        request
-            .bearer_auth(self.server.token.as_deref().unwrap_or_default())
-            .send()
-            .await
-            .with_context(|| format!("cannot reach {}", self.server.url))
+    /// JSON without errors in it.
+    fn read(&self, status: StatusCode, body: &[u8]) -> anyhow::Result<Value> {
+        let body: Value = serde_json::from_slice(body).map_err(|_| self.strange(status))?;
+        refuse_if_any(&body["errors"])?;
+        Ok(body)
+    }
+
+    /// Sends a request and answers all that comes back.
+    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<(StatusCode, Vec<u8>)> {
+        let answer = async {
+            let response = request.bearer_auth(&self.token).send().await?;
+            let status = response.status();
+            Ok((status, response.bytes().await?.to_vec()))
+        };
+        answer.await.map_err(|error| self.unreachable(&error))
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
+        let url = &self.url;
+        if let Some(why) = tls::distrust(error) {
+            return Refused(format!(
+                "The certificate of {url} is not trusted ({why}). If an authority of your own signed it, name the \
+                 authority's certificate by --ca FILE, CANOPY_CA or SSL_CERT_FILE."
+            ))
+            .into();
+        }
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        Unavailable(format!("cannot reach {url}: {cause}")).into()
+    }
+
+    /// What answers is there, and does not speak as Canopy does.
+    fn strange(&self, status: StatusCode) -> Unavailable {
+        let url = &self.url;
+        Unavailable(format!(
+            "{url} answered {status} and not what Canopy answers: is that Canopy's address?"
+        ))
     }
 }
 
 /// Errors of either kind, from GraphQL or from a payload.
 fn refuse_if_any(errors: &Value) -> anyhow::Result<()> {
-    let refusals: Vec<String> = errors.as_array().into_iter().flatten().map(refusal).collect();
-    if refusals.is_empty() {
+    let errors = errors.as_array().map(Vec::as_slice).unwrap_or_default();
+    if errors.is_empty() {
         return Ok(());
     }
-    Err(Refused(refusals.join("\n")).into())
+    let told = errors.iter().map(refusal).collect::<Vec<_>>().join("\n");
+    match errors.iter().all(|error| PASSING.contains(&code(error))) {
+        true => bail!(Unavailable(told)),
+        false => bail!(Refused(told)),
+    }
+}
+
+fn code(error: &Value) -> &str {
+    let of_graphql = || error["extensions"]["code"].as_str();
+    error["code"].as_str().or_else(of_graphql).unwrap_or("ERROR")
 }
 
 fn refusal(error: &Value) -> String {
-    let code = error["code"]
-        .as_str()
-        .or_else(|| error["extensions"]["code"].as_str())
-        .unwrap_or("ERROR");
-    format!("{} ({code})", text(&error["message"]))
+    format!("{} ({})", text(&error["message"]), code(error))
 }
 
 pub(super) fn text(value: &Value) -> &str {
@@ -200,20 +248,19 @@ mod tests {
     fn files_lie_beside_the_endpoint() {
         let client = |url: &str| {
             Client::new(ServerOptions {
-                url: url.to_owned(),
+                url: url.parse().expect("an address"),
                 token: Some("t".to_owned()),
+                ca: None,
             })
             .expect("a client")
         };
         for (url, expected) in [
             ("http://a:1/graphql", "http://a:1/rules/r.wasm"),
             ("https://a/sub/graphql", "https://a/sub/rules/r.wasm"),
+            ("https://a/sub/graphql/", "https://a/sub/rules/r.wasm"),
             ("https://a/", "https://a/rules/r.wasm"),
         ] {
-            assert_eq!(
-                client(url).url_of("/rules/r.wasm").expect("an address").as_str(),
-                expected
-            );
+            assert_eq!(client(url).beside("/rules/r.wasm").as_str(), expected);
         }
     }
 }

@@ -10,13 +10,14 @@ mod new;
 mod project;
 mod replay;
 mod sandbox;
+mod show;
 mod simulate;
 mod templates;
 mod test;
 mod versions;
 
 pub(super) use arguments::RulesCommand;
-use client::{Client, text};
+use client::Client;
 use project::Project;
 use serde_json::json;
 use versions::{show, show_all};
@@ -41,15 +42,13 @@ pub(super) async fn run(command: RulesCommand, server: ServerOptions, output: &O
         },
         RulesCommand::Push(push) => {
             let client = client()?;
-            let rule = client.push(&Project::open(&push.project.project)?, &push).await?;
-            show(&activated(&client, rule, push.activate).await?, output)
+            show(
+                &client.push(&Project::open(&push.project.project)?, &push).await?,
+                output,
+            )
         }
-        RulesCommand::Upload(new) => {
-            let (client, activate) = (client()?, new.activate);
-            let rule = client.upload(new).await?;
-            show(&activated(&client, rule, activate).await?, output)
-        }
-        RulesCommand::Activate(step) => show(&client()?.step("activateRule", &step).await?, output),
+        RulesCommand::Upload(new) => show(&client()?.upload(&new).await?, output),
+        RulesCommand::Activate(activation) => show(&client()?.go_live(&activation).await?, output),
         RulesCommand::Shadow(step) => show(&client()?.step("shadowRule", &step).await?, output),
         RulesCommand::Retire(step) => show(&client()?.step("retireRule", &step).await?, output),
         RulesCommand::Rollback {
@@ -57,25 +56,13 @@ pub(super) async fn run(command: RulesCommand, server: ServerOptions, output: &O
             kind,
             reason,
         } => {
-            let rule = client()?.rollback(&account, &kind, reason.as_deref()).await?;
+            let rule = client()?.rollback(&account, kind, reason.as_deref()).await?;
             show(&rule, output)
         }
         RulesCommand::List { account } => show_all(&client()?.versions(&account).await?, output),
+        RulesCommand::Show { rule } => show::run(&client()?, &rule, output).await,
         RulesCommand::Logs { rule, first } => logs::run(&client()?, &rule, first, output).await,
         RulesCommand::Simulate(simulate) => simulate::run(&client()?, &simulate, output).await,
-        RulesCommand::Replay { rating } => replay::run(&client()?, &rating, output).await,
+        RulesCommand::Replay(replay) => replay::run(&client()?, &replay, output).await,
     }
-}
-
-/// The version, made live if that was asked for.
-async fn activated(
-    client: &Client,
-    rule: serde_json::Value,
-    activate: bool,
-) -> anyhow::Result<serde_json::Value> {
-    if !activate {
-        return Ok(rule);
-    }
-    let input = json!({ "ruleVersionId": text(&rule["id"]) });
-    client.mutate("activateRule", "ActivateRuleInput", input).await
 }

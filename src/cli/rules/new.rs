@@ -19,10 +19,9 @@ use crate::cli::output::Output;
 pub(super) fn run(new: &NewProject, output: &Output) -> anyhow::Result<()> {
     let name = project::checked_name(&new.name)?;
     let folder = new.folder.clone().unwrap_or_else(|| PathBuf::from(name));
-    let kind = project::kind(&new.kind)?;
-    let count = write(&folder, name, kind, new.lang)?;
+    let count = write(&folder, name, new.kind, new.lang)?;
     let json =
-        json!({ "folder": folder, "kind": kind.as_str(), "language": new.lang.as_str(), "files": count });
+        json!({ "folder": folder, "kind": new.kind.as_str(), "language": new.lang.as_str(), "files": count });
     output.value(&json, || {
         format!(
             "Made {} with {count} files. Next:\n  cd {}\n  canopy rules test --update\n  canopy rules check\nREADME.md there says more.",

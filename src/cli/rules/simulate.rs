@@ -1,9 +1,8 @@
 //! `canopy rules simulate`: what a version would have charged for usage that is stored, with progress as it runs.
 
-use std::{fs, io::IsTerminal, io::Write, path::Path, time::Duration};
+use std::{fs, io::Write, path::Path, time::Duration};
 
 use anyhow::{Context, bail};
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde_json::{Value, json};
 
 use super::{
@@ -11,20 +10,26 @@ use super::{
     client::{Client, text},
     versions::configuration,
 };
-use crate::cli::output::Output;
+use crate::cli::{
+    Refused,
+    output::{Output, Progress},
+};
 
 /// How often the server is asked how far it is.
 const STEP: Duration = Duration::from_millis(500);
 const START: &str = "mutation S($input: SimulateRuleInput!) { simulateRule(input: $input) { simulation { id } \
     userErrors { field message code } } }";
-const READ: &str = "query S($id: ID!) { simulation(id: $id) { id status eventsTotal eventsDone failures \
+const CANCEL: &str = "mutation C($input: CancelSimulationInput!) { cancelSimulation(input: $input) { \
+    userErrors { field message code } } }";
+/// What is told of a simulation.
+pub(super) const SIMULATION: &str = "fragment S on Simulation { id status eventsTotal eventsDone failures \
     failureMessage pending before { amount currency } after { amount currency } difference { amount currency } \
-    variance p50Change { amount } p95Change { amount } csvUrl error } }";
+    variance p50Change { amount } p95Change { amount } csvUrl error }";
 
 pub(super) async fn run(client: &Client, simulate: &Simulate, output: &Output) -> anyhow::Result<()> {
     let mut input = json!({
         "ruleVersionId": simulate.rule,
-        "period": { "from": moment(&simulate.from)?, "to": moment(&simulate.to)? },
+        "period": { "from": simulate.from.to_rfc3339(), "to": simulate.to.to_rfc3339() },
     });
     if let Some(given) = &simulate.configuration {
         input["configuration"] = configuration(given)?;
@@ -33,7 +38,18 @@ pub(super) async fn run(client: &Client, simulate: &Simulate, output: &Output) -
         input["accountIds"] = json!(simulate.accounts);
     }
     let payload = client.payload(START, "simulateRule", input).await?;
-    let done = wait(client, text(&payload["simulation"]["id"])).await?;
+    let id = text(&payload["simulation"]["id"]);
+    let done = tokio::select! {
+        done = wait(client, id) => done.with_context(|| format!("the simulation {id} goes on"))?,
+        _ = tokio::signal::ctrl_c() => {
+            client.payload(CANCEL, "cancelSimulation", json!({ "id": id })).await?;
+            bail!("the simulation {id} is cancelled");
+        }
+    };
+    if done["status"] != "DONE" {
+        let error = done["error"].as_str().unwrap_or("no results were kept");
+        bail!("the simulation {id} is {}: {error}", text(&done["status"]));
+    }
     if let Some(file) = &simulate.csv {
         let csv = client.get(text(&done["csvUrl"])).await?;
         if file == Path::new("-") {
@@ -46,104 +62,73 @@ pub(super) async fn run(client: &Client, simulate: &Simulate, output: &Output) -
     Ok(())
 }
 
-/// Asks until it has ended; anything but DONE is a failure.
+/// Asks until it has ended, in whichever way.
 async fn wait(client: &Client, id: &str) -> anyhow::Result<Value> {
+    let document = format!("query S($id: ID!) {{ simulation(id: $id) {{ ...S }} }} {SIMULATION}");
     let mut steps = tokio::time::interval(STEP);
-    let mut told = Value::Null;
+    let mut progress = Progress::default();
     loop {
         steps.tick().await;
-        let mut data = client.query(READ, json!({ "id": id })).await?;
+        let mut data = client.query(&document, json!({ "id": id })).await?;
         let simulation = data["simulation"].take();
-        if told != simulation["eventsDone"] {
-            told = simulation["eventsDone"].clone();
-            progress(&simulation);
-        }
+        progress.tell(&format!(
+            "{} of {} events",
+            simulation["eventsDone"], simulation["eventsTotal"]
+        ));
         match text(&simulation["status"]) {
             "RUNNING" => {}
-            "DONE" => {
-                end_of_progress();
-                return Ok(simulation);
-            }
-            status => {
-                end_of_progress();
-                bail!("the simulation {id} is {status}: {}", text(&simulation["error"]));
-            }
+            "" => bail!(Refused(format!("There is no simulation {id} any more."))),
+            _ => return Ok(simulation),
         }
     }
 }
 
-/// On a terminal one line that moves, elsewhere a line each.
-fn progress(simulation: &Value) {
-    let line = format!(
-        "{} of {} events",
-        simulation["eventsDone"], simulation["eventsTotal"]
-    );
-    let mut err = std::io::stderr().lock();
-    // Progress that nobody can read is no reason to stop.
-    let _ = if err.is_terminal() {
-        write!(err, "\r{line}\u{1b}[K").and_then(|()| err.flush())
-    } else {
-        writeln!(err, "{line}")
+/// What a simulation came to, in words.
+pub(super) fn said(simulation: &Value) -> String {
+    let count = |name: &str| simulation[name].as_i64().unwrap_or_default();
+    let mut lines = match count("eventsDone") {
+        0 => vec!["No usage was priced in that time.".to_owned()],
+        _ => compared(simulation),
     };
-}
-
-fn end_of_progress() {
-    let mut err = std::io::stderr().lock();
-    if err.is_terminal() {
-        let _ = writeln!(err);
+    if count("failures") > 0 {
+        lines.push(format!(
+            "{} of {} events have no price that may be charged. The first: {}",
+            count("failures"),
+            count("eventsDone"),
+            simulation["failureMessage"].as_str().unwrap_or("not told")
+        ));
     }
-}
-
-/// A moment, or the beginning of a day in UTC.
-fn moment(given: &str) -> anyhow::Result<String> {
-    if let Ok(day) = given.parse::<NaiveDate>() {
-        let moment: DateTime<Utc> = day.and_time(NaiveTime::MIN).and_utc();
-        return Ok(moment.to_rfc3339());
-    }
-    let moment = DateTime::parse_from_rfc3339(given).with_context(|| {
-        format!("{given} is neither a day like 2026-01-31 nor a time like 2026-01-31T12:00:00Z")
-    })?;
-    Ok(moment.to_rfc3339())
-}
-
-fn said(done: &Value) -> String {
-    let money = |name: &str| text(&done[name]["amount"]).to_owned();
-    let mut lines = vec![
-        format!(
-            "{} events, {} without an answer.",
-            done["eventsDone"], done["failures"]
-        ),
-        format!(
-            "Before {} {}, after {}: difference {} ({} %).",
-            money("before"),
-            text(&done["before"]["currency"]),
-            money("after"),
-            money("difference"),
-            text(&done["variance"])
-        ),
-        format!(
-            "Change of an event: median {}, 95th percentile {}.",
-            money("p50Change"),
-            money("p95Change")
-        ),
-    ];
-    if let Some(message) = done["failureMessage"].as_str() {
-        lines.push(format!("The first without an answer: {message}"));
+    if count("pending") > 0 {
+        lines.push(format!(
+            "{} events wait for a price and were left out.",
+            count("pending")
+        ));
     }
     lines.join("\n")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_is_a_day_or_a_time() {
-        assert_eq!(moment("2026-01-31").expect("a day"), "2026-01-31T00:00:00+00:00");
-        assert_eq!(
-            moment("2026-01-31T12:00:00Z").expect("a time"),
-            "2026-01-31T12:00:00+00:00"
-        );
-        assert!(moment("January").is_err());
-    }
+fn compared(simulation: &Value) -> Vec<String> {
+    let money = |name: &str| text(&simulation[name]["amount"]);
+    let currency = text(&simulation["before"]["currency"]);
+    let share = simulation["variance"]
+        .as_str()
+        .map_or_else(String::new, |percent| format!(" ({percent} %)"));
+    let difference = match (money("difference"), money("difference").strip_prefix('-')) {
+        ("0", _) => "the same".to_owned(),
+        (_, Some(less)) => format!("{less} {currency} less{share}"),
+        (more, None) => format!("{more} {currency} more{share}"),
+    };
+    vec![
+        format!("{} events.", simulation["eventsDone"]),
+        format!(
+            "Before {} {currency}, after {} {currency}: {difference}.",
+            money("before"),
+            money("after")
+        ),
+        format!(
+            "Change of an event: median {} {currency}, 95th percentile {} {currency}.",
+            money("p50Change"),
+            money("p95Change")
+        ),
+    ]
 }

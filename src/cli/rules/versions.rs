@@ -1,97 +1,121 @@
 //! The versions of rules on a server: from an upload through the steps of their life.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::Context;
+use canopy_domain::rules_host::RuleKind;
 use serde_json::{Map, Value, json};
 
 use super::{
-    arguments::{NewRule, Push, Step},
+    arguments::{Activation, Destination, NewRule, Push, Step},
     build,
     check::cost_of,
     client::{Client, text},
     project::Project,
 };
-use crate::cli::output::Output;
+use crate::cli::{Refused, output::Output};
 
 impl Client {
     /// Uploads a component, or makes a version of something that the server has.
-    pub(super) async fn upload(&self, new: NewRule) -> anyhow::Result<Value> {
-        let configuration = configuration(&new.configuration)?;
-        let policy = new.failure_policy.as_deref();
+    pub(super) async fn upload(&self, new: &NewRule) -> anyhow::Result<Value> {
+        let version = NewVersion {
+            kind: new.kind,
+            name: &new.name,
+            configuration: configuration(&new.configuration)?,
+            destination: &new.destination,
+        };
         let source = match (&new.wasm, &new.builtin, &new.from) {
             (Some(path), ..) => {
-                let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-                let query = Upload {
-                    account: &new.account,
-                    kind: &new.kind,
-                    name: &new.name,
-                    configuration: &configuration,
-                    policy,
-                    check: true,
-                };
-                return self.send_component(&query, bytes).await;
+                let wasm = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+                return self.send_component(&version, wasm).await;
             }
             (_, Some(name), _) => json!({ "builtin": name }),
             (.., id) => json!({ "ruleVersionId": id }),
         };
-        let mut input = json!({
-            "accountId": new.account,
-            "kind": new.kind.to_uppercase(),
-            "name": new.name,
-            "source": source,
-            "configuration": configuration,
-        });
-        if let Some(policy) = policy {
-            input["failurePolicy"] = json!(constant(policy));
-        }
-        self.mutate("uploadRule", "UploadRuleInput", input).await
+        let mut input = version.fields();
+        input.insert("configuration", version.configuration.clone());
+        input.insert("source", source);
+        let uploaded = self.mutate("uploadRule", "UploadRuleInput", json!(input)).await?;
+        self.as_far_as(&new.destination, uploaded).await
     }
 
     /// Builds a project and uploads its component.
     pub(super) async fn push(&self, project: &Project, push: &Push) -> anyhow::Result<Value> {
-        let configuration = match &push.configuration {
-            Some(given) => configuration(given)?,
-            None => project.configuration()?,
-        };
-        let query = Upload {
-            account: &push.account,
-            kind: project.kind.as_str(),
+        let version = NewVersion {
+            kind: project.kind,
             name: push.name.as_deref().unwrap_or(&project.name),
-            configuration: &configuration,
-            policy: push.failure_policy.as_deref(),
-            check: !push.draft,
+            configuration: match &push.configuration {
+                Some(given) => configuration(given)?,
+                None => project.configuration()?,
+            },
+            destination: &push.destination,
         };
-        self.send_component(&query, build::built(project)?.wasm).await
+        self.send_component(&version, build::built(project)?.wasm).await
     }
 
-    async fn send_component(&self, upload: &Upload<'_>, wasm: Vec<u8>) -> anyhow::Result<Value> {
-        let kind = upload.kind.to_uppercase();
-        let configuration = upload.configuration.to_string();
-        let policy = upload.policy.map(constant);
-        let mut query = vec![
-            ("accountId", upload.account),
-            ("kind", &kind),
-            ("name", upload.name),
-            ("configuration", &configuration),
-            ("check", if upload.check { "true" } else { "false" }),
-        ];
-        if let Some(policy) = &policy {
-            query.push(("failurePolicy", policy));
-        }
+    async fn send_component(&self, version: &NewVersion<'_>, wasm: Vec<u8>) -> anyhow::Result<Value> {
+        let configuration = version.configuration.to_string();
+        let fields = version.fields();
+        let fields: Vec<(&str, String)> = fields
+            .into_iter()
+            .map(|(name, value)| (name, plain(&value)))
+            .collect();
+        let mut query: Vec<(&str, &str)> = fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        query.push(("configuration", &configuration));
         let answer = self.put("/rules", &query, wasm).await?;
-        self.version(text(&answer["id"])).await
+        let uploaded = self.version(text(&answer["id"])).await?;
+        self.as_far_as(version.destination, uploaded).await
+    }
+
+    /// The version, made live if that was asked for. What is uploaded stays, whatever comes of that.
+    async fn as_far_as(&self, destination: &Destination, version: Value) -> anyhow::Result<Value> {
+        if !destination.activate {
+            return Ok(version);
+        }
+        let id = text(&version["id"]);
+        let live = self.activate(id, Map::new()).await;
+        live.map_err(|error| match error.downcast::<Refused>() {
+            Ok(Refused(why)) => Refused(format!("{id} is uploaded, and not live: {why}")).into(),
+            Err(error) => error.context(format!("{id} is uploaded, and not live")),
+        })
     }
 
     /// Takes a step of a version's life.
     pub(super) async fn step(&self, mutation: &str, step: &Step) -> anyhow::Result<Value> {
-        let mut input = Map::from_iter([("ruleVersionId".to_owned(), json!(step.rule))]);
-        if let Some(reason) = &step.reason {
-            input.insert("reason".to_owned(), json!(reason));
-        }
-        if step.confirm_variance {
-            input.insert("confirmVariance".to_owned(), json!(true));
-        }
+        self.change(mutation, &step.rule, reason(step.reason.as_deref()))
+            .await
+    }
+
+    /// Makes a version live.
+    pub(super) async fn go_live(&self, activation: &Activation) -> anyhow::Result<Value> {
+        let mut input = reason(activation.step.reason.as_deref());
+        input.insert("confirmVariance".to_owned(), json!(activation.confirm_variance));
+        self.activate(&activation.step.rule, input).await
+    }
+
+    async fn activate(&self, rule: &str, input: Map<String, Value>) -> anyhow::Result<Value> {
+        let live = self.change("activateRule", rule, input).await;
+        live.map_err(|error| match error.downcast::<Refused>() {
+            Ok(Refused(why)) if why.contains("confirmVariance") => Refused(format!(
+                "{why}\n`canopy rules simulate {rule}` makes a dry run; \
+                 `canopy rules activate {rule} --confirm-variance` goes on without."
+            ))
+            .into(),
+            Ok(refused) => refused.into(),
+            Err(error) => error,
+        })
+    }
+
+    async fn change(
+        &self,
+        mutation: &str,
+        rule: &str,
+        mut input: Map<String, Value>,
+    ) -> anyhow::Result<Value> {
+        input.insert("ruleVersionId".to_owned(), json!(rule));
         let first = mutation[..1].to_uppercase();
         let input_type = format!("{first}{}Input", &mutation[1..]);
         self.mutate(mutation, &input_type, Value::Object(input)).await
@@ -101,22 +125,45 @@ impl Client {
     pub(super) async fn rollback(
         &self,
         account: &str,
-        kind: &str,
+        kind: RuleKind,
         reason: Option<&str>,
     ) -> anyhow::Result<Value> {
-        let input = json!({ "accountId": account, "kind": kind.to_uppercase(), "reason": reason });
+        let input = json!({ "accountId": account, "kind": constant(kind.as_str()), "reason": reason });
         self.mutate("rollbackRule", "RollbackRuleInput", input).await
     }
 }
 
-/// What goes with a component.
-struct Upload<'a> {
-    account: &'a str,
-    kind: &'a str,
+/// A version that is to be made.
+struct NewVersion<'a> {
+    kind: RuleKind,
     name: &'a str,
-    configuration: &'a Value,
-    policy: Option<&'a str>,
-    check: bool,
+    configuration: Value,
+    destination: &'a Destination,
+}
+
+impl NewVersion<'_> {
+    /// What goes with a component, by the names that GraphQL and `PUT /rules` have for it.
+    fn fields(&self) -> BTreeMap<&'static str, Value> {
+        let mut fields = BTreeMap::from([
+            ("accountId", json!(self.destination.account)),
+            ("kind", json!(constant(self.kind.as_str()))),
+            ("name", json!(self.name)),
+            ("check", json!(!self.destination.draft)),
+        ]);
+        if let Some(policy) = &self.destination.failure_policy {
+            fields.insert("failurePolicy", json!(constant(policy)));
+        }
+        fields
+    }
+}
+
+fn reason(reason: Option<&str>) -> Map<String, Value> {
+    Map::from_iter([("reason".to_owned(), json!(reason))])
+}
+
+/// Text as it is, anything else as JSON.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// A word of the command line as GraphQL writes it.
@@ -127,28 +174,35 @@ fn constant(word: &str) -> String {
 /// JSON given as text, or in a file.
 pub(super) fn configuration(given: &str) -> anyhow::Result<Value> {
     let path = Path::new(given);
-    let content = if given.trim_start().starts_with('{') {
-        given.to_owned()
+    let (content, name) = if given.trim_start().starts_with('{') {
+        (given.to_owned(), "the configuration".to_owned())
     } else {
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
+        let name = path.display().to_string();
+        (
+            fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?,
+            name,
+        )
     };
-    serde_json::from_str(&content).context("the configuration is not valid JSON")
+    serde_json::from_str(&content).with_context(|| format!("{name} is not JSON"))
 }
 
 /// Shows a version.
 pub(super) fn show(rule: &Value, output: &Output) -> anyhow::Result<()> {
-    output.value(rule, || {
-        format!(
-            "{} version {} ({}) is {}.\n{}\nDigest {}.",
-            text(&rule["name"]),
-            rule["version"],
-            text(&rule["id"]),
-            text(&rule["status"]),
-            cost_of(text(&rule["class"])),
-            text(&rule["digest"])
-        )
-    })?;
+    output.value(rule, || said(rule))?;
     Ok(())
+}
+
+/// A version in words.
+pub(super) fn said(rule: &Value) -> String {
+    format!(
+        "{} version {} ({}) is {}.\n{}\nDigest {}.",
+        text(&rule["name"]),
+        rule["version"],
+        text(&rule["id"]),
+        text(&rule["status"]),
+        cost_of(text(&rule["class"])),
+        text(&rule["digest"])
+    )
 }
 
 /// Shows a list of versions.
