@@ -22,13 +22,14 @@ pub(crate) fn trusting(builder: ClientBuilder, pem: &[u8]) -> Option<ClientBuild
 pub(crate) fn distrust(error: &reqwest::Error) -> Option<String> {
     let mut cause: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = cause {
-        // An error of I/O hides the one that it holds: its source is the source of that.
-        let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let tls = held.and_then(|held| held.downcast_ref::<rustls::Error>());
-        if let Some(rustls::Error::InvalidCertificate(why)) = tls.or_else(|| error.downcast_ref()) {
+        if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
             return Some(why.to_string());
         }
-        cause = error.source();
+        // An error of I/O hides the one that it holds: its source is the source of that.
+        cause = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
     }
     None
 }

@@ -2,6 +2,7 @@
 //! fails, and the code that it ends with.
 
 mod history;
+mod https;
 mod life;
 mod limits;
 mod refusals;
