@@ -31,6 +31,7 @@ mod cache;
 mod call;
 mod check;
 mod class;
+mod code;
 mod compile;
 mod contract;
 mod digest;

@@ -1,14 +1,17 @@
 //! One class of rules at run time: its engine, its lanes and its queue for the
 //! compiler. Nothing is shared between classes, so that neither waits for the other.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use crate::artifact::Label;
 use crate::call::CallState;
 use crate::class::RuleClass;
+use crate::digest::Digest;
 use crate::engine::{self, Clock};
 use crate::error::HostError;
 use crate::lane::Lanes;
@@ -25,6 +28,8 @@ pub(crate) struct Pool {
     pub(crate) linker: Linker<CallState>,
     /// Of the engine.
     pub(crate) fingerprint: [u8; 32],
+    /// Where the code of loaded rules lies, in files without a name.
+    pub(crate) folder: PathBuf,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) compilations: Queue,
     pub(crate) owners: Arc<Owners>,
@@ -36,7 +41,23 @@ impl Pool {
             RuleClass::Small => host.small.clone(),
             RuleClass::Interpreter => host.interpreter.clone(),
         };
-        Self::open(class, settings, owners, host.side_calls, host.queue_wait)
+        let kept = host.cache.as_ref().map(|cache| cache.folder.clone());
+        let folder = kept.unwrap_or_else(std::env::temp_dir);
+        Self::open(
+            class,
+            settings,
+            owners,
+            folder,
+            (host.side_calls, host.queue_wait),
+        )
+    }
+
+    /// What compiled code of a component is sealed for.
+    pub(crate) fn label(&self, source: Digest) -> Label {
+        Label {
+            source,
+            engine: self.fingerprint,
+        }
     }
 
     /// Another pool of the same settings, with one place.
@@ -46,15 +67,16 @@ impl Pool {
             ..self.settings.clone()
         };
         let owners = Arc::clone(&self.owners);
-        Self::open(self.class, settings, owners, 1, self.lanes.wait())
+        let folder = self.folder.clone();
+        Self::open(self.class, settings, owners, folder, (1, self.lanes.wait()))
     }
 
     fn open(
         class: RuleClass,
         settings: ClassSettings,
         owners: Arc<Owners>,
-        side_calls: usize,
-        wait: Duration,
+        folder: PathBuf,
+        (side_calls, wait): (usize, Duration),
     ) -> Result<Self, HostError> {
         let broken = |error: wasmtime::Error| HostError(format!("{error:#}"));
         let engine = engine::running(class, &settings).map_err(broken)?;
@@ -67,6 +89,7 @@ impl Pool {
             linker,
             fingerprint: engine::fingerprint(&engine),
             engine,
+            folder,
             lanes: Arc::new(lanes),
             compilations: Queue::new(
                 class.as_str(),

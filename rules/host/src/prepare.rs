@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::artifact::Label;
+use crate::cache::Kept;
 use crate::class::RuleClass;
 use crate::compile;
 use crate::contract::RuleKind;
@@ -104,25 +104,15 @@ impl Host {
         digest: Digest,
         wasm: Vec<u8>,
     ) -> Result<LoadedRule, RuleError> {
-        let (kept, wasm) = self
-            .off_the_workers(move |inner| {
-                let facts = inner.facts(&wasm)?;
-                let pool = inner.pool(facts.class);
-                let label = Label {
-                    source: digest,
-                    engine: pool.fingerprint,
-                };
-                let cache = inner.cache.as_ref();
-                let code = cache.and_then(|cache| cache.read(&label, pool.settings.compile.artifact));
-                let rule = code
-                    .map(|code| LoadedRule::load(pool, digest, facts.clone(), &code))
-                    .transpose()?;
-                Ok((rule, (label, facts, wasm)))
+        let found = self
+            .off_the_workers(move |inner| match inner.kept(digest) {
+                Some(rule) => Ok(Found::Kept(rule)),
+                None => inner.facts(&wasm).map(|facts| Found::New(facts, wasm)),
             })
             .await?;
-        let rule = match (kept, wasm) {
-            (Some(rule), _) => rule,
-            (None, (label, facts, wasm)) => self.compile(owner, label, facts, wasm).await?,
+        let rule = match found {
+            Found::Kept(rule) => rule,
+            Found::New(facts, wasm) => self.compile(owner, digest, facts, wasm).await?,
         };
         locked(&self.0.loaded).insert(digest, rule.clone());
         Ok(rule)
@@ -131,11 +121,12 @@ impl Host {
     async fn compile(
         &self,
         owner: Option<&str>,
-        label: Label,
+        digest: Digest,
         facts: Facts,
         wasm: Vec<u8>,
     ) -> Result<LoadedRule, RuleError> {
         let pool = self.0.pool(facts.class);
+        let label = pool.label(digest);
         let place = pool.compilations.enter(owner).await?;
         let begin = Instant::now();
         let code = compile::compile(&self.0.compiler, pool, &label, &wasm).await?;
@@ -145,19 +136,18 @@ impl Host {
         let (rule, code) = self
             .off_the_workers(move |inner| {
                 let pool = inner.pool(facts.class);
-                let rule = LoadedRule::load(pool, label.source, facts, &code)?;
+                let rule = LoadedRule::load(pool, digest, facts, &code)?;
                 Ok((rule, code))
             })
             .await?;
         pool.lanes.rehearse(&rule).await?;
         self.off_the_workers(move |inner| {
             if let Some(cache) = &inner.cache {
-                cache.write(&label, &code);
+                cache.write(&label, &rule.inner().facts, &code);
             }
-            Ok(())
+            Ok(rule)
         })
-        .await?;
-        Ok(rule)
+        .await
     }
 
     pub(crate) async fn off_the_workers<T: Send + 'static>(
@@ -171,7 +161,26 @@ impl Host {
     }
 }
 
+/// How far a component came before.
+enum Found {
+    /// It was found good and compiled.
+    Kept(LoadedRule),
+    /// It is good, and must be compiled.
+    New(Facts, Vec<u8>),
+}
+
 impl Inner {
+    /// The rule as the cache has it. What does not load from there is compiled anew.
+    fn kept(&self, digest: Digest) -> Option<LoadedRule> {
+        let cache = self.cache.as_ref()?;
+        [&self.small, &self.interpreter].into_iter().find_map(|pool| {
+            let kept = cache.read(&pool.label(digest), pool.settings.compile.artifact)?;
+            let fits = kept.facts.class == pool.class && kept.facts.size <= pool.settings.upload;
+            let load = |kept: Kept| LoadedRule::load(pool, digest, kept.facts, &kept.code).ok();
+            fits.then(|| load(kept)).flatten()
+        })
+    }
+
     /// Reads a component and refuses what is not acceptable.
     fn facts(&self, wasm: &[u8]) -> Result<Facts, RuleError> {
         let (kind, class) = validate::validate(wasm, &self.small.settings, &self.interpreter.settings)?;

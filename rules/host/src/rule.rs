@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use wasmtime::Engine;
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
+use serde::{Deserialize, Serialize};
+use wasmtime::component::{ComponentExportIndex, InstancePre};
 
 use crate::call::{CallState, Ran};
 use crate::class::RuleClass;
+use crate::code;
 use crate::contract::RuleKind;
 use crate::digest::Digest;
 use crate::error::{RuleError, quoted};
@@ -29,7 +30,8 @@ pub struct LoadedRule {
 }
 
 /// What is known of a component from its bytes.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct Facts {
     pub(crate) kind: RuleKind,
     pub(crate) class: RuleClass,
@@ -55,7 +57,7 @@ impl LoadedRule {
     /// Loads compiled code.
     pub(crate) fn load(pool: &Pool, digest: Digest, facts: Facts, code: &[u8]) -> Result<Self, RuleError> {
         // The seal was good, so what is left to refuse is what the pool has no room for.
-        let component = deserialize(&pool.engine, code).map_err(|error| {
+        let component = code::load(&pool.engine, code, &pool.folder).map_err(|error| {
             tracing::warn!(error = format!("{error:#}"), "a compiled rule does not load");
             RuleError::Invalid("it needs more instances, memories or tables than a rule may have".into())
         })?;
@@ -199,14 +201,4 @@ impl fmt::Debug for LoadedRule {
             .field("kind", &self.kind())
             .finish()
     }
-}
-
-#[expect(
-    unsafe_code,
-    reason = "machine code is loaded as it is; it bears a seal of ours"
-)]
-fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: the code was made by our compiler process for this engine and has
-    // not changed since: `artifact::open` has held its seal against both.
-    unsafe { Component::deserialize(engine, code) }
 }

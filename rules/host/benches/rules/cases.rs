@@ -70,29 +70,38 @@ fn of_guest<'a>(host: &'a Host, runtime: &'a Runtime, guest: &'a Guest, lines: u
     ]
 }
 
-/// Isolated calls of one line on one thread and on two, in turns.
+/// The native call and isolated calls of one line, on one thread and on two, in turns: what two threads cost beside
+/// each other is in part the machine's, and the native call shows how much of it.
 pub(crate) fn threads(guests: &[Guest], report: &mut Report) {
+    let input = native_input(1);
+    let native = || drop(black_box(native::price(black_box(&input))));
+    on_threads("native", &native, report);
     for guest in guests {
         let input = guest.batch(1);
-        let mut times = [Vec::new(), Vec::new()];
-        for _ in 0..ROUNDS {
-            for (threads, times) in times.iter_mut().enumerate().map(|(at, times)| (at + 1, times)) {
-                let barrier = Barrier::new(threads);
-                let work = || {
-                    barrier.wait();
-                    repeated(TIME, 3, || drop(black_box(isolated(&guest.rule, &input))))
-                };
-                std::thread::scope(|scope| {
-                    let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-                    for thread in running {
-                        times.extend(thread.join().unwrap());
-                    }
-                });
-            }
-        }
-        let [one, two] = times;
-        let one = report.time(&format!("{}: isolated call, 1 thread", guest.name), one, 1);
-        let two = report.time(&format!("{}: isolated call, 2 threads", guest.name), two, 1);
-        report.number(&format!("{}: two threads to one, ratio", guest.name), two / one);
+        let alone = || drop(black_box(isolated(&guest.rule, &input)));
+        on_threads(&format!("{}: isolated call", guest.name), &alone, report);
     }
+}
+
+fn on_threads(name: &str, call: &(impl Fn() + Sync), report: &mut Report) {
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        for (threads, times) in times.iter_mut().enumerate().map(|(at, times)| (at + 1, times)) {
+            let barrier = Barrier::new(threads);
+            let work = || {
+                barrier.wait();
+                repeated(TIME, 3, call)
+            };
+            std::thread::scope(|scope| {
+                let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+                for thread in running {
+                    times.extend(thread.join().unwrap());
+                }
+            });
+        }
+    }
+    let [one, two] = times;
+    let one = report.time(&format!("{name}, 1 thread"), one, 1);
+    let two = report.time(&format!("{name}, 2 threads"), two, 1);
+    report.number(&format!("{name}, two threads to one, ratio"), two / one);
 }

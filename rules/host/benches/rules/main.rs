@@ -1,5 +1,6 @@
 //! What a call of a rule takes: `cargo bench -p canopy-rules-host --bench rules`. All cases run in turns in one
 //! process, round after round, so that a busy machine is busy for each of them. A table on a terminal, JSON elsewhere.
+//! `-- calls`, `-- threads`, `-- load` and `-- memory` run a part alone.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark ends by a panic")]
 
@@ -32,12 +33,25 @@ fn main() {
     for text in missing {
         report.missing(text);
     }
-    cases::calls(&host, &runtime, &guests, &mut report);
-    cases::threads(&guests, &mut report);
-    for guest in &guests {
-        load_from_cache(cache.path(), &runtime, guest, &mut report);
+    let asked: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| word != "--bench")
+        .collect();
+    let wanted = |part: &str| asked.is_empty() || asked.iter().any(|word| word == part);
+    if wanted("calls") {
+        cases::calls(&host, &runtime, &guests, &mut report);
     }
-    memory(&host, &guests[0], &mut report);
+    if wanted("threads") {
+        cases::threads(&guests, &mut report);
+    }
+    if wanted("load") {
+        for guest in &guests {
+            load_from_cache(cache.path(), &runtime, guest, &mut report);
+        }
+    }
+    if wanted("memory") {
+        memory(&host, &guests[0], &mut report);
+    }
     report.print();
 }
 
@@ -71,20 +85,24 @@ fn load_from_cache(
     report.time(&format!("{}: load from the cache", guest.name), times, 1);
 }
 
-/// Resident memory of a rule that is loaded and called no more.
+/// Memory of a rule that is loaded and called no more: its own, and that of pages of files, which the kernel takes
+/// back when it needs them.
 fn memory(host: &Host, guest: &Guest, report: &mut Report) {
-    let before = resident();
+    let kinds = ["RssAnon:", "RssFile:"];
+    let before = kinds.map(resident);
     let rules: Vec<_> = (0..LOADED).map(|_| bench::again(host, &guest.rule)).collect();
-    let each = resident().saturating_sub(before) / rules.len();
-    report.number("resident memory of a loaded idle rule, KiB", each as f64 / 1024.0);
+    let after = kinds.map(resident);
+    let [own, files] = [0, 1].map(|kind| (after[kind] - before[kind]) / rules.len() as f64);
+    report.number("memory of a loaded idle rule, KiB", own);
+    report.number("pages of its code in memory after loading, KiB", files);
 }
 
-/// Bytes of this process in memory.
-fn resident() -> usize {
+/// Memory of this process, in KiB.
+fn resident(kind: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<usize>().ok());
-    kib.unwrap_or(0) * 1024
+    let line = status.lines().find_map(|line| line.strip_prefix(kind));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+    kib.unwrap_or(0.0)
 }
 
 /// Repeats for so long, at least so often.
