@@ -65,6 +65,7 @@ impl Server {
         let config = Arc::new(config);
         let address = SocketAddr::new(config.http.address, config.http.port);
         let listen = |source| ServeError::Listen { address, source };
+        raise_descriptor_limit();
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let local_addr = listener.local_addr().map_err(listen)?;
 
@@ -132,6 +133,14 @@ impl Server {
         }
         info!("stopped");
         outcome
+    }
+}
+
+/// Each connection takes a file descriptor, and so does each loaded rule for its code; the usual soft limit of 1024 is
+/// there for programs that call select(2).
+fn raise_descriptor_limit() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        warn!(%error, "the limit of file descriptors stays as it is");
     }
 }
 

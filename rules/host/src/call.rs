@@ -19,6 +19,7 @@ use crate::engine::TICK;
 use crate::error::RuleError;
 use crate::log::Log;
 use crate::rule::Loaded;
+use crate::wiring::Wired;
 
 /// What one call may use.
 #[derive(Debug, Clone, Copy)]
@@ -113,10 +114,11 @@ impl Question for LimitsInput {
 
 /// Runs a rule's start function and checks the type of its function.
 pub(crate) fn rehearse(rule: &Loaded, budget: &Budget) -> Result<(), RuleError> {
-    let mut store = store(rule, budget);
+    let (wired, _visit) = rule.enter();
+    let mut store = store(rule, wired, budget);
     let wrong =
         |error: wasmtime::Error| RuleError::WrongWorld(format!("its function has another type: {error:#}"));
-    let instance = match rule.pre.instantiate(&mut store) {
+    let instance = match wired.pre.instantiate(&mut store) {
         Ok(instance) => instance,
         Err(error) => return Err(failure(error, &store, budget)),
     };
@@ -124,12 +126,12 @@ pub(crate) fn rehearse(rule: &Loaded, budget: &Budget) -> Result<(), RuleError> 
         RuleKind::Pricing => instance
             .get_typed_func::<(&PricingInput,), (Result<Vec<PricedLine>, Refusal>,)>(
                 &mut store,
-                &rule.function,
+                &wired.function,
             )
             .map(drop)
             .map_err(wrong),
         RuleKind::Limits => instance
-            .get_typed_func::<(&LimitsInput,), (Result<LimitsAnswer, Refusal>,)>(&mut store, &rule.function)
+            .get_typed_func::<(&LimitsInput,), (Result<LimitsAnswer, Refusal>,)>(&mut store, &wired.function)
             .map(drop)
             .map_err(wrong),
     }
@@ -141,9 +143,10 @@ where
     T: ComponentType + Lift + 'static,
 {
     let begin = Instant::now();
-    let mut store = store(rule, budget);
-    let answer = rule.pre.instantiate(&mut store).and_then(|instance| {
-        let function = instance.get_typed_func::<P, (Result<T, Refusal>,)>(&mut store, &rule.function)?;
+    let (wired, _visit) = rule.enter();
+    let mut store = store(rule, wired, budget);
+    let answer = wired.pre.instantiate(&mut store).and_then(|instance| {
+        let function = instance.get_typed_func::<P, (Result<T, Refusal>,)>(&mut store, &wired.function)?;
         function.call(&mut store, params)
     });
     let result = match answer {
@@ -162,7 +165,7 @@ where
     }
 }
 
-pub(crate) fn store(rule: &Loaded, budget: &Budget) -> Store<CallState> {
+pub(crate) fn store(rule: &Loaded, wired: &Wired, budget: &Budget) -> Store<CallState> {
     let state = CallState {
         memory: budget.memory,
         structure: rule.facts.class.structure(),
@@ -170,7 +173,7 @@ pub(crate) fn store(rule: &Loaded, budget: &Budget) -> Store<CallState> {
         grown: 0,
         log: Log::default(),
     };
-    let mut store = Store::new(rule.pre.engine(), state);
+    let mut store = Store::new(wired.pre.engine(), state);
     store.limiter(|state| state);
     store.set_fuel(budget.fuel).expect("the engine measures fuel");
     store.set_hostcall_fuel(budget.answer);

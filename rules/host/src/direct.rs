@@ -58,6 +58,7 @@ impl DirectRule {
             program: "none".into(),
             args: Vec::new(),
         });
+        settings.engines = 1;
         settings.small.places = 1;
         let facts = facts(wasm).expect("it is a rule");
         let compiler = engine::compiling(RuleClass::Small, settings.small.memory);

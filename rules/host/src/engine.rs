@@ -17,11 +17,19 @@ use crate::settings::ClassSettings;
 
 const STACK: usize = 512 << 10;
 const GUARD: u64 = 64 << 10;
-const KEEP_RESIDENT: usize = 64 << 10;
 
 /// Sparse data beyond this is not laid out in the artifact: a kilobyte of wasm
 /// could otherwise make sixteen megabytes.
 const DENSE_IMAGE: u64 = 64 << 10;
+
+/// How much of a memory or table stays where it is after a call and is put back by hand: giving pages back to the
+/// kernel and faulting them in again costs more, and more yet on two threads. As much as a call usually touches.
+fn keep_resident(class: RuleClass) -> usize {
+    match class {
+        RuleClass::Small => 64 << 10,
+        RuleClass::Interpreter => 512 << 10,
+    }
+}
 
 /// What of the settings the compiled code depends on: the same in the process
 /// that compiles and in the one that runs.
@@ -78,8 +86,8 @@ pub(crate) fn running(class: RuleClass, settings: &ClassSettings) -> wasmtime::R
         .max_core_instance_size(1 << 20)
         .max_component_instance_size(1 << 20)
         .max_unused_warm_slots(places)
-        .linear_memory_keep_resident(KEEP_RESIDENT)
-        .table_keep_resident(KEEP_RESIDENT)
+        .linear_memory_keep_resident(keep_resident(class))
+        .table_keep_resident(keep_resident(class))
         .pagemap_scan(Enabled::Auto);
     let mut config = common(class, settings.memory);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
@@ -148,9 +156,10 @@ struct Shared {
 }
 
 impl Clock {
-    pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
+    pub(crate) fn start(engines: &[&Engine]) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let (seen, engine) = (Arc::clone(&shared), engine.weak());
+        let engines: Vec<_> = engines.iter().map(|engine| engine.weak()).collect();
+        let seen = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("canopy-rule-clock".into())
             .spawn(move || {
@@ -158,9 +167,10 @@ impl Clock {
                 let mut last = 0;
                 while !seen.closed.load(Ordering::SeqCst) {
                     std::thread::sleep(TICK);
-                    let Some(engine) = engine.upgrade() else { return };
-                    engine.increment_epoch();
-                    drop(engine);
+                    for engine in &engines {
+                        let Some(engine) = engine.upgrade() else { return };
+                        engine.increment_epoch();
+                    }
                     let started = seen.started.load(Ordering::SeqCst);
                     let busy = started != last || seen.ended.load(Ordering::SeqCst) != started;
                     idle = if busy { 0 } else { idle + 1 };
@@ -245,7 +255,7 @@ mod tests {
             ..ClassSettings::small()
         };
         let engine = running(RuleClass::Small, &class).unwrap();
-        let clock = Clock::start(&engine).unwrap();
+        let clock = Clock::start(&[&engine]).unwrap();
         let until = |asleep| {
             let bound = std::time::Instant::now() + Duration::from_secs(30);
             while clock.shared.asleep.load(Ordering::SeqCst) != asleep {

@@ -50,11 +50,13 @@ mod prepare;
 mod queue;
 mod rule;
 mod settings;
+mod station;
 mod suite;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod validate;
 mod width;
+mod wiring;
 
 pub use builtins::{Builtin, builtin, builtins};
 pub use class::RuleClass;

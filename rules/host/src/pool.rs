@@ -1,4 +1,4 @@
-//! One class of rules at run time: its engine, its lanes and its queue for the
+//! One class of rules at run time: its engines, its lanes and its queue for the
 //! compiler. Nothing is shared between classes, so that neither waits for the other.
 
 use std::path::PathBuf;
@@ -6,27 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::Engine;
-use wasmtime::component::Linker;
 
 use crate::artifact::Label;
-use crate::call::CallState;
 use crate::class::RuleClass;
 use crate::digest::Digest;
 use crate::engine::{self, Clock};
 use crate::error::HostError;
 use crate::lane::Lanes;
-use crate::log;
 use crate::owner::Owners;
 use crate::queue::Queue;
 use crate::settings::{ClassSettings, HostSettings};
+use crate::station::Stations;
 
 pub(crate) struct Pool {
     pub(crate) class: RuleClass,
     pub(crate) settings: ClassSettings,
-    pub(crate) engine: Engine,
-    /// Defines what a rule may import.
-    pub(crate) linker: Linker<CallState>,
-    /// Of the engine.
+    pub(crate) stations: Arc<Stations>,
+    /// Of the engines.
     pub(crate) fingerprint: [u8; 32],
     /// Where the code of loaded rules lies, in files without a name.
     pub(crate) folder: PathBuf,
@@ -48,7 +44,7 @@ impl Pool {
             settings,
             owners,
             folder,
-            (host.side_calls, host.queue_wait),
+            (host.engines, host.side_calls, host.queue_wait),
         )
     }
 
@@ -60,7 +56,7 @@ impl Pool {
         }
     }
 
-    /// Another pool of the same settings, with one place.
+    /// Another pool of the same settings, with one engine and one place.
     pub(crate) fn another(&self) -> Result<Self, HostError> {
         let settings = ClassSettings {
             places: 1,
@@ -68,7 +64,7 @@ impl Pool {
         };
         let owners = Arc::clone(&self.owners);
         let folder = self.folder.clone();
-        Self::open(self.class, settings, owners, folder, (1, self.lanes.wait()))
+        Self::open(self.class, settings, owners, folder, (1, 1, self.lanes.wait()))
     }
 
     fn open(
@@ -76,19 +72,17 @@ impl Pool {
         settings: ClassSettings,
         owners: Arc<Owners>,
         folder: PathBuf,
-        (side_calls, wait): (usize, Duration),
+        (engines, side_calls, wait): (usize, usize, Duration),
     ) -> Result<Self, HostError> {
         let broken = |error: wasmtime::Error| HostError(format!("{error:#}"));
-        let engine = engine::running(class, &settings).map_err(broken)?;
-        let clock = Clock::start(&engine).map_err(|error| HostError(error.to_string()))?;
-        let mut linker = Linker::new(&engine);
-        log::define(&mut linker).map_err(broken)?;
+        let stations = Stations::open(class, &settings, engines).map_err(broken)?;
+        let engines: Vec<&Engine> = stations.all().iter().map(|station| &station.engine).collect();
+        let clock = Clock::start(&engines).map_err(|error| HostError(error.to_string()))?;
         let lanes = Lanes::new(class, settings.clone(), clock, side_calls, wait);
         Ok(Self {
             class,
-            linker,
-            fingerprint: engine::fingerprint(&engine),
-            engine,
+            fingerprint: engine::fingerprint(&stations.first().engine),
+            stations: Arc::new(stations),
             folder,
             lanes: Arc::new(lanes),
             compilations: Queue::new(

@@ -6,18 +6,17 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wasmtime::component::{ComponentExportIndex, InstancePre};
 
-use crate::call::{CallState, Ran};
+use crate::call::Ran;
 use crate::class::RuleClass;
-use crate::code;
 use crate::contract::RuleKind;
 use crate::digest::Digest;
-use crate::error::{RuleError, quoted};
+use crate::error::RuleError;
 use crate::manifest::Manifest;
 use crate::owner::{Charge, Owners};
 use crate::pool::Pool;
-use crate::validate::{LIMITS_INTERFACE, PRICING_INTERFACE};
+use crate::station::Visit;
+use crate::wiring::{Wired, Wiring};
 
 /// So many good calls in a row, and a rule that was slow may run in place again.
 const PROBATION: u32 = 100;
@@ -43,9 +42,7 @@ pub(crate) struct Loaded {
     pub(crate) digest: Digest,
     pub(crate) facts: Facts,
     owners: Arc<Owners>,
-    pub(crate) pre: InstancePre<CallState>,
-    /// The function of the world.
-    pub(crate) function: ComponentExportIndex,
+    wiring: Arc<Wiring>,
     /// Good calls that are missing before it may run in place.
     probation: AtomicU32,
     long: AtomicBool,
@@ -56,29 +53,12 @@ pub(crate) struct Loaded {
 impl LoadedRule {
     /// Loads compiled code.
     pub(crate) fn load(pool: &Pool, digest: Digest, facts: Facts, code: &[u8]) -> Result<Self, RuleError> {
-        // The seal was good, so what is left to refuse is what the pool has no room for.
-        let component = code::load(&pool.engine, code, &pool.folder).map_err(|error| {
-            tracing::warn!(error = format!("{error:#}"), "a compiled rule does not load");
-            RuleError::Invalid("it needs more instances, memories or tables than a rule may have".into())
-        })?;
-        let pre = pool
-            .linker
-            .instantiate_pre(&component)
-            .map_err(|error| RuleError::Invalid(quoted(&format!("{error:#}"))))?;
-        let (interface, function) = match facts.kind {
-            RuleKind::Pricing => (PRICING_INTERFACE, "price"),
-            RuleKind::Limits => (LIMITS_INTERFACE, "evaluate"),
-        };
-        let interface = component.get_export_index(None, interface);
-        let function = interface
-            .and_then(|interface| component.get_export_index(Some(&interface), function))
-            .ok_or_else(|| RuleError::WrongWorld(format!("it does not export the function `{function}`")))?;
+        let wiring = Wiring::new(pool, facts.kind, code)?;
         let loaded = Loaded {
             digest,
             facts,
             owners: Arc::clone(&pool.owners),
-            pre,
-            function,
+            wiring,
             probation: AtomicU32::new(0),
             long: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
@@ -150,9 +130,7 @@ impl LoadedRule {
     /// The same rule, loaded anew by another pool of the same settings.
     pub(crate) fn reloaded(&self, pool: &Pool) -> Result<Self, RuleError> {
         let loaded = self.inner();
-        let code = loaded.pre.component().serialize();
-        let code = code.map_err(|error| RuleError::unavailable(format!("{error:#}")))?;
-        Self::load(pool, loaded.digest, loaded.facts.clone(), &code)
+        Self::load(pool, loaded.digest, loaded.facts.clone(), &loaded.wiring.code()?)
     }
 
     pub(crate) fn inner(&self) -> &Loaded {
@@ -161,6 +139,11 @@ impl LoadedRule {
 }
 
 impl Loaded {
+    /// An engine for a call of this thread.
+    pub(crate) fn enter(&self) -> (&Wired, Visit<'_>) {
+        self.wiring.enter()
+    }
+
     /// Whether its calls have lately been short.
     pub(crate) fn is_quick(&self) -> bool {
         self.probation.load(Ordering::Relaxed) == 0

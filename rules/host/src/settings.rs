@@ -1,6 +1,7 @@
 //! The bounds of the sandbox. Knows no engine.
 
 use std::fmt;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ pub struct HostSettings {
     pub interpreter: ClassSettings,
     /// Most compiled rules kept in memory, about 100 KiB each.
     pub loaded_rules: usize,
+    /// Engines of each class: calls in the same one slow each other down. By default one for each processor, at
+    /// most four.
+    pub engines: usize,
     /// Most calls at once that run beside the async workers because they are large,
     /// and as many again because their rule is slow. By default half the processors.
     pub side_calls: usize,
@@ -37,13 +41,15 @@ pub struct HostSettings {
 impl HostSettings {
     /// The default bounds, with this compiler and no cache on disk.
     pub fn new(compiler: CompilerCommand) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self {
             compiler,
             cache: None,
             small: ClassSettings::small(),
             interpreter: ClassSettings::interpreter(),
             loaded_rules: 1000,
-            side_calls: std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)),
+            engines: processors.min(4),
+            side_calls: (processors / 2).max(1),
             fuel_per_minute: Some(30_000_000_000),
             queue_wait: Duration::from_secs(5),
         }

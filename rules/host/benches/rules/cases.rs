@@ -72,23 +72,24 @@ fn of_guest<'a>(host: &'a Host, runtime: &'a Runtime, guest: &'a Guest, lines: u
 
 /// The native call and isolated calls of one line, on one thread and on two, in turns: what two threads cost beside
 /// each other is in part the machine's, and the native call shows how much of it.
-pub(crate) fn threads(guests: &[Guest], report: &mut Report) {
+pub(crate) fn threads(runtime: &Runtime, guests: &[Guest], report: &mut Report) {
     let input = native_input(1);
     let native = || drop(black_box(native::price(black_box(&input))));
-    on_threads("native", &native, report);
+    on_threads("native", runtime, &native, report);
     for guest in guests {
         let input = guest.batch(1);
         let alone = || drop(black_box(isolated(&guest.rule, &input)));
-        on_threads(&format!("{}: isolated call", guest.name), &alone, report);
+        on_threads(&format!("{}: isolated call", guest.name), runtime, &alone, report);
     }
 }
 
-fn on_threads(name: &str, call: &(impl Fn() + Sync), report: &mut Report) {
+fn on_threads(name: &str, runtime: &Runtime, call: &(impl Fn() + Sync), report: &mut Report) {
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
         for (threads, times) in times.iter_mut().enumerate().map(|(at, times)| (at + 1, times)) {
             let barrier = Barrier::new(threads);
             let work = || {
+                let _runtime = runtime.enter();
                 barrier.wait();
                 repeated(TIME, 3, call)
             };

@@ -13,7 +13,7 @@ const TEMPLATE: &str = r#"{"meters": {"call_minutes": {"day": "0.12", "night": "
 const OTHERS: [(&str, &str); 3] = [
     (
         "C",
-        "canopy rules new pricing c --lang c && canopy rules build c, then copy its .wasm to FOLDER/C.wasm",
+        "canopy rules new pricing c --lang c && (cd c && canopy rules build) && cp c/build/c.wasm FOLDER/C.wasm",
     ),
     (
         "JavaScript",

@@ -42,7 +42,7 @@ fn main() {
         cases::calls(&host, &runtime, &guests, &mut report);
     }
     if wanted("threads") {
-        cases::threads(&guests, &mut report);
+        cases::threads(&runtime, &guests, &mut report);
     }
     if wanted("load") {
         for guest in &guests {

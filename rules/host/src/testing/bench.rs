@@ -52,13 +52,14 @@ impl Reused {
     /// If the rule does not instantiate.
     pub fn new(rule: &LoadedRule) -> Self {
         let rule = rule.inner();
-        let mut store = call::store(rule, &BUDGET);
-        let instance = rule
+        let (wired, _visit) = rule.enter();
+        let mut store = call::store(rule, wired, &BUDGET);
+        let instance = wired
             .pre
             .instantiate(&mut store)
             .expect("it was instantiated before");
         let price = instance
-            .get_typed_func(&mut store, rule.function)
+            .get_typed_func(&mut store, wired.function)
             .expect("its type was checked");
         Self { store, price }
     }
