@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -14,7 +14,7 @@ import { startDemo } from '../clients/demo.mjs';
 // Compilers of the development profile are slow, most of all with an interpreter in the rule.
 const LIMIT = 15 * 60_000;
 const run = promisify(execFile);
-const languages = (process.env.LANGUAGES ?? 'rust,c,js,python').split(',');
+const languages = (process.env.LANGUAGES ?? 'rust,c,js,ts,python').split(',');
 
 let demo;
 let folder;
@@ -85,5 +85,23 @@ for (const language of languages) {
     const [call] = await rules(project, 'logs', pushed.id);
     assert.equal(call.rating.id, rating.id);
     assert.match(call.logs[0], /^call_minutes /);
+  });
+}
+
+for (const language of languages.filter((language) => ['js', 'ts'].includes(language))) {
+  test(`the types and unit tests of a rule in ${language} are checked, and a wrong type is found`, { timeout: LIMIT }, async () => {
+    for (const kind of ['pricing', 'limits']) {
+      const project = join(folder, `typed-${kind}-${language}`);
+      await rules(folder, 'new', kind, `typed-${kind}-${language}`, '--lang', language);
+      await rules(project, 'build');
+      await run('npm', ['test'], { cwd: project, timeout: LIMIT });
+      await run('npm', ['run', 'types'], { cwd: project, timeout: LIMIT });
+      await appendFile(join(project, `src/rule.${language}`), '\nmoney.add(1, true);\n');
+      const types = run('npm', ['run', 'types'], { cwd: project, timeout: LIMIT });
+      await assert.rejects(types, ({ stdout }) => stdout.includes('TS2345'));
+      if (language === 'ts') {
+        await assert.rejects(rules(project, 'build'), ({ code, stderr }) => code === 4 && stderr.includes('TS2345'));
+      }
+    }
   });
 }

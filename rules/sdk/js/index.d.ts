@@ -120,8 +120,11 @@ export class Refusal extends Error {
   constructor(kind: 'configuration' | 'unsupported' | 'failed', message: string);
 }
 
-/** Reads the JSON of an input; a refusal if it is none. */
-export function configuration(json: string): any;
+/**
+ * Reads the JSON of an input; a refusal if it is none. The type is taken at its word: configuration.schema.json is what
+ * the configuration is held against.
+ */
+export function configuration<T = any>(json: string): T;
 
 /** An amount of the configuration: "0.09" in units, or 90000 in micro-units. `name` is what a refusal calls it. */
 export function micros(value: unknown, name: string): Micros;

@@ -37,6 +37,9 @@ pub(in crate::cli) enum Language {
     /// JavaScript, run by QuickJS inside the component.
     #[value(alias = "javascript")]
     Js,
+    /// TypeScript, compiled by tsc and run as JavaScript.
+    #[value(alias = "typescript")]
+    Ts,
     /// Python, run by CPython inside the component.
     Python,
     /// C, compiled by clang.
@@ -48,6 +51,7 @@ impl Language {
         match self {
             Self::Rust => "rust",
             Self::Js => "js",
+            Self::Ts => "ts",
             Self::Python => "python",
             Self::C => "c",
         }

@@ -56,6 +56,10 @@ const JS: &[File] = files!("templates/js/": "package.json", "tsconfig.json");
 const JS_PRICING: &[File] = files!("templates/js/pricing/": "src/rule.js", "tests/rule.test.js");
 const JS_LIMITS: &[File] = files!("templates/js/limits/": "src/rule.js", "tests/rule.test.js");
 
+const TS: &[File] = files!("templates/ts/": "package.json", "tsconfig.json", "tests/tsconfig.json");
+const TS_PRICING: &[File] = files!("templates/ts/pricing/": "src/rule.ts", "tests/rule.test.ts");
+const TS_LIMITS: &[File] = files!("templates/ts/limits/": "src/rule.ts", "tests/rule.test.ts");
+
 const PYTHON_SDK: &[File] = files!("":
     "sdk/python/canopy_rules/__init__.py", "sdk/python/canopy_rules/configuration.py",
     "sdk/python/canopy_rules/errors.py", "sdk/python/canopy_rules/exported_limits.py",
@@ -80,6 +84,8 @@ pub(super) fn files(kind: RuleKind, language: Language) -> impl Iterator<Item = 
         (Language::C, RuleKind::Limits) => (C_SDK, &[], C_LIMITS),
         (Language::Js, RuleKind::Pricing) => (JS_SDK, JS, JS_PRICING),
         (Language::Js, RuleKind::Limits) => (JS_SDK, JS, JS_LIMITS),
+        (Language::Ts, RuleKind::Pricing) => (JS_SDK, TS, TS_PRICING),
+        (Language::Ts, RuleKind::Limits) => (JS_SDK, TS, TS_LIMITS),
         (Language::Python, RuleKind::Pricing) => (PYTHON_SDK, PYTHON, PYTHON_PRICING),
         (Language::Python, RuleKind::Limits) => (PYTHON_SDK, PYTHON, PYTHON_LIMITS),
     };
@@ -95,6 +101,7 @@ pub(super) fn tools(language: Language) -> &'static str {
         Language::Rust => include_str!("../../../rules/templates/rust/tools.md"),
         Language::C => include_str!("../../../rules/templates/c/tools.md"),
         Language::Js => include_str!("../../../rules/templates/js/tools.md"),
+        Language::Ts => include_str!("../../../rules/templates/ts/tools.md"),
         Language::Python => include_str!("../../../rules/templates/python/tools.md"),
     }
 }
@@ -103,9 +110,9 @@ pub(super) fn tools(language: Language) -> &'static str {
 mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
 
-    use super::*;
+    use clap::ValueEnum;
 
-    const LANGUAGES: [Language; 4] = [Language::Rust, Language::Js, Language::Python, Language::C];
+    use super::*;
 
     /// What lies in an SDK's folder but is not for a project.
     const NOT_EMBEDDED: [&str; 3] = ["tests", "target", "__pycache__"];
@@ -134,7 +141,7 @@ mod tests {
         list(&root.join("sdk"), &root, &mut there);
         list(&root.join("wit"), &root, &mut there);
         let mut embedded = BTreeSet::new();
-        for language in LANGUAGES {
+        for &language in Language::value_variants() {
             for (path, _) in files(RuleKind::Pricing, language).chain(files(RuleKind::Limits, language)) {
                 if path.starts_with("sdk/") || path.starts_with("wit/") {
                     embedded.insert(path.to_owned());
@@ -147,7 +154,7 @@ mod tests {
     #[test]
     fn a_project_has_each_file_once_and_no_placeholder_left() {
         for kind in [RuleKind::Pricing, RuleKind::Limits] {
-            for language in LANGUAGES {
+            for &language in Language::value_variants() {
                 let folder = tempfile::tempdir().expect("a directory");
                 let paths: Vec<_> = files(kind, language).map(|(path, _)| path).collect();
                 assert_eq!(

@@ -6,7 +6,10 @@ use std::{fs, path::Path, process::Command};
 use anyhow::{Context, bail};
 
 use super::tools;
-use crate::cli::{Refused, rules::project::Project};
+use crate::cli::{
+    Refused,
+    rules::project::{Language, Project},
+};
 
 const HOW_TO_INSTALL: &str = "A JavaScript rule is built with Node.js 20 or newer and npm, which are missing. Install them with\n  \
     apt-get install nodejs npm\n\
@@ -36,17 +39,15 @@ pub(super) fn compile(project: &Project) -> anyhow::Result<Vec<u8>> {
     }
     let folder = project.build_folder().join("js");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let above = if root.join("src/rule.ts").is_file() {
-        tools::run(
-            Command::new(&node)
-                .current_dir(root)
-                .arg(binaries.join("tsc"))
-                .args(TSC),
-        )?;
-        copy_scripts(&root.join("sdk/js"), &folder.join("sdk/js"))?;
-        "."
-    } else {
-        "../.."
+    let above = match project.language {
+        Language::Ts => {
+            let mut tsc = Command::new(&node);
+            tsc.current_dir(root).arg(binaries.join("tsc")).args(TSC);
+            tools::run(&mut tsc)?;
+            copy_scripts(&root.join("sdk/js"), &folder.join("sdk/js"))?;
+            "."
+        }
+        _ => "../..",
     };
     let entry = folder.join("entry.js");
     fs::write(&entry, entry_script(project.kind.as_str(), above))

@@ -63,7 +63,7 @@ fn build(project: &Project) -> anyhow::Result<Built> {
     let component = match project.language {
         Language::Rust => component::of_module(&rust::compile(project)?, None)?,
         Language::C => component::of_module(&c::compile(project)?, Some(project.kind))?,
-        Language::Js => javascript::compile(project)?,
+        Language::Js | Language::Ts => javascript::compile(project)?,
         Language::Python => python::compile(project)?,
     };
     let wasm = component::with_manifest(&component, project)?;
