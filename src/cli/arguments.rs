@@ -2,10 +2,15 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use reqwest::Url;
 
 use super::rules::RulesCommand;
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed or different, 2 wrong usage, 3 wrong configuration,\n\
+    4 refused or not found, 5 the server cannot be reached, failed or is busy: try again.\n\
+    Output is JSON where standard output is not a terminal, or with --json; words with --text.\n\
+    The log and progress go to standard error.";
 
 /// A GraphQL gateway for account trees: nested tenants, priced usage, live updates.
 #[derive(Debug, Parser)]
@@ -13,10 +18,7 @@ use super::rules::RulesCommand;
     name = "canopy",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 done, 1 failed or different, 2 wrong usage, 3 wrong configuration,\n  \
-                  4 refused or not found, 5 the server cannot be reached, failed or is busy: try again.\n\
-                  Output is JSON where standard output is not a terminal, or with --json; words with --text.\n\
-                  The log and progress go to standard error."
+    after_help = EXIT_CODES
 )]
 pub(super) struct Cli {
     /// The configuration file; `canopy config` shows what is in effect.
@@ -24,6 +26,24 @@ pub(super) struct Cli {
     pub(super) config: Option<PathBuf>,
     #[command(subcommand)]
     pub(super) command: Command,
+}
+
+impl Cli {
+    /// Reads the arguments of this process, or ends it with help.
+    pub(super) fn of_process() -> Self {
+        let matches = Self::with_exit_codes().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The command line, with the exit codes told by each command of `canopy rules`, since scripts call those.
+    fn with_exit_codes() -> clap::Command {
+        let told = |command: clap::Command| {
+            let examples = command.get_after_help().map(ToString::to_string);
+            let examples = examples.unwrap_or_default();
+            command.after_help(format!("{examples}\n\n{EXIT_CODES}"))
+        };
+        Self::command().mut_subcommand("rules", |rules| told(rules).mut_subcommands(told))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -211,14 +231,19 @@ pub(super) struct NewKey {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
+
+    fn walk(command: &clap::Command, see: &mut impl FnMut(&clap::Command)) {
+        see(command);
+        for inner in command.get_subcommands() {
+            walk(inner, see);
+        }
+    }
 
     #[test]
     fn the_arguments_are_consistent_and_every_one_has_help() {
-        Cli::command().debug_assert();
-        fn walk(command: &clap::Command) {
+        Cli::with_exit_codes().debug_assert();
+        walk(&Cli::with_exit_codes(), &mut |command| {
             assert!(command.get_about().is_some(), "{}", command.get_name());
             for argument in command.get_arguments() {
                 assert!(
@@ -228,8 +253,52 @@ mod tests {
                     argument.get_id()
                 );
             }
-            command.get_subcommands().for_each(walk);
+        });
+    }
+
+    #[test]
+    fn each_command_of_rules_tells_examples_and_exit_codes() {
+        let cli = Cli::with_exit_codes();
+        let rules = cli.find_subcommand("rules").expect("it is there");
+        walk(rules, &mut |command| {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            assert!(help.contains("Example"), "{}", command.get_name());
+            assert!(help.contains("Exit codes: 0"), "{}", command.get_name());
+        });
+    }
+
+    /// The words of an example as a shell reads them, without what stands before, behind and beside the command.
+    fn words(example: &str) -> Vec<String> {
+        let command = example.split_once("canopy ").expect("an example calls it").1;
+        let ends = [" && ", " > ", "   ", " &"];
+        let command = ends.iter().fold(command, |command, end| {
+            command.split(end).next().unwrap_or(command)
+        });
+        let mut words = vec!["canopy".to_owned()];
+        for (place, part) in command.split('\'').enumerate() {
+            match place % 2 {
+                1 => words.push(part.to_owned()),
+                _ => words.extend(part.split_whitespace().map(str::to_owned)),
+            }
         }
-        walk(&Cli::command());
+        words
+    }
+
+    #[test]
+    fn each_example_in_the_help_is_a_command_that_is_understood() {
+        let mut examples = Vec::new();
+        walk(&Cli::with_exit_codes(), &mut |command| {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default().replace("\\\n", "");
+            let lines = help.lines().filter(|line| line.starts_with("  "));
+            let examples_here = lines.filter(|line| line.contains("canopy "));
+            examples.extend(examples_here.map(str::to_owned));
+        });
+        assert!(examples.len() > 30, "{examples:#?}");
+        for example in examples {
+            let read = Cli::with_exit_codes().try_get_matches_from(words(&example));
+            assert!(read.is_ok(), "{example}\n{}", read.expect_err("it is not"));
+        }
     }
 }

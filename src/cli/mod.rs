@@ -4,12 +4,11 @@ mod arguments;
 mod demo;
 mod keys;
 mod output;
+mod progress;
 mod rules;
 mod serve;
 
 use std::{io::Write, process::ExitCode};
-
-use clap::Parser;
 
 use crate::{
     config::{ConfigError, Format, Loaded, Sources},
@@ -45,7 +44,7 @@ pub fn main() -> ExitCode {
     {
         return canopy_domain::rules_host::compile_stdin_to_stdout();
     }
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::anyhow!("cannot start the runtime: {error}")),

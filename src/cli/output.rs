@@ -1,6 +1,6 @@
 //! How a command answers: words for people, JSON for programs.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{IsTerminal, Write, stdout};
 
 use serde_json::Value;
 
@@ -35,38 +35,6 @@ impl Output {
     /// Writes rows as a table: each column as wide as its widest cell.
     pub(super) fn table(&self, json: &Value, head: &[&str], rows: &[Vec<String>]) -> std::io::Result<()> {
         self.value(json, || table(head, rows))
-    }
-}
-
-/// Progress of long work, on standard error: one line that moves on a terminal, elsewhere a line for each change.
-#[derive(Default)]
-pub(super) struct Progress {
-    told: String,
-    moving: bool,
-}
-
-impl Progress {
-    pub(super) fn tell(&mut self, line: &str) {
-        if self.told == line {
-            return;
-        }
-        line.clone_into(&mut self.told);
-        let mut err = stderr().lock();
-        self.moving = err.is_terminal();
-        // Progress that nobody can read is no reason to stop.
-        let _ = if self.moving {
-            write!(err, "\r{line}\u{1b}[K").and_then(|()| err.flush())
-        } else {
-            writeln!(err, "{line}")
-        };
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.moving {
-            let _ = writeln!(stderr().lock());
-        }
     }
 }
 

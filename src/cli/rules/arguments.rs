@@ -17,6 +17,7 @@ pub(in crate::cli) enum RulesCommand {
     /// Make a project for a rule: a small rule that works, its fixtures, and the SDK.
     #[command(after_help = "Examples:\n  \
         canopy rules new pricing night-rate --lang rust\n  \
+        canopy rules new pricing night-rate --lang ts\n  \
         canopy rules new limits seats --lang c --folder rules/seats")]
     New(NewProject),
     /// Build a project's component, build/NAME.wasm.
@@ -25,15 +26,13 @@ pub(in crate::cli) enum RulesCommand {
     /// Build, and hold the answers to fixtures/*/input.json to those of expected.json beside them.
     #[command(after_help = "Examples:\n  \
         canopy rules test\n  \
-        canopy rules test --update     write down the answers as the expected ones\n\n\
-        Exit code 1 if an answer differs.")]
+        canopy rules test --update     write down the answers as the expected ones")]
     Test(TestOptions),
     /// Build, and say what the server would say: structure, class and the contract's checks.
     #[command(after_help = "Examples:\n  \
         canopy rules check\n  \
         canopy rules check --meter call_minutes --meter sms\n  \
-        canopy rules check --rule rul_01k…     have a server check a DRAFT\n\n\
-        Exit code 4 if the rule would be refused.")]
+        canopy rules check --rule rul_01k…     have a server check a DRAFT")]
     Check(CheckOptions),
     /// Build a project and upload it as the next version of its name.
     #[command(after_help = "Examples:\n  \
@@ -47,7 +46,9 @@ pub(in crate::cli) enum RulesCommand {
             --builtin tiered-pricing --configuration prices.json --activate")]
     Upload(NewRule),
     /// Make a version live from the next event on.
-    #[command(after_help = "Example:\n  canopy rules activate rul_01k… --reason 'new prices of March'")]
+    #[command(after_help = "Examples:\n  \
+        canopy rules activate rul_01k… --reason 'new prices of March'\n  \
+        canopy rules activate rul_01k… --confirm-variance")]
     Activate(Activation),
     /// Run a version beside the live one, on the same events, without charging its prices.
     #[command(after_help = "Example:\n  canopy rules shadow rul_01k…")]
@@ -69,7 +70,9 @@ pub(in crate::cli) enum RulesCommand {
         reason: Option<String>,
     },
     /// List the versions of an account, newest first.
-    #[command(after_help = "Example:\n  canopy rules list --account acc_01k…")]
+    #[command(after_help = "Examples:\n  \
+        canopy rules list --account acc_01k…\n  \
+        canopy rules list --account acc_01k… --text > versions.txt")]
     List {
         /// The account.
         #[arg(long, value_name = "ID")]
@@ -95,15 +98,13 @@ pub(in crate::cli) enum RulesCommand {
     /// Say what a version would have charged for stored usage.
     #[command(after_help = "Examples:\n  \
         canopy rules simulate rul_01k… --from 2026-01-01 --to 2026-02-01\n  \
-        canopy rules simulate rul_01k… --from 2026-01-01 --to 2026-02-01 --csv accounts.csv\n\n\
-        Progress goes to standard error.")]
+        canopy rules simulate rul_01k… --from 2026-01-01 --to 2026-02-01 --csv accounts.csv")]
     Simulate(Simulate),
     /// Run the rules behind a price or a limit again, on this machine, and say whether the answers are the same.
     #[command(after_help = "Examples:\n  \
         canopy rules replay rat_01k…                                     the price of a usage event\n  \
         canopy rules replay --account acc_01k… --limit subaccounts       a limit\n  \
-        canopy rules replay --account acc_01k…                           all limits of an account\n\n\
-        Exit code 1 if a step differs.")]
+        canopy rules replay --account acc_01k…                           all limits of an account")]
     Replay(Replay),
 }
 

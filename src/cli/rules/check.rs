@@ -9,7 +9,7 @@ use crate::cli::{Refused, output::Output};
 pub(super) async fn run(project: &Project, options: &CheckOptions, output: &Output) -> anyhow::Result<()> {
     let built = build::built(project)?;
     let host = sandbox::open()?;
-    let rule = host.prepare(built.wasm).await?;
+    let rule = sandbox::load(&host, built.wasm).await?;
     let kind = rule.kind();
     anyhow::ensure!(
         kind == project.kind,

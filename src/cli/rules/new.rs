@@ -24,7 +24,7 @@ pub(super) fn run(new: &NewProject, output: &Output) -> anyhow::Result<()> {
         json!({ "folder": folder, "kind": new.kind.as_str(), "language": new.lang.as_str(), "files": count });
     output.value(&json, || {
         format!(
-            "Made {} with {count} files. Next:\n  cd {}\n  canopy rules test --update\n  canopy rules check\nREADME.md there says more.",
+            "Made {} with {count} files. Next:\n  cd {}\n  canopy rules test\n  canopy rules check\nREADME.md there says more.",
             folder.display(),
             folder.display()
         )

@@ -9,9 +9,13 @@ use std::{
 };
 
 use anyhow::Context;
-use canopy_domain::rules_host::{CacheSettings, CompilerCommand, Host, HostSettings};
+use canopy_domain::rules_host::{CacheSettings, CompilerCommand, Host, HostSettings, LoadedRule};
+
+use crate::cli::progress;
 
 const KEPT: usize = 100;
+/// In bytes; no component of a compiled language is as large.
+const LARGE: usize = 1 << 20;
 
 /// Opens a sandbox with the default bounds.
 pub(super) fn open() -> anyhow::Result<Host> {
@@ -23,6 +27,14 @@ pub(super) fn open() -> anyhow::Result<Host> {
     // Without a place to keep them rules are compiled each time, which is slower and nothing else.
     settings.cache = cache_folder().and_then(|folder| cache(&folder).ok());
     Ok(Host::new(settings)?)
+}
+
+/// Loads a component. What brings an interpreter along is compiled for seconds when it is seen for the first time.
+pub(super) async fn load(host: &Host, wasm: Vec<u8>) -> anyhow::Result<LoadedRule> {
+    if wasm.len() > LARGE {
+        progress::tell("Compiling the component for the sandbox: the first time takes some seconds.");
+    }
+    Ok(host.prepare(wasm).await?)
 }
 
 fn cache_folder() -> Option<PathBuf> {

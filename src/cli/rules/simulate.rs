@@ -10,10 +10,7 @@ use super::{
     client::{Client, text},
     versions::configuration,
 };
-use crate::cli::{
-    Refused,
-    output::{Output, Progress},
-};
+use crate::cli::{Refused, output::Output, progress::Counter};
 
 /// How often the server is asked how far it is.
 const STEP: Duration = Duration::from_millis(500);
@@ -66,12 +63,12 @@ pub(super) async fn run(client: &Client, simulate: &Simulate, output: &Output) -
 async fn wait(client: &Client, id: &str) -> anyhow::Result<Value> {
     let document = format!("query S($id: ID!) {{ simulation(id: $id) {{ ...S }} }} {SIMULATION}");
     let mut steps = tokio::time::interval(STEP);
-    let mut progress = Progress::default();
+    let mut counter = Counter::default();
     loop {
         steps.tick().await;
         let mut data = client.query(&document, json!({ "id": id })).await?;
         let simulation = data["simulation"].take();
-        progress.tell(&format!(
+        counter.tell(&format!(
             "{} of {} events",
             simulation["eventsDone"], simulation["eventsTotal"]
         ));

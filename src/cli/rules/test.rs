@@ -50,7 +50,7 @@ pub(super) async fn run(project: &Project, options: &TestOptions, output: &Outpu
     }
     let built = build::built(project)?;
     let host = sandbox::open()?;
-    let rule = host.prepare(built.wasm).await?;
+    let rule = sandbox::load(&host, built.wasm).await?;
     let mut all = Vec::new();
     for fixture in &fixtures {
         all.push(ask(&host, &rule, fixture, options.update).await?);

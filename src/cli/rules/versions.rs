@@ -13,7 +13,7 @@ use super::{
     client::{Client, text},
     project::Project,
 };
-use crate::cli::{Refused, output::Output};
+use crate::cli::{Refused, output::Output, progress};
 
 impl Client {
     /// Uploads a component, or makes a version of something that the server has.
@@ -65,6 +65,13 @@ impl Client {
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
         query.push(("configuration", &configuration));
+        progress::tell(&match version.destination.draft {
+            true => format!("Uploading {} bytes.", wasm.len()),
+            false => format!(
+                "Uploading {} bytes, which the server compiles and checks.",
+                wasm.len()
+            ),
+        });
         let answer = self.put("/rules", &query, wasm).await?;
         let uploaded = self.version(text(&answer["id"])).await?;
         self.as_far_as(version.destination, uploaded).await

@@ -47,7 +47,9 @@ impl Ran {
     fn failed(&self, code: i32) -> &str {
         assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{self:#?}");
         assert!(!self.err.contains('\u{1b}'), "no colours in a pipe: {self:#?}");
-        self.err.trim_end()
+        // Progress may stand before it.
+        let said = self.err.find("canopy: ").unwrap_or(0);
+        self.err[said..].trim_end()
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 
 use super::tools;
 use crate::cli::{
-    Refused,
+    Refused, progress,
     rules::project::{Language, Project},
 };
 
@@ -26,7 +26,9 @@ pub(super) fn compile(project: &Project) -> anyhow::Result<Vec<u8>> {
     let root = &project.root;
     let binaries = root.join("node_modules/.bin");
     if !binaries.join("componentize-qjs").is_file() {
-        eprintln!("Installing the packages of package.json, at their exact versions, into node_modules.");
+        progress::tell(
+            "Installing the packages of package.json, at their exact versions, into node_modules.",
+        );
         let mut command = Command::new(npm);
         command.current_dir(root).args([
             "install",

@@ -15,7 +15,7 @@ use canopy_domain::rules_host;
 use serde_json::json;
 
 use super::project::{Language, Project};
-use crate::cli::output::Output;
+use crate::cli::{output::Output, progress};
 
 /// A component that was built.
 pub(super) struct Built {
@@ -58,6 +58,11 @@ pub(super) fn built(project: &Project) -> anyhow::Result<Built> {
 /// Builds the component of a project and writes it to its place.
 fn build(project: &Project) -> anyhow::Result<Built> {
     let begin = Instant::now();
+    progress::tell(&match project.language {
+        Language::Rust => "Building the rule with cargo: the first time takes a minute or two.".to_owned(),
+        Language::Python => "Building the rule with componentize-py: that takes some seconds.".to_owned(),
+        language => format!("Building the rule, which is in {}.", language.as_str()),
+    });
     let folder = project.build_folder();
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let component = match project.language {

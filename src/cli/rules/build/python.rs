@@ -6,7 +6,7 @@ use std::{fs, process::Command};
 use anyhow::{Context, bail};
 
 use super::tools;
-use crate::cli::{Refused, rules::project::Project};
+use crate::cli::{Refused, progress, rules::project::Project};
 
 const HOW_TO_INSTALL: &str = "A Python rule is built with Python 3.10 or newer and its venv module, which are missing. Install them with\n  \
     apt-get install python3 python3-venv\n\
@@ -21,7 +21,7 @@ pub(super) fn compile(project: &Project) -> anyhow::Result<Vec<u8>> {
     let binaries = root.join(".venv/bin");
     let componentize = binaries.join("componentize-py");
     if !componentize.is_file() {
-        eprintln!("Installing the packages of requirements.txt into .venv.");
+        progress::tell("Installing the packages of requirements.txt into .venv.");
         let mut venv = Command::new(python);
         tools::run(venv.current_dir(root).args(["-m", "venv", ".venv"])).context(HOW_TO_INSTALL)?;
         let mut pip = Command::new(binaries.join("python"));

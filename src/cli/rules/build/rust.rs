@@ -32,7 +32,7 @@ pub(super) fn compile(project: &Project) -> anyhow::Result<Vec<u8>> {
     let mut cargo = Command::new("cargo");
     cargo
         .current_dir(&project.root)
-        .args(["build", "--quiet", "--release", "--lib", "--target", TARGET])
+        .args(["build", "--release", "--lib", "--target", TARGET])
         .arg("--target-dir")
         .arg(&target)
         .env("RUSTC", &compiler.rustc)

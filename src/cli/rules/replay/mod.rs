@@ -67,7 +67,7 @@ impl Rules<'_> {
         }
         let wasm = self.client.get(&format!("/rules/{id}.wasm")).await?;
         let digest = Digest::of(&wasm);
-        let rule = self.host.prepare(wasm).await?;
+        let rule = sandbox::load(&self.host, wasm).await?;
         self.loaded.insert(id.to_owned(), (digest, rule.clone()));
         Ok((digest, rule))
     }
