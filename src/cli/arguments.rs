@@ -270,19 +270,19 @@ mod tests {
 
     /// The words of an example as a shell reads them, without what stands before, behind and beside the command.
     fn words(example: &str) -> Vec<String> {
-        let command = example.split_once("canopy ").expect("an example calls it").1;
         let ends = [" && ", " > ", "   ", " &"];
-        let command = ends.iter().fold(command, |command, end| {
+        let command = ends.iter().fold(example.trim_start(), |command, end| {
             command.split(end).next().unwrap_or(command)
         });
-        let mut words = vec!["canopy".to_owned()];
+        let mut words = Vec::new();
         for (place, part) in command.split('\'').enumerate() {
             match place % 2 {
                 1 => words.push(part.to_owned()),
                 _ => words.extend(part.split_whitespace().map(str::to_owned)),
             }
         }
-        words
+        let variables = words.iter().take_while(|word| *word != "canopy").count();
+        words.split_off(variables)
     }
 
     #[test]
@@ -290,7 +290,7 @@ mod tests {
         let mut examples = Vec::new();
         walk(&Cli::with_exit_codes(), &mut |command| {
             let help = command.get_after_help().map(ToString::to_string);
-            let help = help.unwrap_or_default().replace("\\\n", "");
+            let help = help.unwrap_or_default().replace("\\\n      ", "");
             let lines = help.lines().filter(|line| line.starts_with("  "));
             let examples_here = lines.filter(|line| line.contains("canopy "));
             examples.extend(examples_here.map(str::to_owned));
