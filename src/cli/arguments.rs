@@ -6,6 +6,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use reqwest::Url;
 
 use super::rules::RulesCommand;
+use crate::config::Sources;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed or different, 2 wrong usage, 3 wrong configuration,\n\
     4 refused or not found, 5 the server cannot be reached, failed or is busy: try again.\n\
@@ -123,15 +124,8 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct ServeOptions {
-    /// The address to listen on; overrides http.address.
-    #[arg(long)]
-    pub(super) address: Option<IpAddr>,
-    /// The port to listen on, 0 for any; overrides http.port.
-    #[arg(long)]
-    pub(super) port: Option<u16>,
-    /// The database; overrides database.url.
-    #[arg(long, value_name = "URL")]
-    pub(super) database_url: Option<String>,
+    #[command(flatten)]
+    pub(super) listen: ListenOptions,
     /// Apply pending migrations first; sets database.migrate.
     #[arg(long)]
     pub(super) migrate: bool,
@@ -139,18 +133,35 @@ pub(super) struct ServeOptions {
 
 #[derive(Debug, Args)]
 pub(super) struct DemoOptions {
-    /// The address to listen on; overrides http.address.
-    #[arg(long)]
-    pub(super) address: Option<IpAddr>,
-    /// The port to listen on, 0 for any; overrides http.port.
-    #[arg(long)]
-    pub(super) port: Option<u16>,
-    /// The database; overrides database.url. Default: SQLite in a new directory.
-    #[arg(long, value_name = "URL")]
-    pub(super) database_url: Option<String>,
+    #[command(flatten)]
+    pub(super) listen: ListenOptions,
     /// Print one line of JSON when ready, for scripts.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Where a server listens, and on which database.
+#[derive(Debug, Args)]
+pub(super) struct ListenOptions {
+    /// The address to listen on; overrides http.address.
+    #[arg(long)]
+    address: Option<IpAddr>,
+    /// The port to listen on, 0 for any; overrides http.port.
+    #[arg(long)]
+    port: Option<u16>,
+    /// The database; overrides database.url.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+}
+
+impl ListenOptions {
+    /// The configuration with these on top.
+    pub(super) fn over(self, sources: Sources) -> Sources {
+        sources
+            .flag("--address", "http.address", self.address)
+            .flag("--port", "http.port", self.port)
+            .flag("--database-url", "database.url", self.database_url)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -13,10 +13,7 @@ use crate::{
 };
 
 pub(super) async fn run(sources: Sources, options: DemoOptions) -> anyhow::Result<()> {
-    let sources = sources
-        .flag("--address", "http.address", options.address)
-        .flag("--port", "http.port", options.port)
-        .flag("--database-url", "database.url", options.database_url);
+    let sources = options.listen.over(sources);
     let loaded = super::start(sources)?;
     // Removed when the demo ends.
     let folder = tempfile::Builder::new()

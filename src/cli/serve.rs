@@ -9,11 +9,11 @@ use crate::{config::Sources, serve::Server};
 const INTERRUPTED: i32 = 130;
 
 pub(super) async fn run(sources: Sources, options: ServeOptions) -> anyhow::Result<()> {
-    let sources = sources
-        .flag("--address", "http.address", options.address)
-        .flag("--port", "http.port", options.port)
-        .flag("--database-url", "database.url", options.database_url)
-        .flag("--migrate", "database.migrate", options.migrate.then_some(true));
+    let sources =
+        options
+            .listen
+            .over(sources)
+            .flag("--migrate", "database.migrate", options.migrate.then_some(true));
     let loaded = super::start(sources)?;
     let server = Server::bind(loaded.config).await?;
     server.run(stopped()?).await?;

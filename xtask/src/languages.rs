@@ -11,7 +11,7 @@ use crate::tools::{self, Missing};
 const CLANG: &str = "Install it with `apt-get install clang lld`.";
 const PYTHON: &str = "Install it with `apt-get install python3 python3-venv`.";
 const RUST: &str = "Install it with `rustup target add wasm32-unknown-unknown`, or, on Debian, \
-    `apt-get install rustc-web rust-web-src rust-web-llvm lld-22`.";
+    `apt-get install cargo-web rustc-web rust-web-src rust-web-llvm lld-22`.";
 
 /// The commands of the SDKs' unit tests, run natively; that of Rust is with the guests.
 pub(crate) fn sdk_tests(folder: &Path) -> Result<Vec<Command>> {

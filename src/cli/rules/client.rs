@@ -51,7 +51,9 @@ impl Client {
     }
 
     /// Sends a mutation whose payload has a `ruleVersion`, and answers that.
-    pub(super) async fn mutate(&self, field: &str, input_type: &str, input: Value) -> anyhow::Result<Value> {
+    pub(super) async fn mutate(&self, field: &str, input: Value) -> anyhow::Result<Value> {
+        let first = field[..1].to_uppercase();
+        let input_type = format!("{first}{}Input", &field[1..]);
         let document = format!(
             "mutation M($input: {input_type}!) {{ {field}(input: $input) {{ ruleVersion {{ ...F }} {ERRORS} }} }} {FIELDS}"
         );
@@ -222,6 +224,11 @@ fn code(error: &Value) -> &str {
 
 fn refusal(error: &Value) -> String {
     format!("{} ({})", text(&error["message"]), code(error))
+}
+
+/// A word of the command line as GraphQL writes it.
+pub(super) fn constant(word: &str) -> String {
+    word.to_uppercase().replace('-', "_")
 }
 
 pub(super) fn text(value: &Value) -> &str {

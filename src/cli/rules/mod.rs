@@ -14,12 +14,12 @@ mod show;
 mod simulate;
 mod templates;
 mod test;
+mod upload;
 mod versions;
 
 pub(super) use arguments::RulesCommand;
 use client::Client;
 use project::Project;
-use serde_json::json;
 use versions::{show, show_all};
 
 use super::{arguments::ServerOptions, output::Output};
@@ -34,11 +34,7 @@ pub(super) async fn run(command: RulesCommand, server: ServerOptions, output: &O
         }
         RulesCommand::Check(options) => match &options.rule {
             None => check::run(&Project::open(&options.project.project)?, &options, output).await,
-            Some(id) => {
-                let input = json!({ "ruleVersionId": id });
-                let checked = client()?.mutate("checkRule", "CheckRuleInput", input).await?;
-                show(&checked, output)
-            }
+            Some(id) => show(&client()?.check(id).await?, output),
         },
         RulesCommand::Push(push) => {
             let client = client()?;

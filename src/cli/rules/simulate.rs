@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     arguments::Simulate,
     client::{Client, text},
-    versions::configuration,
+    upload::configuration,
 };
 use crate::cli::{Refused, output::Output, progress::Counter};
 

@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use canopy::config::Config;
 use canopy::serve::Server;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -118,8 +119,14 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) async fn start(app: &App) -> Self {
+        Self::start_with(app, |_| ()).await
+    }
+
+    /// The same, configured otherwise.
+    pub(crate) async fn start_with(app: &App, configure: impl FnOnce(&mut Config)) -> Self {
         let mut config = config(app.database.url());
         config.http.port = 0;
+        configure(&mut config);
         let server = Server::with(config, app.domain.clone())
             .await
             .expect("a server can be started");

@@ -1,10 +1,13 @@
 //! What a version did and would have done, by commands: logs, receipts, dry runs.
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 
 use super::{Ran, Shop, id, shop};
+use crate::app::process::{Served, canopy};
 use crate::app::rules::{doubling, logging};
-use crate::app::until;
+use crate::app::{until, within};
 use crate::operations::event;
 
 fn of(key: &str, quantity: &str) -> Value {
@@ -213,6 +216,50 @@ async fn a_dry_run_with_failures_says_so() {
         "{told}"
     );
     assert!(told.contains("The first: "), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_that_is_interrupted_is_cancelled_on_the_server() {
+    let mut shop = shop().await;
+    // Nobody takes it up here, so that it never ends by itself.
+    let idle = Served::start_with(&shop.house.app, |config| config.workers.simulations = 0).await;
+    shop.house.server.stop();
+    std::mem::replace(&mut shop.house.server, idle).ended().await;
+    let candidate = shop.priced("3", "").await;
+    let simulate = [
+        "rules",
+        "simulate",
+        id(&candidate),
+        "--from",
+        "2026-01-01",
+        "--to",
+        "2026-02-01",
+    ];
+    let mut simulating = canopy(&simulate)
+        .env("CANOPY_URL", shop.house.server.url("/graphql"))
+        .env("CANOPY_TOKEN", shop.house.owner.secret())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(simulating.stderr.take().unwrap()).lines();
+    let mut told = async || {
+        within("a line", lines.next_line())
+            .await
+            .unwrap()
+            .unwrap_or_default()
+    };
+    assert_eq!(told().await, "0 of 0 events");
+    let process = simulating.id().unwrap().to_string();
+    let interrupt = Command::new("kill").args(["-INT", &process]).status();
+    assert!(interrupt.await.unwrap().success());
+    let last = told().await;
+    assert!(
+        last.starts_with("canopy: the simulation sim_") && last.ends_with(" is cancelled"),
+        "{last}"
+    );
+    let ended = within("the program to end", simulating.wait()).await.unwrap();
+    assert_eq!(ended.code(), Some(1));
+    let rows = shop.house.app.rows("SELECT status FROM simulations").await;
+    assert_eq!(json!(rows), json!([{"status": "CANCELLED"}]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,10 +20,10 @@ const LINK_FLAGS: [&str; 2] = ["-Clink-arg=-zstack-size=65536", "-Clink-arg=--st
 /// Debian's compiler: it has no standard library for wasm32 but its sources.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
-const HOW_TO_INSTALL: &str = "There is no Rust compiler for wasm32-unknown-unknown. Install its target with\n  \
+const HOW_TO_INSTALL: &str = "There is no cargo with a compiler for wasm32-unknown-unknown. Install its target with\n  \
     rustup target add wasm32-unknown-unknown\n\
     or, on Debian, a compiler that builds the standard library itself with\n  \
-    apt-get install rustc-web rust-web-src rust-web-llvm lld-22";
+    apt-get install cargo-web rustc-web rust-web-src rust-web-llvm lld-22";
 
 /// The core module of the project.
 pub(super) fn compile(project: &Project) -> anyhow::Result<Vec<u8>> {
@@ -67,7 +67,7 @@ struct Compiler {
 impl Compiler {
     /// The one in use if it has the target, or Debian's.
     fn find() -> anyhow::Result<Self> {
-        let Some(in_use) = tools::find(&["rustc"]) else {
+        let (Some(in_use), Some(_)) = (tools::find(&["rustc"]), tools::find(&["cargo"])) else {
             bail!(Refused(HOW_TO_INSTALL.to_owned()));
         };
         let debian = PathBuf::from(DEBIAN_RUSTC);
