@@ -46,6 +46,15 @@ fn mac(key: &Key, label: &Label, code: &[u8]) -> Hmac<Sha256> {
     mac
 }
 
+/// A key for what was made under these conditions.
+pub(crate) fn key_for(key: &Key, conditions: &[&str]) -> Key {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    for condition in conditions {
+        mac.update(Digest::of(condition.as_bytes()).as_bytes());
+    }
+    mac.finalize().into_bytes().into()
+}
+
 /// A key nobody knows.
 pub(crate) fn random_key() -> Result<Key, getrandom::Error> {
     let mut key = [0; 32];
@@ -56,6 +65,15 @@ pub(crate) fn random_key() -> Result<Key, getrandom::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_condition_has_a_key_of_its_own() {
+        let keys =
+            [&["ab", "c"][..], &["a", "bc"], &["ab"], &[]].map(|conditions| key_for(&[7; 32], conditions));
+        for (at, key) in keys.iter().enumerate() {
+            assert!(!keys[..at].contains(key) && *key != key_for(&[8; 32], &["ab", "c"]));
+        }
+    }
 
     #[test]
     fn nothing_but_what_was_sealed_is_opened() {

@@ -7,17 +7,27 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::artifact::{self, Label, SEAL};
+use crate::artifact::{self, Key, Label, SEAL};
 use crate::rule::Facts;
 use crate::settings::CacheSettings;
 
 const SUFFIX: &str = "rule";
+
+/// The sources of all checks of a component. They are part of the key of the seals: what other checks found good is
+/// not believed.
+const CHECKS: [&str; 4] = [
+    include_str!("class.rs"),
+    include_str!("manifest.rs"),
+    include_str!("validate.rs"),
+    include_str!("width.rs"),
+];
 
 /// What a file has beside its code at most: a seal, facts with their manifest, and their length.
 const HEADER: usize = SEAL + (128 << 10);
 
 pub(crate) struct Cache {
     settings: CacheSettings,
+    key: Key,
 }
 
 /// A component that was found good, and its machine code.
@@ -48,7 +58,8 @@ impl Kept {
 impl Cache {
     pub(crate) fn open(settings: CacheSettings) -> io::Result<Self> {
         fs::create_dir_all(&settings.folder)?;
-        Ok(Self { settings })
+        let key = artifact::key_for(&settings.key, &CHECKS);
+        Ok(Self { settings, key })
     }
 
     /// What was kept, if it is there, whole and ours.
@@ -64,10 +75,10 @@ impl Cache {
                 return None;
             }
         }
-        let kept = artifact::open(&self.settings.key, label, &sealed).and_then(Kept::from_bytes);
+        let kept = artifact::open(&self.key, label, &sealed).and_then(Kept::from_bytes);
         let kept = kept.filter(|kept| kept.code.len() <= limit);
         if kept.is_none() {
-            tracing::warn!(path = %path.display(), "a compiled rule in the cache is not ours; it is removed");
+            tracing::warn!(path = %path.display(), "a compiled rule in the cache is not ours or out of date; it is removed");
             let _ = fs::remove_file(path);
         }
         kept
@@ -75,7 +86,7 @@ impl Cache {
 
     /// Keeps a compiled rule. Readers see the old file or the new one, never a part.
     pub(crate) fn write(&self, label: &Label, facts: &Facts, code: &[u8]) {
-        let sealed = artifact::seal(&self.settings.key, label, &Kept::to_bytes(facts, code));
+        let sealed = artifact::seal(&self.key, label, &Kept::to_bytes(facts, code));
         let written = tempfile::NamedTempFile::new_in(&self.settings.folder).and_then(|mut file| {
             file.write_all(&sealed)?;
             file.persist(self.path(label)).map_err(|error| error.error)
