@@ -16,7 +16,7 @@ mod steps;
 mod suite;
 mod tools;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -54,12 +54,6 @@ enum Task {
     /// Build the guests and write rules/builtin/*.wasm with the digest of their sources.
     #[command(after_help = "Example:\n  cargo xtask rules --check")]
     Rules(Check),
-    /// Build a rule of your own with the Rust SDK: the package in FOLDER becomes a component beside its manifest.
-    #[command(after_help = "Example:\n  cargo xtask rule rules/examples/night-rate")]
-    Rule {
-        /// The folder of its Cargo.toml.
-        folder: PathBuf,
-    },
     /// Fuzz what strangers give us: the validation of uploads, and the answers of rules. Needs cargo-fuzz.
     #[command(after_help = "Example:\n  cargo xtask fuzz --seconds 3600")]
     Fuzz {
@@ -117,7 +111,6 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Schema(Check { check: true }) => schema::check(&tools::build_and_find_canopy()?)?,
         Task::Rules(Check { check: false }) => rules::build()?,
         Task::Rules(Check { check: true }) => rules::check()?,
-        Task::Rule { folder } => rules::build_own(&folder)?,
         Task::Fuzz { seconds } => {
             if let Some(failure) = fuzz::run(seconds)?.failure {
                 anyhow::bail!("{failure}");

@@ -8,7 +8,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use cargo_metadata::MetadataCommand;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use wit_component::ComponentEncoder;
@@ -36,21 +35,6 @@ pub(crate) fn build() -> Result<()> {
     }
     let text = serde_json::to_string_pretty(&Value::Object(record))? + "\n";
     fs::write(root.join(RECORD), text)?;
-    Ok(())
-}
-
-/// Builds a rule of somebody's own: the package in `folder` becomes a component beside its manifest.
-pub(crate) fn build_own(folder: &Path) -> Result<()> {
-    let metadata = MetadataCommand::new()
-        .manifest_path(folder.join("Cargo.toml"))
-        .no_deps()
-        .exec()?;
-    let package = metadata.root_package().context("the folder has no package")?;
-    let compiler = Compiler::find(&root())?;
-    compiler.build_folder(folder)?;
-    let wasm = folder.join(format!("{}.wasm", package.name));
-    fs::write(&wasm, component(&compiler.artifact(&package.name))?)?;
-    println!("{}", wasm.display());
     Ok(())
 }
 

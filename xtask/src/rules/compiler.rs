@@ -80,11 +80,6 @@ impl Compiler {
         Ok(())
     }
 
-    /// Builds the package in `folder`, which need not belong to this repository.
-    pub(super) fn build_folder(&self, folder: &Path) -> Result<()> {
-        succeed(self.cargo(folder)?, &folder.display().to_string())
-    }
-
     fn cargo(&self, folder: &Path) -> Result<Command> {
         let mut cargo = Command::new("cargo");
         cargo
