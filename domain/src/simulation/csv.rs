@@ -34,6 +34,9 @@ impl Domain {
         let names = names(&view.row.currency);
         let state = (self.clone(), view.row, String::new());
         let pages = stream::try_unfold(state, |(domain, simulation, after)| async move {
+            if !after.is_empty() {
+                domain.0.faults.check("simulation.csv.next")?;
+            }
             let rows = page(&domain.0.db, &simulation, &after).await?;
             let Some(last) = rows.last() else {
                 return Ok(None);

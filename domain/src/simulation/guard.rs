@@ -2,6 +2,7 @@
 //! confirmed.
 
 use canopy_entity::rule_version::{self, RuleKind};
+use canopy_entity::simulation::SimulationKind;
 use canopy_entity::{AccountId, Level, PermissionKey, rule_guard, simulation, time};
 use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult};
 
@@ -17,11 +18,11 @@ ON CONFLICT (account_id) DO UPDATE SET max_variance = excluded.max_variance, upd
 
 const LIFT: &str = "DELETE FROM rule_guards WHERE account_id = $1";
 
-/// The last dry run of a version as it is, on all customers, that is complete.
+/// The last trial of a version as it is, on all customers: a dry run that is complete, or a shadow that has met usage.
 const LAST: &str = "
 SELECT * FROM simulations
-WHERE rule_version_id = $1 AND account_id = $2 AND kind = 'DRY_RUN' AND status = 'DONE' AND configuration IS NULL
-  AND CAST(account_ids AS text) = '[]'
+WHERE rule_version_id = $1 AND account_id = $2 AND configuration IS NULL AND CAST(account_ids AS text) = '[]'
+  AND (kind = 'DRY_RUN' AND status = 'DONE' OR kind = 'SHADOW' AND status IN ('RUNNING', 'DONE') AND events_done > 0)
 ORDER BY id DESC LIMIT 1
 ";
 
@@ -112,8 +113,9 @@ impl Domain {
 
 /// Why a version may not go live at its owner without being confirmed; none if it may.
 ///
-/// What is asked for is the last complete dry run of the version with its own configuration on the usage of all
-/// customers: no failure, and a variance within the guard.
+/// What is asked for is the last trial of the version with its own configuration on the usage of all customers: no
+/// failure, and a variance within the guard. A trial is a complete dry run, or a shadow that has met usage, as far as it
+/// has come.
 pub(crate) async fn objection(
     txn: &impl ConnectionTrait,
     owner: &AccountId,
@@ -130,14 +132,19 @@ pub(crate) async fn objection(
     let last = statement(txn.get_database_backend(), LAST, values);
     let Some(last) = simulation::Model::find_by_statement(last).one(txn).await? else {
         return Ok(Some(format!(
-            "The account's guard asks for a dry run of this version on all customers first, with a variance of at \
-             most {most} %: simulateRule makes one. `confirmVariance: true` goes on without."
+            "The account's guard asks for a trial of this version on all customers first, with a variance of at most \
+             {most} %: simulateRule makes one, as does new usage while it is in shadow. `confirmVariance: true` goes on \
+             without."
         )));
     };
     let found = variance(last.before_amount, last.after_amount);
+    let trial = match last.kind {
+        SimulationKind::DryRun => "dry run",
+        SimulationKind::Shadow => "shadow",
+    };
     if last.failures > 0 {
         return Ok(Some(format!(
-            "In the last dry run {} of {} events have no price. `confirmVariance: true` goes on all the same.",
+            "In the last {trial} {} of {} events have no price. `confirmVariance: true` goes on all the same.",
             last.failures, last.events_done
         )));
     }
@@ -147,7 +154,7 @@ pub(crate) async fn objection(
     let found = found.and_then(|found| Micros::new(found).ok());
     let found = found.map_or("beyond any percentage".to_owned(), |found| format!("{found} %"));
     Ok(Some(format!(
-        "The variance in the last dry run is {found}; the account's guard allows {most} %. `confirmVariance: true` \
+        "The variance in the last {trial} is {found}; the account's guard allows {most} %. `confirmVariance: true` \
          goes on all the same."
     )))
 }

@@ -3,6 +3,7 @@
 
 mod dry_run;
 mod jobs;
+mod pages;
 mod shadow;
 
 use canopy_domain::entity::Role;

@@ -164,3 +164,52 @@ async fn a_guarded_account_activates_only_what_was_tried_or_is_confirmed() {
     let cheap = house.upload(json!({"meters": {"*": {"unit_price": "9"}}})).await;
     activate(&cheap, json!({})).await.success();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shadow_that_met_usage_satisfies_the_guard() {
+    let house = house().await;
+    house.app.unit_price(&house.main, "0.1").await;
+    house.app.guard(&house.main, "5").await;
+    let follow = async || house.app.domain.follow_shadows("test").await.unwrap();
+    let step = async |step: &str, rule: &str| {
+        let input = json!({ "ruleVersionId": rule });
+        house.app.rule_step(&house.owner, step, input).await
+    };
+    for (price, key, is_near) in [("0.2", "far", false), ("0.105", "near", true)] {
+        let rule = house
+            .upload(json!({"meters": {"*": {"unit_price": price}}}))
+            .await;
+        step("shadowRule", &rule).await.success();
+        follow().await;
+        let untried = step("activateRule", &rule).await;
+        assert_eq!(untried.user_error(), "CONFLICT", "it has met nothing");
+        house.use_up(&house.client, key, &["10", "20"]).await;
+        house.app.relay().await;
+        assert_eq!(follow().await, 2);
+        let tried = step("activateRule", &rule).await;
+        if is_near {
+            tried.success();
+            continue;
+        }
+        assert_eq!(tried.user_error(), "CONFLICT");
+        let message = tried.payload()["userErrors"][0]["message"].as_str().unwrap();
+        assert!(message.contains("in the last shadow is 100 %"), "{message}");
+        // A dry run after it counts in its place, and the other way round.
+        house.done(&rule, json!({})).await;
+        let message = step("activateRule", &rule).await.payload()["userErrors"][0]["message"].to_string();
+        assert!(message.contains("in the last dry run"), "{message}");
+    }
+    // What was in shadow once and is no more counts as well.
+    let rule = house
+        .upload(json!({"meters": {"*": {"unit_price": "0.106"}}}))
+        .await;
+    step("shadowRule", &rule).await.success();
+    follow().await;
+    house.use_up(&house.client, "done", &["10"]).await;
+    house.app.relay().await;
+    assert_eq!(follow().await, 1);
+    step("retireRule", &rule).await.success();
+    follow().await;
+    assert_eq!(shadow_of(&house, &rule).await["status"], "DONE");
+    step("activateRule", &rule).await.success();
+}
