@@ -75,6 +75,8 @@ pub(crate) enum Outcome {
         /// What went wrong, in words for the rule's owner.
         message: String,
     },
+    /// A rule was not asked, as its owner has used up its fuel for now, and the usage is to be refused then.
+    Throttled,
 }
 
 /// A rule's answer for one line.
@@ -221,13 +223,19 @@ impl<'a> Fold<'a> {
                     folded.push(self.facts, answer.priced.amount, Some(receipt), items);
                 }
                 Err(failure) => {
+                    // One that was not asked did not fail, so nothing stands in for it: prices must not go by how busy
+                    // a rule is.
+                    let throttled = failure.fault == Fault::Throttled;
                     let next = match call.turn {
-                        Turn::Own => self.facts.stand_in(&folded.ids, folded.edges.len()),
-                        Turn::StandIn => None,
+                        Turn::Own if !throttled => self.facts.stand_in(&folded.ids, folded.edges.len()),
+                        _ => None,
                     };
                     folded.turn = Turn::StandIn;
                     if next.is_none() {
-                        folded.ended = Some(self.facts.without_answer(folded, &failure.message));
+                        folded.ended = Some(match self.facts.without_answer(folded, &failure.message) {
+                            Outcome::Denied { .. } if throttled => Outcome::Throttled,
+                            outcome => outcome,
+                        });
                     }
                     if self.failed.len() < before + MAX_FAILED {
                         self.failed.push(folded.failed(call, place, failure));

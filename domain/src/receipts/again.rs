@@ -9,7 +9,7 @@ use canopy_rules_host::{LoadedRule, PricedLine, PricingInput, RuleError};
 use super::answer::{answer_of, compared, flaw};
 use super::{Replay, Replayed, Reruns};
 use crate::pricing::input_of;
-use crate::{Domain, Result};
+use crate::{Actor, Domain, Result};
 
 /// How long the receipts of one read may run together.
 const MAX_TIME: Duration = Duration::from_secs(2);
@@ -25,10 +25,22 @@ pub(super) struct Receipt<'a> {
 }
 
 impl Domain {
-    /// Runs receipts again, in their order; those for which nothing is left are unavailable.
-    pub(super) async fn run_again(&self, receipts: &[Receipt<'_>], reruns: &Reruns) -> Result<Vec<Replayed>> {
+    /// Runs receipts again, in their order; those for which nothing is left are unavailable. They use up a budget of
+    /// whoever asks, and not the one that the rules' owners have for what they sell.
+    pub(super) async fn run_again(
+        &self,
+        actor: &Actor,
+        receipts: &[Receipt<'_>],
+        reruns: &Reruns,
+    ) -> Result<Vec<Replayed>> {
         let versions = receipts.iter().filter_map(|receipt| receipt.version);
+        let asker = format!("asked by {}", actor.label());
         let rules = self.load_rules(versions).await?;
+        let charged = |(id, rule): (RuleVersionId, Result<LoadedRule, RuleError>)| {
+            let rule = rule.map(|rule| rule.for_owner(&asker, id.as_str()));
+            (id, rule)
+        };
+        let rules: HashMap<_, _> = rules.into_iter().map(charged).collect();
         let started = Instant::now();
         let mut replayed = Vec::with_capacity(receipts.len());
         for receipt in receipts {

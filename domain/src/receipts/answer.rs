@@ -57,6 +57,9 @@ pub(super) fn flaw(
     }
 }
 
+/// The rule's owner is not to blame for it.
+const USED_UP: &str = "You have used up your fuel for running receipts again: ask again in a minute.";
+
 /// What an answer of today says about the receipt.
 pub(super) fn compared(
     rating: &rating::Model,
@@ -72,6 +75,7 @@ pub(super) fn compared(
         Err(error) if error.is_rules_fault() && !matches!(error, RuleError::Timeout { .. }) => {
             (Replay::Different, Some(error.to_string()))
         }
+        Err(RuleError::Throttled { .. }) => (Replay::Unavailable, Some(USED_UP.to_owned())),
         Err(error) => (Replay::Unavailable, Some(error.to_string())),
     }
 }

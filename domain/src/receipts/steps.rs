@@ -85,7 +85,7 @@ impl Domain {
                 receipts.push(chains.receipt(rating, rule)?);
             }
         }
-        let replayed = self.run_again(&receipts, reruns).await?;
+        let replayed = self.run_again(actor, &receipts, reruns).await?;
         let mut replayed: HashMap<&RatingId, Arc<Replayed>> = receipts
             .iter()
             .map(|receipt| &receipt.rating.id)

@@ -36,6 +36,8 @@ pub(crate) enum Fault {
     Ours,
     /// Nobody's: the rule says that it has no answer.
     Refusal,
+    /// Nobody's: the rule was not asked, as its owner has used up its fuel for now.
+    Throttled,
     /// The rule broke its bounds or the contract.
     Rules,
 }
@@ -63,6 +65,7 @@ impl Failure {
             logs: Vec::new(),
             fault: match error {
                 RuleError::Refused(_) => Fault::Refusal,
+                RuleError::Throttled { .. } => Fault::Throttled,
                 error if error.is_rules_fault() => Fault::Rules,
                 _ => Fault::Ours,
             },
@@ -162,7 +165,7 @@ impl Domain {
             let Some(owner) = failed.owner.clone() else {
                 continue;
             };
-            if failed.failure.fault != Fault::Ours {
+            if !matches!(failed.failure.fault, Fault::Ours | Fault::Throttled) {
                 let entry = by_version.entry(failed.version_id.clone());
                 entry.or_insert((owner, Vec::new())).1.push(failed);
             }

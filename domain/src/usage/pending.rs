@@ -59,7 +59,7 @@ impl Domain {
                     Late::Overtaken => {}
                 },
                 // It was taken in, so a rule that now denies cannot refuse it any more.
-                Outcome::Pending | Outcome::Denied { .. } => in_vain.push(&event.id),
+                Outcome::Pending | Outcome::Denied { .. } | Outcome::Throttled => in_vain.push(&event.id),
             }
         }
         if !in_vain.is_empty() {

@@ -166,6 +166,7 @@ impl Domain {
                     row,
                     edges: None,
                 }),
+                Outcome::Throttled => batch.decide(index, EventOutcome::Refused(Error::RateLimited)),
                 Outcome::Denied { seller, message } => {
                     // The rule's own words are for its owner; whoever only buys learns that it failed.
                     let message = match actor.scope().covers(&seller) {

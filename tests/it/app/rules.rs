@@ -24,6 +24,15 @@ pub(crate) fn hurried_host() -> Host {
     Host::new(settings).expect("the sandbox can be set up")
 }
 
+/// A sandbox in which an owner has so much fuel in a minute, and waits no longer than so for more.
+pub(crate) fn frugal_host(fuel_per_minute: u64, wait: Duration) -> Host {
+    let mut settings = settings();
+    settings.small.places = 2;
+    settings.fuel_per_minute = Some(fuel_per_minute);
+    settings.queue_wait = wait;
+    Host::new(settings).expect("the sandbox can be set up")
+}
+
 fn settings() -> HostSettings {
     HostSettings::new(CompilerCommand {
         program: PathBuf::from(env!("CARGO_BIN_EXE_canopy")),
