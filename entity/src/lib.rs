@@ -22,6 +22,7 @@ pub mod rating;
 pub mod rule_activation;
 pub mod rule_artifact;
 pub mod rule_change;
+pub mod rule_check;
 pub mod rule_failure;
 pub mod rule_guard;
 pub mod rule_version;

@@ -39,6 +39,7 @@ impl MigrationTrait for Migration {
             "members",
             "users",
             "rule_failures",
+            "rule_checks",
             "rule_changes",
             "rule_activations",
             "accounts",
@@ -169,6 +170,11 @@ CREATE TABLE rule_changes (
 );
 CREATE INDEX rule_changes_version ON rule_changes (rule_version_id, id);
 CREATE INDEX rule_changes_account ON rule_changes (account_id, id);
+CREATE TABLE rule_checks (
+  rule_version_id {text} PRIMARY KEY REFERENCES rule_versions (id),
+  report {json} NOT NULL,
+  checked_at {time} NOT NULL
+);
 CREATE TABLE rule_failures (
   id {text} PRIMARY KEY CHECK (id LIKE 'rfl\\_%' ESCAPE '\\'),
   rule_version_id {text} NOT NULL REFERENCES rule_versions (id),

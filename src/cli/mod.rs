@@ -37,12 +37,12 @@ const UNAVAILABLE: u8 = 5;
 
 /// Runs the process: reads the arguments, does what they say, answers the exit code.
 pub fn main() -> ExitCode {
-    // The compiler's process must do nothing else before: no arguments, no runtime, no threads.
+    // The process that works apart must do nothing else before: no arguments, no runtime, no threads.
     if std::env::args_os()
         .nth(1)
         .is_some_and(|first| first == "compile-rule")
     {
-        return canopy_domain::rules_host::compile_stdin_to_stdout();
+        return canopy_domain::rules_host::work_apart();
     }
     let cli = Cli::of_process();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -189,7 +189,9 @@ pub(super) fn refusal_of(error: &Error, request_id: &str) -> Refusal {
             return Refusal::internal(StatusCode::INTERNAL_SERVER_ERROR, request_id);
         }
     };
-    Refusal::coded(status, error.code().as_str(), error.to_string())
+    let mut refusal = Refusal::coded(status, error.code().as_str(), error.to_string());
+    refusal.field = error.field().to_vec();
+    refusal
 }
 
 /// A subscription: counted while it is open, polled in its span.

@@ -14,6 +14,8 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
     pub(super) message: String,
+    /// The path of what is to blame, where it is known.
+    pub(super) field: Vec<String>,
     /// The request id, for a failure on our side.
     pub(super) request_id: Option<String>,
     pub(super) media: MediaType,
@@ -32,6 +34,7 @@ impl Refusal {
             status,
             code,
             message: message.into(),
+            field: Vec::new(),
             request_id: None,
             media: MediaType::Json,
             allow: None,
@@ -80,6 +83,9 @@ impl Refusal {
     /// The body: a GraphQL response without data.
     pub(super) fn body(&self) -> serde_json::Value {
         let mut extensions = json!({ "code": self.code });
+        if !self.field.is_empty() {
+            extensions["field"] = json!(self.field);
+        }
         if let Some(id) = &self.request_id {
             extensions["requestId"] = json!(id);
         }

@@ -113,18 +113,18 @@ async fn deny_refuses_the_usage_and_keep_pending_keeps_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rule_above_prices_in_place_of_one_that_failed_and_the_receipt_names_it() {
     let house = house().await;
-    let above = house.app.unit_price(&house.platform, "7").await;
+    let above = house.app.unit_price(&house.platform, "1.5").await;
     let markup = json!({"meters": {"*": {"markup_ppm": 1_000_000}}});
     house
         .live(json!({"builtin": "tiered-pricing"}), markup, "PRICING", "DENY")
         .await;
     let (price, _) = house.rating_of_5000("before").await;
-    assert_eq!(price, "70000", "twice the cost");
+    assert_eq!(price, "15000", "twice the cost");
     house.trapping("PARENT_RULE").await;
-    // 7 a unit at the platform's edge, and the same rule says 7 a unit at the seller's.
+    // 1.5 a unit at the platform's edge, and the same rule says 1.5 a unit at the seller's.
     // The version is the platform's: the rating names it, to those who may see it.
     let (price, version) = house.rating_of_5000("a").await;
-    assert_eq!((price, version), (json!("35000"), Value::Null));
+    assert_eq!((price, version), (json!("7500"), Value::Null));
     let own = format!(
         "SELECT rule_version_id FROM ratings WHERE seller_account_id = '{}' ORDER BY id DESC LIMIT 1",
         house.seller.id

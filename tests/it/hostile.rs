@@ -2,6 +2,7 @@
 
 mod generated;
 mod memory;
+mod schemas;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,6 +12,7 @@ use canopy_domain::entity::Role;
 use canopy_domain::entity::account::Model as Account;
 use canopy_domain::entity::rule_version::{FailurePolicy, RuleKind};
 use canopy_domain::rules::RuleSource;
+use canopy_domain::rules_host::{Manifest, with_manifest};
 use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
@@ -102,6 +104,38 @@ async fn a_compile_bomb_is_ended_by_the_bounds_of_its_process() {
             .await;
         refused(bomb.name, "PRICING", &answer, bomb.expect);
         assert_eq!(app.counts().await, before, "{} wrote something", bomb.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_configuration_schema_is_the_rules_fault() {
+    let (app, [_, (bad, bad_owner)]) = two_tenants().await;
+    let before = app.counts().await;
+    let refused = schemas::schemas()
+        .into_iter()
+        .filter(|case| case.expect == ["invalid_schema"]);
+    for case in refused {
+        let manifest = Manifest {
+            configuration_schema: Some(case.schema),
+            ..Manifest::default()
+        };
+        let mut input = upload(&bad, "PRICING", &with_manifest(&doubling(""), &manifest));
+        input["configuration"] = case.configuration;
+        let answer = app.upload_rule(&bad_owner, input).await;
+        assert_eq!(
+            answer.user_error(),
+            "RULE_FAILED",
+            "{}: {:#}",
+            case.name,
+            answer.0
+        );
+        let message = answer.payload()["userErrors"][0]["message"].as_str().unwrap();
+        assert!(
+            message.contains("configuration schema cannot be used"),
+            "{message}"
+        );
+        assert!(message.len() < 1000, "{message}");
+        assert_eq!(app.counts().await, before, "{} wrote something", case.name);
     }
 }
 

@@ -88,7 +88,7 @@ async fn the_nested_query_takes_as_many_statements_for_100_subaccounts_as_for_on
 }
 
 /// Tables that grow with the tenants.
-const TENANT_TABLES: [&str; 18] = [
+const TENANT_TABLES: [&str; 19] = [
     "accounts",
     "members",
     "users",
@@ -99,6 +99,7 @@ const TENANT_TABLES: [&str; 18] = [
     "rule_artifacts",
     "rule_activations",
     "rule_changes",
+    "rule_checks",
     "rule_failures",
     "usage_events",
     "usage_aggregates",

@@ -1,5 +1,6 @@
 //! Components as they are: in by PUT or as a file of a multipart request, bounded before they are read, and out again.
 
+use canopy_domain::rules_host::{Manifest, with_manifest};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -98,6 +99,20 @@ async fn put_and_get_refuse_with_their_codes() {
     assert_eq!(
         (status, code(&answer)),
         (StatusCode::UNPROCESSABLE_ENTITY, json!("RULE_FAILED"))
+    );
+    let schema = json!({"properties": {"tiers": {"items": {"type": "string"}}}});
+    let manifest = Manifest {
+        configuration_schema: Some(schema),
+        ..Manifest::default()
+    };
+    let configuration = [("configuration", "%7B%22tiers%22%3A%5B1%5D%7D")];
+    let (status, answer) = json_of(house.put(&configuration, with_manifest(&doubling(""), &manifest))).await;
+    assert_eq!(
+        (status, &answer["errors"][0]["extensions"]),
+        (
+            StatusCode::BAD_REQUEST,
+            &json!({"code": "BAD_USER_INPUT", "field": ["configuration", "tiers", "0"]})
+        )
     );
     let largest = house.app.domain.largest_rule();
     let (status, _) = json_of(house.put(&[], vec![0; largest + 1])).await;

@@ -3,13 +3,14 @@
 
 use canopy_entity::rule_version::{self, RuleKind, RuleStatus};
 use canopy_entity::{AccountId, Level, PermissionKey, RuleVersionId, time};
+use canopy_rules_host::CheckReport;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::activate::go_live;
 use super::active::{live_activation, retire_activation};
 use super::change::{self, Mover, checked_reason};
 use super::store::{self, Owner};
-use super::{RuleVersionView, read};
+use super::{RuleVersionView, read, report};
 use crate::idempotency::{Claim, Replayable};
 use crate::simulation::objection;
 use crate::statement::{list, statement};
@@ -103,6 +104,8 @@ struct Work<'a> {
     account: &'a AccountView,
     claim: Claim,
     reason: Option<String>,
+    /// Of the check that the version has just passed.
+    report: Option<CheckReport>,
     confirm_variance: bool,
 }
 
@@ -131,12 +134,11 @@ impl Domain {
         if let Some(answer) = claim.find(&self.0.db).await? {
             return Ok(Replayable::replayed(answer));
         }
+        let mut report = None;
         match input.step {
-            RuleStep::Check => self.check_version(&account, &version.row).await?,
+            RuleStep::Check => report = Some(self.check_version(&account, &version.row).await?),
             // What cannot be loaded must not go live, nor be followed in shadow.
-            RuleStep::Shadow | RuleStep::Activate => {
-                self.loaded_rule(&version.row).await?;
-            }
+            RuleStep::Shadow | RuleStep::Activate => self.ready(&account, &version.row).await?,
             RuleStep::Retire => {}
         }
         let work = Work {
@@ -144,6 +146,7 @@ impl Domain {
             account: &account,
             claim,
             reason: input.reason,
+            report,
             confirm_variance: input.confirm_variance,
         };
         let (work, id, step) = (&work, &input.rule_version_id, input.step);
@@ -182,6 +185,7 @@ impl Domain {
             account: &account,
             claim,
             reason: input.reason,
+            report: None,
             confirm_variance: false,
         };
         let (work, kind) = (&work, input.kind);
@@ -228,6 +232,9 @@ impl Work<'_> {
         }
         let by = self.actor.label();
         let mover = self.mover(&by);
+        if let Some(report) = &self.report {
+            report::keep(txn, id, report).await?;
+        }
         let previous = match step {
             RuleStep::Check if row.status != RuleStatus::Draft => return changed(txn, id, None).await,
             RuleStep::Check => {

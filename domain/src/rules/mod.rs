@@ -15,6 +15,8 @@ mod life;
 mod load;
 mod quarantine;
 mod read;
+mod report;
+mod samples;
 mod store;
 mod upload;
 
@@ -26,10 +28,12 @@ use crate::page::Pages;
 use crate::{AccountView, Actor, Domain, Error, PageArgs, Result};
 
 pub(crate) use active::{LiveRule, active_rules};
+pub(crate) use check::named;
 pub(crate) use failures::{Failed, Failure, Fault, Refusals};
 pub use history::{MAX_RECORDS, Quarantine, RuleChange};
 pub use life::{ChangeRule, ChangedRule, RollBackRule, RuleStep};
 pub use quarantine::QuarantineSettings;
+pub use report::RuleCheckReport;
 pub use upload::{MAX_CONFIGURATION, RuleSource, UploadRule};
 
 /// A rule version, and since when it is live.

@@ -7,7 +7,7 @@ use sea_orm::ConnectionTrait;
 
 use super::builtin::{class, default_policy};
 use super::check::Candidate;
-use super::{RuleVersionView, change, store};
+use super::{RuleVersionView, change, report, store};
 use crate::idempotency::{Claim, Replayable};
 use crate::statement::storable;
 use crate::{AccountView, Actor, Domain, Error, Result, audit, transaction};
@@ -67,14 +67,17 @@ impl Domain {
 
         let wasm = self.source(actor, &input).await?;
         let inspected = self.inspect(&input.name, input.kind, wasm.clone()).await?;
-        if input.check {
-            let rule = Candidate {
-                account: &account,
-                name: &input.name,
-                configuration: &input.configuration,
-            };
-            self.try_out(rule, wasm.clone()).await?;
-        }
+        self.hold_configuration(&account, &input.name, &inspected.manifest, &input.configuration)
+            .await?;
+        let rule = Candidate {
+            account: &account,
+            name: &input.name,
+            configuration: &input.configuration,
+        };
+        let report = match input.check {
+            true => Some(self.try_out(rule, wasm.clone()).await?),
+            false => None,
+        };
         let row = rule_version::Model {
             id: RuleVersionId::new(),
             owner_account_id: Some(account.id().clone()),
@@ -94,7 +97,7 @@ impl Domain {
             created_at: time::now(),
         };
         let (row, wasm, schema) = (&row, &wasm, &inspected.manifest.configuration_schema);
-        let (claim, account) = (&claim, &account);
+        let (claim, account, report) = (&claim, &account, &report);
         let uploaded = transaction::run(&self.0.db, "upload-rule", |txn| {
             transaction::work(async move {
                 if let Some(answer) = claim.find(txn).await? {
@@ -104,6 +107,9 @@ impl Domain {
                     row: write(txn, actor, account, row.clone(), (wasm, schema)).await?,
                     active_since: None,
                 };
+                if let Some(report) = report {
+                    report::keep(txn, &view.row.id, report).await?;
+                }
                 claim.store(txn, &view).await?;
                 Ok(Replayable::fresh(view))
             })

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{SimulationView, store};
 use crate::idempotency::{Claim, Replayable};
-use crate::rules::MAX_CONFIGURATION;
+use crate::rules::{MAX_CONFIGURATION, named};
 use crate::statement::storable;
 use crate::transaction::{LostRace, breaks_uniqueness};
 use crate::{AccountView, Actor, Domain, Error, Result, audit, transaction};
@@ -71,7 +71,11 @@ impl Domain {
             return Ok(Replayable::replayed(answer));
         }
         // What cannot be loaded cannot be tried.
-        self.loaded_rule(&version).await?;
+        let rule = self.loaded_rule(&version).await?;
+        if let Some(configuration) = &input.configuration {
+            self.hold_configuration(&account, &named(&version), rule.manifest(), configuration)
+                .await?;
+        }
 
         let row = &row(actor, &account, input);
         let (claim, account) = (&claim, &account);

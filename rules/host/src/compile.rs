@@ -1,21 +1,15 @@
-//! Compiling in a process of its own. The compiler is the part of the engine that
-//! a stranger's bytes can keep busy or crash, so it runs where memory and time
-//! are bounded and nothing else is lost. Its process has no environment and no
-//! secret but a key that is used once.
+//! Compiling, in a process apart.
 
 mod child;
 mod parent;
 
-pub use child::compile_stdin_to_stdout;
+pub(crate) use child::work;
 pub(crate) use parent::compile;
 
 use crate::class::RuleClass;
 
 /// Environment variable that carries the [`Bounds`].
-const BOUNDS: &str = "CANOPY_RULE_COMPILER";
-
-/// Exit code: the component was refused; standard error says why.
-const REFUSED: u8 = 3;
+pub(crate) const BOUNDS: &str = "CANOPY_RULE_COMPILER";
 
 /// What the child must know before it reads anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::contract::Refusal;
 
 /// Longest text of a rule that a message repeats, in bytes.
-const MAX_QUOTED: usize = 500;
+pub(crate) const MAX_QUOTED: usize = 500;
 
 /// Why a rule was not accepted or gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +76,20 @@ pub enum RuleError {
         /// JSON: the calls of the smallest case found, each with its input and what came of it.
         counterexample: String,
     },
+    /// The JSON Schema of its configuration cannot be used.
+    #[error("The rule's configuration schema cannot be used: {0}.")]
+    InvalidSchema(String),
+    /// The configuration is not what the rule's schema asks for: the fault of whoever configured it.
+    #[error(
+        "The configuration is not what the rule's schema asks for{}: {message}.",
+        shown_place(place)
+    )]
+    InvalidConfiguration {
+        /// Where: names of properties and positions, from the outside in. It may end early where names are very long.
+        place: Vec<String>,
+        /// What is wrong there.
+        message: String,
+    },
     /// The rule says that its configuration cannot be used.
     #[error("The rule does not accept its configuration: {0}")]
     RefusedConfiguration(String),
@@ -111,6 +125,8 @@ impl RuleError {
             Self::InvalidOutput(_) => "invalid_output",
             Self::OutputTooLarge => "output_too_large",
             Self::BrokeContract { .. } => "broke_contract",
+            Self::InvalidSchema(_) => "invalid_schema",
+            Self::InvalidConfiguration { .. } => "invalid_configuration",
             Self::RefusedConfiguration(_) => "refused_configuration",
             Self::Refused(_) => "refused",
             Self::Throttled { .. } => "throttled",
@@ -125,7 +141,11 @@ impl RuleError {
 
     /// Whether the rule broke its bounds or the contract, rather than refuse.
     pub(crate) fn is_misbehaviour(&self) -> bool {
-        self.is_rules_fault() && !matches!(self, Self::Refused(_) | Self::RefusedConfiguration(_))
+        self.is_rules_fault()
+            && !matches!(
+                self,
+                Self::Refused(_) | Self::RefusedConfiguration(_) | Self::InvalidConfiguration { .. }
+            )
     }
 
     /// Our fault. The cause goes to the log here, once.
@@ -141,6 +161,14 @@ impl From<Refusal> for RuleError {
             Refusal::Configuration(text) => Self::RefusedConfiguration(quoted(&text)),
             Refusal::Unsupported(text) | Refusal::Failed(text) => Self::Refused(quoted(&text)),
         }
+    }
+}
+
+/// As a JSON pointer in words; nothing for the whole configuration.
+fn shown_place(place: &[String]) -> String {
+    match place {
+        [] => String::new(),
+        place => format!(" at `/{}`", place.join("/")),
     }
 }
 

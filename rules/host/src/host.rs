@@ -9,12 +9,14 @@ use hashlink::LruCache;
 use crate::cache::Cache;
 use crate::call::{Question, Ran};
 use crate::class::RuleClass;
+use crate::configuration;
 use crate::contract::{LimitsAnswer, LimitsInput, MAX_LINES, PricedLine, PricingInput};
 use crate::digest::Digest;
 use crate::error::{HostError, RuleError};
 use crate::outcome::{Examined, Outcome};
 use crate::owner::Owners;
 use crate::pool::Pool;
+use crate::queue::Queue;
 use crate::rule::LoadedRule;
 use crate::settings::{CompilerCommand, HostSettings};
 use crate::suite::Restarted;
@@ -31,6 +33,8 @@ pub(crate) struct Inner {
     /// The largest component of any class, in bytes.
     pub(crate) upload: usize,
     pub(crate) compiler: CompilerCommand,
+    /// Who waits for a process that holds a configuration against its schema.
+    pub(crate) configurations: Queue,
     pub(crate) cache: Option<Cache>,
     pub(crate) loaded: Mutex<LruCache<Digest, LoadedRule>>,
     /// One lock per rule that is being prepared, so that it is compiled once.
@@ -55,6 +59,7 @@ impl Host {
             small: Pool::new(RuleClass::Small, &settings, Arc::clone(&owners))?,
             interpreter: Pool::new(RuleClass::Interpreter, &settings, owners)?,
             upload: settings.upload(),
+            configurations: Queue::new("configuration", configuration::AT_ONCE, configuration::WAIT),
             cache: cache.map_err(|error| HostError(format!("the folder for compiled rules: {error}")))?,
             loaded: Mutex::new(LruCache::new(settings.loaded_rules.max(1))),
             preparing: Mutex::default(),

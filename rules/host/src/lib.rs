@@ -11,7 +11,7 @@
 //!
 //! let compiler = CompilerCommand {
 //!     program: std::env::current_exe()?,
-//!     args: vec!["compile-rule".into()], // calls `compile_stdin_to_stdout`
+//!     args: vec!["compile-rule".into()], // calls `work_apart`
 //! };
 //! let host = Host::new(HostSettings::new(compiler))?;
 //! let pricing = builtin("tiered-pricing").ok_or("no such rule")?;
@@ -25,6 +25,7 @@
 //! # Ok(()) }
 //! ```
 
+mod apart;
 mod artifact;
 mod builtins;
 mod cache;
@@ -33,6 +34,7 @@ mod check;
 mod class;
 mod code;
 mod compile;
+mod configuration;
 mod contract;
 mod digest;
 #[cfg(feature = "testing")]
@@ -58,9 +60,9 @@ mod validate;
 mod width;
 mod wiring;
 
+pub use apart::work_apart;
 pub use builtins::{Builtin, builtin, builtins};
 pub use class::RuleClass;
-pub use compile::compile_stdin_to_stdout;
 pub use contract::{
     AccountFacts, AccountKind, CreditMode, KeyPolicy, LimitsAnswer, LimitsInput, LineItem, MAX_INTEGER,
     MAX_LINES, MemberPolicy, PeriodTotals, Policy, PricedLine, PricingAccount, PricingInput, ResourceCount,

@@ -56,8 +56,7 @@ impl HostSettings {
     }
 }
 
-/// How to start a process that calls [`crate::compile_stdin_to_stdout`]
-/// (crate::compile_stdin_to_stdout) and nothing else.
+/// How to start a process that calls [`work_apart`](crate::work_apart) and nothing else.
 #[derive(Debug, Clone)]
 pub struct CompilerCommand {
     /// Path of the program, usually this one.

@@ -171,11 +171,22 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
             "activeSince",
             "class",
             "configurationSchema",
+            "checkReport",
             "history",
             "failures",
             "quarantine",
             "runs",
         ],
+    ),
+    (
+        &["RuleCheckReport"],
+        Permission(Key::Billing, Full),
+        &["checks", "answered", "fuelMax", "medianMicros", "checkedAt"],
+    ),
+    (
+        &["RuleCheck"],
+        Permission(Key::Billing, Full),
+        &["name", "calls", "answered"],
     ),
     (
         &["RuleRun"],

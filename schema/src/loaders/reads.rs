@@ -13,7 +13,7 @@ use canopy_domain::ledger::Credits;
 use canopy_domain::limits::{LimitSteps, ResourceLimit};
 use canopy_domain::members::{AccessibleAccount, MemberView};
 use canopy_domain::receipts::{PriceStep, RuleRun};
-use canopy_domain::rules::{Quarantine, RuleChange, RuleVersionView};
+use canopy_domain::rules::{Quarantine, RuleChange, RuleCheckReport, RuleVersionView};
 use canopy_domain::simulation::{SimulationAccount, SimulationView};
 use canopy_domain::usage::{UsageQuery, UsageView};
 use canopy_domain::{AccountView, Micros, Page, PageArgs, Result};
@@ -228,6 +228,10 @@ reads! {
     /// The JSON Schema of a rule version's configuration.
     ConfigurationSchemas of RuleVersionView => serde_json::Value,
     |_read, reader, versions| reader.domain.configuration_schemas(&reader.actor, versions).await;
+
+    /// The last check that a rule version passed.
+    CheckReports of RuleVersionView => RuleCheckReport,
+    |_read, reader, versions| reader.domain.rule_check_reports(&reader.actor, versions).await;
 
     /// Usage events by id.
     UsageEventsById of UsageEventId => usage_event::Model,

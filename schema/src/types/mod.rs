@@ -37,6 +37,7 @@ pub(crate) mod resource_limit;
 pub(crate) mod role;
 pub(crate) mod rule_change;
 pub(crate) mod rule_change_update;
+pub(crate) mod rule_check_report;
 pub(crate) mod rule_class;
 pub(crate) mod rule_failure;
 pub(crate) mod rule_kind;

@@ -6,6 +6,7 @@ use canopy_domain::rules::RuleVersionView;
 
 use super::failure_policy::FailurePolicy;
 use super::rule_change::RuleChange;
+use super::rule_check_report::RuleCheckReport;
 use super::rule_class::RuleClass;
 use super::rule_failure::RuleFailure;
 use super::rule_kind::RuleKind;
@@ -82,6 +83,13 @@ impl RuleVersion {
         let loaders = &Session::caller(ctx)?.loaders;
         let schema = loaders.load(reads::ConfigurationSchemas, self.0.clone()).await?;
         Ok(schema.map(Json))
+    }
+
+    /// The last check that it passed; null if it is a draft, and for a rule that Canopy ships.
+    async fn check_report(&self, ctx: &Context<'_>) -> Result<Option<RuleCheckReport>> {
+        let loaders = &Session::caller(ctx)?.loaders;
+        let report = loaders.load(reads::CheckReports, self.0.clone()).await?;
+        Ok(report.map(RuleCheckReport::from))
     }
 
     /// What happens when it fails.

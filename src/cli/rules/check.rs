@@ -22,12 +22,21 @@ pub(super) async fn run(project: &Project, options: &CheckOptions, output: &Outp
         allow_below_cost: options.allow_below_cost,
         ..Samples::default()
     };
-    let configuration = project.configuration()?.to_string();
-    match host.check(&rule, &configuration, samples).await {
-        Ok(report) => passed(&rule, &report, output),
-        Err(error @ (RuleError::BrokeContract { .. } | RuleError::RefusedConfiguration(_))) => {
-            Err(refused(error))
+    let configuration = project.configuration()?;
+    let checked = async {
+        if let Some(schema) = &rule.manifest().configuration_schema {
+            host.check_configuration(None, schema, &configuration).await?;
         }
+        host.check(&rule, &configuration.to_string(), samples).await
+    };
+    match checked.await {
+        Ok(report) => passed(&rule, &report, output),
+        Err(
+            error @ (RuleError::BrokeContract { .. }
+            | RuleError::InvalidSchema(_)
+            | RuleError::InvalidConfiguration { .. }
+            | RuleError::RefusedConfiguration(_)),
+        ) => Err(refused(error)),
         Err(error) => Err(error.into()),
     }
 }

@@ -22,6 +22,10 @@ pub(super) const FIELDS: &str = "fragment F on RuleVersion { id kind name versio
 /// What is not the asker's fault, and may be otherwise in a moment.
 const PASSING: [&str; 2] = ["INTERNAL", "RATE_LIMITED"];
 
+/// What is asked besides of a version that is not one of a list.
+pub(super) const CHECKED: &str =
+    "checkReport { checks { name calls answered } fuelMax medianMicros checkedAt }";
+
 /// A client of one server.
 pub(super) struct Client {
     http: reqwest::Client,
@@ -55,7 +59,7 @@ impl Client {
         let first = field[..1].to_uppercase();
         let input_type = format!("{first}{}Input", &field[1..]);
         let document = format!(
-            "mutation M($input: {input_type}!) {{ {field}(input: $input) {{ ruleVersion {{ ...F }} {ERRORS} }} }} {FIELDS}"
+            "mutation M($input: {input_type}!) {{ {field}(input: $input) {{ ruleVersion {{ ...F {CHECKED} }} {ERRORS} }} }} {FIELDS}"
         );
         let mut payload = self.payload(&document, field, input).await?;
         Ok(payload["ruleVersion"].take())
@@ -71,7 +75,9 @@ impl Client {
 
     /// A version by its id.
     pub(super) async fn version(&self, id: &str) -> anyhow::Result<Value> {
-        let document = format!("query V($id: ID!) {{ node(id: $id) {{ ...F }} }} {FIELDS}");
+        let document = format!(
+            "query V($id: ID!) {{ node(id: $id) {{ ...F ... on RuleVersion {{ {CHECKED} }} }} }} {FIELDS}"
+        );
         let mut data = self.query(&document, json!({ "id": id })).await?;
         match data["node"].take() {
             Value::Null => Err(Refused("There is no such rule version.".to_owned()).into()),

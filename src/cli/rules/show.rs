@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    client::{Client, FIELDS, text},
+    client::{CHECKED, Client, FIELDS, text},
     simulate::{self, SIMULATION},
     versions,
 };
@@ -11,7 +11,7 @@ use crate::cli::{Refused, output::Output};
 
 pub(super) async fn run(client: &Client, rule: &str, output: &Output) -> anyhow::Result<()> {
     let document = format!(
-        "query Show($id: ID!) {{ node(id: $id) {{ ...F ... on RuleVersion {{ configuration \
+        "query Show($id: ID!) {{ node(id: $id) {{ ...F ... on RuleVersion {{ configuration {CHECKED} \
          history(first: 100) {{ changedAt fromStatus toStatus changedBy reason }} \
          quarantine {{ at reason failures }} shadow {{ ...S }} }} }} }} {FIELDS} {SIMULATION}"
     );

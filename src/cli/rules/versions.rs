@@ -76,13 +76,30 @@ pub(super) fn show(rule: &Value, output: &Output) -> anyhow::Result<()> {
 /// A version in words.
 pub(super) fn said(rule: &Value) -> String {
     format!(
-        "{} version {} ({}) is {}.\n{}\nDigest {}.",
+        "{} version {} ({}) is {}.\n{}{}\nDigest {}.",
         text(&rule["name"]),
         rule["version"],
         text(&rule["id"]),
         text(&rule["status"]),
         cost_of(text(&rule["class"])),
+        checked(&rule["checkReport"]),
         text(&rule["digest"])
+    )
+}
+
+/// What the server's last check found, if there was one.
+fn checked(report: &Value) -> String {
+    let Some(checks) = report["checks"].as_array() else {
+        return String::new();
+    };
+    let sum = |of: &str| checks.iter().filter_map(|check| check[of].as_i64()).sum::<i64>();
+    format!(
+        "\nIt passed {} checks: {} calls, {} answered, in {} µs (median there) and at most {} fuel.",
+        checks.len(),
+        sum("calls"),
+        sum("answered"),
+        report["medianMicros"],
+        report["fuelMax"]
     )
 }
 

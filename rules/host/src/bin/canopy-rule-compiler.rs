@@ -2,5 +2,5 @@
 //! itself instead.
 
 fn main() -> std::process::ExitCode {
-    canopy_rules_host::compile_stdin_to_stdout()
+    canopy_rules_host::work_apart()
 }

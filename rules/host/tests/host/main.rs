@@ -6,9 +6,12 @@
 mod builtins;
 mod classes;
 mod compiling;
+mod configurations;
 #[path = "../../../../tests/it/hostile/generated.rs"]
 mod generated;
 mod hostile;
 mod owners;
 mod sandbox;
+#[path = "../../../../tests/it/hostile/schemas.rs"]
+mod schemas;
 mod suite;

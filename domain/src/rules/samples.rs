@@ -1,0 +1,133 @@
+//! What the contract suite is told of the account that a pricing rule is for: the meters that are used there, and what
+//! the account pays for them.
+
+use std::collections::BTreeMap;
+
+use canopy_entity::time;
+use canopy_rules_host::Samples;
+use sea_orm::ConnectionTrait;
+
+use crate::pricing::{Facts, Line, Outcome, Totals};
+use crate::statement::statement;
+use crate::{AccountView, Domain, Result};
+
+/// Usage of this month and of so many days before counts as recent.
+const RECENT: chrono::Duration = chrono::Duration::days(62);
+
+/// The meters that are used most at the account and below it, as far as its first thousand accounts tell.
+const USED: &str = "
+SELECT g.meter FROM (SELECT id FROM accounts WHERE path >= $1 AND path < $2 ORDER BY path LIMIT 1000) a
+CROSS JOIN usage_aggregates g
+WHERE g.account_id = a.id AND g.granularity = 'MONTH' AND g.bucket_start >= $3
+GROUP BY g.meter ORDER BY SUM(g.events) DESC, g.meter LIMIT 16
+";
+
+/// What the account was charged last.
+const PAID: &str = "
+SELECT e.meter, e.quantity, r.price
+FROM (SELECT event_id, price FROM ratings WHERE buyer_account_id = $1 ORDER BY id DESC LIMIT 500) r
+CROSS JOIN usage_events e WHERE e.id = r.event_id AND e.quantity > 0
+";
+
+const UNIT: i64 = 1_000_000;
+
+/// Of each meter the price of so much is asked, in micro-units.
+const QUANTITIES: [i64; 3] = [UNIT, 60 * UNIT, 1000 * UNIT];
+
+/// What one unit of each meter costs, in micro-units.
+type UnitCosts = BTreeMap<String, i64>;
+
+impl Domain {
+    /// What is real of an account that is to have a pricing rule.
+    pub(super) async fn samples(&self, account: &AccountView) -> Result<Samples> {
+        let facts = Facts::read(&self.0.db, [account.path()]).await?;
+        let seller = facts.accounts.get(account.id());
+        let allow_below_cost = seller.is_some_and(|seller| seller.allow_below_cost);
+        Ok(Samples {
+            meters: self.meters_used(account).await?,
+            allow_below_cost,
+            unit_costs: match allow_below_cost {
+                true => UnitCosts::new(),
+                false => self.unit_costs(&facts, account).await?,
+            },
+        })
+    }
+
+    async fn meters_used(&self, account: &AccountView) -> Result<Vec<String>> {
+        let db = &self.0.db;
+        let path = account.path();
+        let since = time::now() - RECENT;
+        let values = [path.as_str().into(), path.end().into(), since.into()];
+        let rows = db
+            .query_all_raw(statement(db.get_database_backend(), USED, values))
+            .await?;
+        rows.iter().map(|row| Ok(row.try_get("", "meter")?)).collect()
+    }
+
+    /// What the account pays for a unit of each meter that it was charged for lately: the least that it paid, or would
+    /// pay now if that is less. A rule that asks for less than this will be refused as soon as it is live; one that
+    /// asks for more may still be, since a price above may go by what is not known here.
+    async fn unit_costs(&self, facts: &Facts, account: &AccountView) -> Result<UnitCosts> {
+        let mut costs = UnitCosts::new();
+        let db = &self.0.db;
+        let values = [account.id().as_str().into()];
+        for row in db
+            .query_all_raw(statement(db.get_database_backend(), PAID, values))
+            .await?
+        {
+            let meter: String = row.try_get("", "meter")?;
+            lower(
+                &mut costs,
+                meter,
+                row.try_get("", "price")?,
+                row.try_get("", "quantity")?,
+            );
+        }
+        let now = time::now();
+        let line = |(meter, quantity): (&String, i64)| Line {
+            path: account.path().clone(),
+            meter: meter.clone(),
+            quantity,
+            occurred_at: now,
+            attributes: None,
+        };
+        let of_each = |meter| QUANTITIES.map(|quantity| (meter, quantity));
+        let lines: Vec<Line> = costs.keys().flat_map(of_each).map(line).collect();
+        if !lines.is_empty() {
+            let (outcomes, _) = self.prices(facts, &lines, Totals::default()).await?;
+            for (line, outcome) in lines.into_iter().zip(outcomes) {
+                let Outcome::Rated(edges) = outcome else { continue };
+                if let Some(edge) = edges.last() {
+                    lower(&mut costs, line.meter, edge.price, line.quantity);
+                }
+            }
+        }
+        costs.retain(|_, cost| *cost > 0);
+        Ok(costs)
+    }
+}
+
+/// Takes the cost of a unit from what was paid for `quantity`, if it is less than what is known. Prices are rounded, so
+/// the least that it may have been.
+fn lower(costs: &mut UnitCosts, meter: String, price: i64, quantity: i64) {
+    let least = i128::from(price - 1) * i128::from(UNIT) / i128::from(quantity);
+    let least = i64::try_from(least.max(0)).unwrap_or(i64::MAX);
+    let known = costs.entry(meter).or_insert(least);
+    *known = least.min(*known);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_that_was_paid_counts_whatever_the_rounding() {
+        let mut costs = UnitCosts::new();
+        lower(&mut costs, "sms".into(), 90_001, UNIT);
+        lower(&mut costs, "sms".into(), 900_001, 9 * UNIT);
+        // A millionth of a unit at less than a millionth is charged as a millionth, and tells nothing.
+        lower(&mut costs, "calls".into(), 1, 1);
+        assert_eq!(costs["sms"], 90_000);
+        assert_eq!(costs["calls"], 0);
+    }
+}
