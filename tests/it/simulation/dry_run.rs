@@ -151,8 +151,9 @@ async fn prices_that_may_not_be_charged_are_failures_and_waiting_usage_is_counte
     house.use_up(&house.branch, "pending", &["9"]).await;
     house.app.unit_price(&house.main, "0.1").await;
     house.use_up(&house.branch, "one", &["10", "20"]).await;
+    // A check would refuse it, as it is below what the account really pays.
     let rule = json!({
-        "accountId": house.client.id.as_str(), "kind": "PRICING", "name": "cheap",
+        "accountId": house.client.id.as_str(), "kind": "PRICING", "name": "cheap", "check": false,
         "source": {"builtin": "tiered-pricing"}, "configuration": {"meters": {"*": {"unit_price": "0.06"}}},
     });
     let uploaded = house.app.upload_rule(&owner, rule).await;

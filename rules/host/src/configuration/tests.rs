@@ -1,3 +1,5 @@
+//! Misfits with their places, and schemas that are none.
+
 use serde_json::json;
 
 use super::child::misfit;
