@@ -25,7 +25,8 @@ pub(super) fn compile(project: &Project) -> anyhow::Result<Vec<u8>> {
     };
     let root = &project.root;
     let binaries = root.join("node_modules/.bin");
-    if !binaries.join("componentize-qjs").is_file() {
+    let packages = tools::Packages::of(root, "package.json", "node_modules")?;
+    if !packages.are_installed() {
         progress::tell(
             "Installing the packages of package.json, at their exact versions, into node_modules.",
         );
@@ -38,6 +39,7 @@ pub(super) fn compile(project: &Project) -> anyhow::Result<Vec<u8>> {
             "--no-fund",
         ]);
         tools::run(&mut command)?;
+        packages.note()?;
     }
     let folder = project.build_folder().join("js");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;

@@ -19,8 +19,8 @@ pub(super) fn compile(project: &Project) -> anyhow::Result<Vec<u8>> {
     };
     let root = &project.root;
     let binaries = root.join(".venv/bin");
-    let componentize = binaries.join("componentize-py");
-    if !componentize.is_file() {
+    let packages = tools::Packages::of(root, "requirements.txt", ".venv")?;
+    if !packages.are_installed() {
         progress::tell("Installing the packages of requirements.txt into .venv.");
         let mut venv = Command::new(python);
         tools::run(venv.current_dir(root).args(["-m", "venv", ".venv"])).context(HOW_TO_INSTALL)?;
@@ -34,6 +34,7 @@ pub(super) fn compile(project: &Project) -> anyhow::Result<Vec<u8>> {
             "--requirement",
             "requirements.txt",
         ]))?;
+        packages.note()?;
     }
     let folder = project.build_folder().join("python");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -41,7 +42,7 @@ pub(super) fn compile(project: &Project) -> anyhow::Result<Vec<u8>> {
     fs::write(&entry, entry_script(project.kind.as_str()))
         .with_context(|| format!("cannot write {}", entry.display()))?;
     let component = folder.join("component.wasm");
-    let mut command = Command::new(componentize);
+    let mut command = Command::new(binaries.join("componentize-py"));
     command
         .current_dir(root)
         .args(["--wit-path", "wit", "--world", project.kind.as_str(), "--quiet"])
