@@ -54,6 +54,9 @@ enum Task {
     /// Build the guests and write rules/builtin/*.wasm with the digest of their sources.
     #[command(after_help = "Example:\n  cargo xtask rules --check")]
     Rules(Check),
+    /// Build the other embedding that the rules benchmark compares with, and its guest, into target/bench-rules.
+    #[command(after_help = "Example:\n  cargo xtask peer && cargo bench -p canopy-rules-host --bench rules")]
+    Peer,
     /// Fuzz what strangers give us: the validation of uploads, and the answers of rules. Needs cargo-fuzz.
     #[command(after_help = "Example:\n  cargo xtask fuzz --seconds 3600")]
     Fuzz {
@@ -111,6 +114,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Schema(Check { check: true }) => schema::check(&tools::build_and_find_canopy()?)?,
         Task::Rules(Check { check: false }) => rules::build()?,
         Task::Rules(Check { check: true }) => rules::check()?,
+        Task::Peer => rules::peer::build()?,
         Task::Fuzz { seconds } => {
             if let Some(failure) = fuzz::run(seconds)?.failure {
                 anyhow::bail!("{failure}");

@@ -3,6 +3,7 @@
 //! tell without a compiler whether what is committed is up to date.
 
 mod compiler;
+pub(crate) mod peer;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -73,11 +73,16 @@ impl Compiler {
     /// another asks for.
     pub(super) fn build(&self, guests: &[&str]) -> Result<()> {
         for guest in guests {
-            let mut cargo = self.cargo(&self.root.join("rules"))?;
-            cargo.args(["--locked", "--package", guest]);
-            succeed(cargo, guest)?;
+            self.build_in("rules", guest)?;
         }
         Ok(())
+    }
+
+    /// Builds a package of the workspace in a folder of this repository.
+    pub(super) fn build_in(&self, workspace: &str, guest: &str) -> Result<()> {
+        let mut cargo = self.cargo(&self.root.join(workspace))?;
+        cargo.args(["--locked", "--package", guest]);
+        succeed(cargo, guest)
     }
 
     fn cargo(&self, folder: &Path) -> Result<Command> {

@@ -63,8 +63,17 @@ pub(crate) fn batch(configuration: &str, lines: usize) -> PricingInput {
     input
 }
 
-pub(crate) fn native_input(lines: usize) -> PricingInput {
+/// A batch for the rule in Rust, natively and in any embedding.
+pub(crate) fn rust_batch(lines: usize) -> PricingInput {
     batch(CONFIGURATION, lines)
+}
+
+/// Where the rules in other languages lie, and the other embedding.
+pub(crate) fn folder() -> PathBuf {
+    std::env::var_os("CANOPY_BENCH_RULES").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/bench-rules"),
+        PathBuf::from,
+    )
 }
 
 /// The rules that are here, Rust first; and of those that are not, how to make them.
@@ -72,10 +81,7 @@ pub(crate) async fn all(host: &Host) -> (Vec<Guest>, Vec<String>) {
     let wasm = builtin("tiered-pricing").unwrap().wasm.to_vec();
     let mut guests = vec![guest(host, "Rust", wasm).await];
     let mut missing = Vec::new();
-    let folder = std::env::var_os("CANOPY_BENCH_RULES").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/bench-rules"),
-        PathBuf::from,
-    );
+    let folder = folder();
     for (name, how) in OTHERS {
         match std::fs::read(folder.join(format!("{name}.wasm"))) {
             Ok(wasm) => guests.push(guest(host, name, wasm).await),

@@ -1,20 +1,46 @@
 //! What a call of a rule takes: `cargo bench -p canopy-rules-host --bench rules`. All cases run in turns in one
 //! process, round after round, so that a busy machine is busy for each of them. A table on a terminal, JSON elsewhere.
 //! `-- calls`, `-- threads`, `-- load` and `-- memory` run a part alone.
+//!
+//! The native call is made of the sources of the built-in rule `tiered-pricing`, so it is the logic of the guest in Rust.
+//! The other embedding is a program of its own, benches/peer, with that rule as its guest; it is asked in the same
+//! rounds. `cargo xtask peer` builds both into target/bench-rules. Without them its rows are missing, as are those of a
+//! language whose guest is.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark ends by a panic")]
 
+extern crate alloc;
+// The rule's sources name the SDK: here it is this crate, and the contract's types are the host's own. As a dependency
+// the rule would bring wit-bindgen into the workspace, and turn on a feature of serde_json for all of it.
+extern crate self as canopy_rules_sdk;
+
 mod cases;
+#[expect(unreachable_pub, unused_imports, reason = "a module of the SDK")]
+#[path = "../../../sdk/rust/src/config.rs"]
+mod config;
+#[path = "../../../builtin/tiered-pricing/src/configuration.rs"]
+mod configuration;
 mod guests;
+#[expect(unreachable_pub, unused_imports, dead_code, reason = "a module of the SDK")]
+#[path = "../../../sdk/rust/src/money.rs"]
+mod money;
 mod native;
+mod peer;
+#[path = "../../../builtin/tiered-pricing/src/price.rs"]
+mod price;
+mod pricing {
+    pub(crate) use canopy_rules_host::{LineItem, PricedLine, UsageLine};
+}
 mod report;
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use canopy_rules_host::testing::bench;
 use canopy_rules_host::{CacheSettings, CompilerCommand, Host, HostSettings};
 
 use crate::guests::Guest;
+use crate::peer::Peer;
 use crate::report::Report;
 
 /// Distinct loaded rules, to see what one takes in memory.
@@ -39,7 +65,14 @@ fn main() {
         .collect();
     let wanted = |part: &str| asked.is_empty() || asked.iter().any(|word| word == part);
     if wanted("calls") {
-        cases::calls(&host, &runtime, &guests, &mut report);
+        let peer = match Peer::start(&guests::folder()) {
+            Ok(peer) => Some(RefCell::new(peer)),
+            Err(how) => {
+                report.missing(how);
+                None
+            }
+        };
+        cases::calls(&host, &runtime, &guests, peer.as_ref(), &mut report);
     }
     if wanted("threads") {
         cases::threads(&runtime, &guests, &mut report);
