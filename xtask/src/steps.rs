@@ -47,7 +47,7 @@ pub(crate) const STEPS: [Step; 15] = [
     step("clippy", "no lint of the compiler or clippy is broken", clippy),
     step(
         "unit",
-        "unit tests of every crate, and the rules of the house",
+        "unit tests of every crate, the sandbox of the rules, and the rules of the house",
         unit,
     ),
     step("guests", "the guests' tests, run natively", guests),
@@ -151,6 +151,8 @@ fn unit(_: &Bench) -> Result<Report> {
             "--no-fail-fast",
             "--lib",
             "--bins",
+            "--test",
+            "host",
         ]),
         tools::cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--doc"]),
     ])?;
