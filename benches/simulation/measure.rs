@@ -1,5 +1,7 @@
 //! Time, processor time and memory of this process, from /proc.
 
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use canopy_domain::rules_host::{PeriodTotals, PricingAccount, PricingInput, UsageLine};
@@ -10,33 +12,49 @@ use crate::seed::Seeded;
 /// Ticks of /proc/self/stat in a second, on every Linux that matters.
 const TICKS: u64 = 100;
 
+/// How often the memory is looked at.
+const LOOK: Duration = Duration::from_millis(5);
+
 pub(crate) struct Meter {
     started: Instant,
     processor: Duration,
+    /// Watches the memory until this is dropped.
+    watching: mpsc::Sender<()>,
+    watch: JoinHandle<u64>,
 }
 
 pub(crate) struct Measured {
     wall: Duration,
     processor: Duration,
-    /// The most memory at once, in KiB.
+    /// The most memory of its own at once, in KiB: without pages of files, which are the kernel's to take back.
     peak: u64,
 }
 
 impl Meter {
     pub(crate) fn start() -> Self {
-        // From now on the peak counts anew.
-        let _ = std::fs::write("/proc/self/clear_refs", "5");
+        let (watching, ended) = mpsc::channel();
+        let watch = thread::spawn(move || {
+            let mut peak = memory();
+            while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                peak = peak.max(memory());
+            }
+            peak
+        });
         Self {
             processor: processor(),
             started: Instant::now(),
+            watching,
+            watch,
         }
     }
 
     pub(crate) fn stop(self) -> Measured {
+        let (wall, processor) = (self.started.elapsed(), processor() - self.processor);
+        drop(self.watching);
         Measured {
-            wall: self.started.elapsed(),
-            processor: processor() - self.processor,
-            peak: peak(),
+            wall,
+            processor,
+            peak: self.watch.join().unwrap_or(0),
         }
     }
 }
@@ -68,9 +86,10 @@ fn processor() -> Duration {
     Duration::from_millis(ticks * 1000 / TICKS)
 }
 
-fn peak() -> u64 {
+/// In KiB.
+fn memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok())
         .unwrap_or(0)
 }
