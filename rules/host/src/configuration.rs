@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use child::work;
 
-/// Environment variable that carries the [`Bounds`].
+/// Environment variable that carries the bounds of the process.
 pub(crate) const BOUNDS: &str = "CANOPY_RULE_CONFIGURATION";
 
 /// Of the process: a schema of 64 KiB is read within a tenth of each.

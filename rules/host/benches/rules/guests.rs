@@ -78,8 +78,7 @@ pub(crate) fn folder() -> PathBuf {
 
 /// The rules that are here, Rust first; and of those that are not, how to make them.
 pub(crate) async fn all(host: &Host) -> (Vec<Guest>, Vec<String>) {
-    let wasm = builtin("tiered-pricing").unwrap().wasm.to_vec();
-    let mut guests = vec![guest(host, "Rust", wasm).await];
+    let mut guests = vec![rust(host).await];
     let mut missing = Vec::new();
     let folder = folder();
     for (name, how) in OTHERS {
@@ -92,6 +91,10 @@ pub(crate) async fn all(host: &Host) -> (Vec<Guest>, Vec<String>) {
         }
     }
     (guests, missing)
+}
+
+pub(crate) async fn rust(host: &Host) -> Guest {
+    guest(host, "Rust", builtin("tiered-pricing").unwrap().wasm.to_vec()).await
 }
 
 async fn guest(host: &Host, name: &'static str, wasm: Vec<u8>) -> Guest {
