@@ -23,7 +23,7 @@ pub struct HostSettings {
     pub small: ClassSettings,
     /// Bounds for rules that bring an interpreter, for JavaScript or Python.
     pub interpreter: ClassSettings,
-    /// Most compiled rules kept in memory, about 100 KiB each.
+    /// Most compiled rules kept loaded: about 30 KiB of memory each, and a mapped file for each engine that calls it.
     pub loaded_rules: usize,
     /// Engines of each class: calls in the same one slow each other down. By default one for each processor, at
     /// most four.
@@ -70,7 +70,8 @@ pub struct CompilerCommand {
 #[derive(Clone)]
 pub struct CacheSettings {
     /// It is made if it is not there. Only this program may write to it; what
-    /// others put there is refused.
+    /// others put there is refused. The code of loaded rules lies there too, in
+    /// files without a name.
     pub folder: PathBuf,
     /// Secret that authenticates what lies in the folder. With another key all
     /// of it is compiled again.
