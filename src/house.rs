@@ -21,7 +21,7 @@ const MIN_SECRET: usize = 32;
 const CACHED_RULES: usize = 2000;
 
 /// So many bytes of an SQLite file are read where the kernel has them, without a copy. Writes are not affected.
-const MAPPED: &str = "1073741824";
+const MAPPED: &str = "2147418112";
 
 /// Why the house cannot be opened.
 #[derive(Debug, thiserror::Error)]
