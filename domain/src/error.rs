@@ -3,6 +3,7 @@
 //! The cause of an internal error is kept for the log and never shown.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sea_orm::DbErr;
 
@@ -90,7 +91,10 @@ pub enum Error {
     RuleFailed(String),
     /// Too much at once.
     #[error("Too many requests; try again in a moment.")]
-    RateLimited,
+    RateLimited {
+        /// How long to wait before it is worth trying again.
+        retry_after: Duration,
+    },
     /// Our fault. The cause is for the log.
     #[error("Something went wrong on our side.")]
     Internal(Arc<Cause>),
@@ -116,6 +120,21 @@ impl Error {
         }
     }
 
+    /// Something that has no room now and will have some soon.
+    pub(crate) fn busy() -> Self {
+        Error::RateLimited {
+            retry_after: Duration::from_secs(1),
+        }
+    }
+
+    /// How long to wait before trying again, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Error::RateLimited { retry_after } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
     /// An error that is ours; `cause` goes to the log.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Error::Internal(Arc::new(cause.into()))
@@ -131,7 +150,7 @@ impl Error {
             Error::Conflict { .. } => ErrorCode::Conflict,
             Error::LimitExceeded { .. } => ErrorCode::LimitExceeded,
             Error::RuleFailed(_) => ErrorCode::RuleFailed,
-            Error::RateLimited => ErrorCode::RateLimited,
+            Error::RateLimited { .. } => ErrorCode::RateLimited,
             Error::Internal(_) => ErrorCode::Internal,
         }
     }

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::{Response, ServerError};
 use canopy_domain::{Error, ErrorCode, Result};
@@ -17,6 +18,7 @@ use crate::types::user_error::UserError;
 pub(crate) fn finish(mut response: Response, request_id: Option<&RequestId>) -> Response {
     let mut logged = HashSet::new();
     for error in &mut response.errors {
+        let retry_after = error.source::<Error>().and_then(Error::retry_after);
         let code = match error.source::<Error>() {
             Some(Error::Internal(cause)) => {
                 // Those who waited for the same read share its cause.
@@ -30,11 +32,19 @@ pub(crate) fn finish(mut response: Response, request_id: Option<&RequestId>) -> 
         };
         let extensions = error.extensions.get_or_insert_default();
         extensions.set("code", code.as_str());
+        if let Some(wait) = retry_after {
+            extensions.set("retryAfter", whole_seconds(wait));
+        }
         if let (ErrorCode::Internal, Some(id)) = (code, request_id) {
             extensions.set("requestId", id.0.as_str());
         }
     }
     response
+}
+
+/// A wait as clients are told it: in whole seconds, at least one.
+pub fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 fn log(error: &ServerError, cause: &(dyn std::error::Error + 'static), request_id: Option<&RequestId>) {
@@ -99,6 +109,14 @@ mod tests {
             assert_eq!(extension(&response, "requestId"), request_id.map(Value::from));
             assert!(!response.errors[0].message.contains("disk"));
         }
+    }
+
+    #[test]
+    fn who_is_told_to_wait_is_told_how_long() {
+        let wait = Duration::from_millis(1_200);
+        let busy = finish(answer(Error::RateLimited { retry_after: wait }), None);
+        assert_eq!(extension(&busy, "retryAfter"), Some(2.into()));
+        assert_eq!(whole_seconds(Duration::ZERO), 1);
     }
 
     #[test]

@@ -26,6 +26,7 @@ use async_graphql::{SDLExportOptions, Schema};
 use canopy_domain::Domain;
 
 pub use authorization::{FieldRequirement, Requirement, requirements};
+pub use errors::whole_seconds;
 pub use execute::{execute, execute_stream};
 pub use mutations::Mutation;
 pub use query::Query;

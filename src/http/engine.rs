@@ -191,6 +191,7 @@ pub(super) fn refusal_of(error: &Error, request_id: &str) -> Refusal {
     };
     let mut refusal = Refusal::coded(status, error.code().as_str(), error.to_string());
     refusal.field = error.field().to_vec();
+    refusal.retry_after = error.retry_after();
     refusal
 }
 

@@ -1,9 +1,12 @@
 //! Answers that the transport gives itself, before or instead of an execution.
 
+use std::time::Duration;
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use canopy_schema::whole_seconds;
 use serde_json::json;
 
 use super::negotiation::MediaType;
@@ -19,6 +22,8 @@ pub(super) struct Refusal {
     /// The request id, for a failure on our side.
     pub(super) request_id: Option<String>,
     pub(super) media: MediaType,
+    /// How long to wait before trying again, for a 429.
+    pub(super) retry_after: Option<Duration>,
     /// What a 405 allows.
     allow: Option<&'static str>,
 }
@@ -37,6 +42,7 @@ impl Refusal {
             field: Vec::new(),
             request_id: None,
             media: MediaType::Json,
+            retry_after: None,
             allow: None,
         }
     }
@@ -89,6 +95,9 @@ impl Refusal {
         if let Some(id) = &self.request_id {
             extensions["requestId"] = json!(id);
         }
+        if let Some(wait) = self.retry_after {
+            extensions["retryAfter"] = json!(whole_seconds(wait));
+        }
         json!({ "errors": [{ "message": self.message, "extensions": extensions }] })
     }
 }
@@ -107,6 +116,9 @@ impl IntoResponse for Refusal {
         )];
         let mut response = (self.status, content_type, self.body().to_string()).into_response();
         let headers = response.headers_mut();
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        }
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
         }

@@ -85,7 +85,7 @@ impl Passwords {
         let place = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.places).acquire_owned());
         match place.await {
             Ok(Ok(place)) => Ok(place),
-            _ => Err(Error::RateLimited),
+            _ => Err(Error::busy()),
         }
     }
 }

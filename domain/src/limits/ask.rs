@@ -80,7 +80,7 @@ impl Domain {
         Ok(match asked {
             Ok(answer) => Ok(answer),
             // It did not fail, so no policy of failures takes its place.
-            Err((host::RuleError::Throttled { .. }, _)) => return Err(Error::RateLimited),
+            Err((host::RuleError::Throttled { .. }, _)) => return Err(Error::busy()),
             Err((error, logs)) => {
                 let failure = Failure::noticed(rule, &error).with_logs(logs);
                 Err(Failed {

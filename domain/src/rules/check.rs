@@ -125,7 +125,7 @@ fn of_version(error: Error) -> Error {
 
 fn refused(name: &str, error: RuleError) -> Error {
     match error {
-        RuleError::Throttled { .. } => Error::RateLimited,
+        RuleError::Throttled { .. } => Error::busy(),
         error if error.is_rules_fault() => Error::RuleFailed(format!("{name}: {error}")),
         error => Error::internal(error),
     }

@@ -16,7 +16,7 @@ impl Domain {
     /// The rule of `version`, ready to be called; `Error::RuleFailed` if it cannot be made ready.
     pub(crate) async fn loaded_rule(&self, version: &rule_version::Model) -> Result<LoadedRule> {
         self.load_rule(version).await?.map_err(|error| match error {
-            RuleError::Throttled { .. } => Error::RateLimited,
+            RuleError::Throttled { .. } => Error::busy(),
             error => Error::RuleFailed(error.to_string()),
         })
     }

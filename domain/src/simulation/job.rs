@@ -63,7 +63,7 @@ impl Domain {
             Err(error) => {
                 let why = match &error {
                     Error::Internal(_) => "Something went wrong on our side.".to_owned(),
-                    Error::RateLimited => "The sandbox for rules had no room for too long.".to_owned(),
+                    Error::RateLimited { .. } => "The sandbox for rules had no room for too long.".to_owned(),
                     told => told.to_string(),
                 };
                 // Whoever lost it, to a cancellation or to the lease, has nothing to say any more.

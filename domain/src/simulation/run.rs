@@ -147,7 +147,7 @@ impl Run {
             .run(&mut self.accounts, &events, &mut self.sums, &mut self.failure)
             .await;
         match self.candidate.unavailable.load(Ordering::Relaxed) {
-            true => Err(Error::RateLimited),
+            true => Err(Error::busy()),
             false => Ok(()),
         }
     }

@@ -233,7 +233,7 @@ async fn write(
         ));
     }
     if running.len() >= MAX_RUNNING {
-        return Err(Error::RateLimited);
+        return Err(Error::busy());
     }
     store::prune(txn, account.id()).await?;
     let inserted = simulation::Entity::insert(row.clone().into_active_model())

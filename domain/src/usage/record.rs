@@ -136,7 +136,7 @@ impl Domain {
                 return Ok(());
             }
         }
-        Err(Error::RateLimited)
+        Err(Error::busy())
     }
 
     /// Prices the candidates; those that cannot be recorded as things stand are decided.
@@ -166,7 +166,7 @@ impl Domain {
                     row,
                     edges: None,
                 }),
-                Outcome::Throttled => batch.decide(index, EventOutcome::Refused(Error::RateLimited)),
+                Outcome::Throttled => batch.decide(index, EventOutcome::Refused(Error::busy())),
                 Outcome::Denied { seller, message } => {
                     // The rule's own words are for its owner; whoever only buys learns that it failed.
                     let message = match actor.scope().covers(&seller) {
