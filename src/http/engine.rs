@@ -67,7 +67,7 @@ pub(super) fn invalid_credential() -> Refusal {
     Refusal::coded(
         StatusCode::UNAUTHORIZED,
         "UNAUTHENTICATED",
-        "The credential is not valid.",
+        super::refusal::INVALID_CREDENTIAL,
     )
 }
 
@@ -168,7 +168,7 @@ fn timed_out() -> Response {
     coded("INTERNAL", super::refusal::TIMED_OUT_MESSAGE)
 }
 
-fn coded(code: &str, message: &str) -> Response {
+pub(super) fn coded(code: &str, message: &str) -> Response {
     let mut error = ServerError::new(message, None);
     error.extensions.get_or_insert_default().set("code", code);
     Response::from_errors(vec![error])

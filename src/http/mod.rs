@@ -6,6 +6,7 @@ mod access;
 mod answer;
 mod document;
 mod engine;
+mod expiry;
 mod explorer;
 mod graphql;
 mod linger;

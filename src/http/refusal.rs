@@ -105,6 +105,9 @@ impl Refusal {
 /// All that a client learns about a failure on our side.
 pub(super) const INTERNAL_MESSAGE: &str = "Something went wrong on our side.";
 
+/// All that a client learns about a credential that does not hold.
+pub(super) const INVALID_CREDENTIAL: &str = "The credential is not valid.";
+
 /// What a client learns about an operation that took too long.
 pub(super) const TIMED_OUT_MESSAGE: &str = "The request took too long and was stopped.";
 

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use async_graphql::{Response as GraphqlResponse, parser::types::OperationType};
 use axum::{
     Extension,
     body::{Body, Bytes},
@@ -9,16 +10,20 @@ use axum::{
     http::{HeaderMap, HeaderName, Method, Uri, header},
     response::{IntoResponse, Response},
 };
-use futures_util::{Stream, StreamExt, stream};
+use canopy_domain::{Actor, entity::time::Timestamp};
+use futures_util::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
 
 use super::{
     Gateway,
     access::{note_code, note_operation},
     answer::Answer,
-    engine,
+    engine, expiry,
     graphql::{Arrived, check_method, not_acceptable, read},
     negotiation::{MediaType, negotiate},
-    refusal::Refusal,
+    refusal::{INVALID_CREDENTIAL, Refusal},
     request_id::RequestId,
 };
 
@@ -103,7 +108,10 @@ async fn start(
         Ok(prepared) => {
             note_operation(prepared.operation.name.as_deref());
             check_method(&prepared, by_get)?;
-            gateway.engine.stream(prepared, actor, &id)
+            let lasts = prepared.operation.kind == OperationType::Subscription;
+            let end = actor.as_ref().and_then(Actor::expires_at).filter(|_| lasts);
+            let responses = gateway.engine.stream(prepared, actor, &id);
+            until_expired(responses, end)
         }
         // The protocol reports a document that cannot run as an event of an accepted stream.
         Err(response) => stream::once(async { *response }).boxed(),
@@ -115,6 +123,26 @@ async fn start(
     Ok(next
         .chain(complete)
         .take_until(gateway.draining.clone().cancelled_owned()))
+}
+
+/// The same responses until the credential that they are for has expired; then an error that says so.
+fn until_expired(
+    responses: BoxStream<'static, GraphqlResponse>,
+    end: Option<Timestamp>,
+) -> BoxStream<'static, GraphqlResponse> {
+    if end.is_none() {
+        return responses;
+    }
+    let running = (responses, Box::pin(expiry::passed(end)));
+    stream::unfold(Some(running), |running| async move {
+        let (mut responses, mut passed) = running?;
+        tokio::select! {
+            biased;
+            () = passed.as_mut() => Some((engine::coded("UNAUTHENTICATED", INVALID_CREDENTIAL), None)),
+            next = responses.next() => next.map(|next| (next, Some((responses, passed)))),
+        }
+    })
+    .boxed()
 }
 
 #[cfg(test)]

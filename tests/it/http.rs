@@ -1,31 +1,13 @@
-//! GraphQL over HTTP, WebSocket and SSE, the probes, and an end in good order.
+//! GraphQL over HTTP and SSE, the probes, and what is refused.
 
-use futures_util::SinkExt;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::app::served::{House, house};
-use crate::app::{next, within};
+use crate::app::served::{NAME, house};
+use crate::app::within;
 use crate::operations::{USAGE_UPDATES, event};
-
-const NAME: &str = "query ($id: ID!) { account(id: $id) { name } }";
-
-impl House {
-    fn body(&self) -> Value {
-        json!({"query": NAME, "variables": {"id": self.main.id.as_str()}})
-    }
-
-    fn post(&self) -> reqwest::RequestBuilder {
-        let authorization = self.owner.authorization.as_deref().unwrap();
-        self.client
-            .post(self.server.url("/graphql"))
-            .header("authorization", authorization)
-    }
-}
 
 async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, String, Value) {
     let response = within("a response", request.send())
@@ -216,107 +198,6 @@ async fn the_probes_and_the_metrics_answer() {
     );
     let (status, ..) = answer(house.client.get(house.server.url("/nowhere"))).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
-}
-
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
-
-async fn open_socket(house: &House, init: Value) -> Socket {
-    let url = house.server.url("/graphql/ws").replace("http://", "ws://");
-    let mut request = url.into_client_request().expect("a URL");
-    let protocol = "graphql-transport-ws".parse().expect("a header value");
-    request.headers_mut().insert("sec-websocket-protocol", protocol);
-    let connected = within("a socket", tokio_tungstenite::connect_async(request)).await;
-    let (mut socket, _) = connected.expect("the server takes sockets");
-    send(&mut socket, json!({"type": "connection_init", "payload": init})).await;
-    socket
-}
-
-async fn send(socket: &mut Socket, message: Value) {
-    socket
-        .send(Message::text(message.to_string()))
-        .await
-        .expect("the socket is open");
-}
-
-/// The next message of the protocol, or the code with which the server closed.
-async fn receive(socket: &mut Socket) -> Result<Value, u16> {
-    loop {
-        match next(socket)
-            .await
-            .expect("a message")
-            .expect("the socket is open")
-        {
-            Message::Text(text) => return Ok(serde_json::from_str(&text).expect("JSON")),
-            Message::Close(frame) => return Err(frame.map_or(1005, |frame| frame.code.into())),
-            _ => {}
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn updates_arrive_on_a_websocket_and_the_socket_ends_with_the_server() {
-    let mut house = house().await;
-    let mut socket = open_socket(&house, json!({"authorization": house.owner.authorization})).await;
-    assert_eq!(receive(&mut socket).await.unwrap()["type"], "connection_ack");
-    let variables = json!({"account": house.main.id.as_str(), "below": true});
-    let subscribe =
-        json!({"id": "1", "type": "subscribe", "payload": {"query": USAGE_UPDATES, "variables": variables}});
-    send(&mut socket, subscribe).await;
-    // A query on the same socket is answered after the subscription was taken in.
-    let query = json!({"id": "2", "type": "subscribe", "payload": house.body()});
-    send(&mut socket, query).await;
-    assert_eq!(
-        receive(&mut socket).await.unwrap()["payload"]["data"]["account"]["name"],
-        "Main"
-    );
-    assert_eq!(
-        receive(&mut socket).await.unwrap(),
-        json!({"id": "2", "type": "complete"})
-    );
-
-    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(50));
-    let mut sent = 0;
-    let update = loop {
-        tokio::select! {
-            biased;
-            message = receive(&mut socket) => break message.unwrap(),
-            _ = ticks.tick() => {
-                sent += 1;
-                let batch = json!([event(&format!("live-{sent}"))]);
-                house.app.accepted(&house.app.record(&house.owner, &house.main, batch).await);
-            }
-        }
-    };
-    assert_eq!((&update["id"], &update["type"]), (&json!("1"), &json!("next")));
-    let told = &update["payload"]["data"]["usageUpdates"];
-    assert_eq!(told["kind"], "RECORDED");
-    assert_eq!(told["event"]["account"]["id"], house.main.id.as_str());
-
-    house.server.stop();
-    let code = loop {
-        match receive(&mut socket).await {
-            Ok(_) => {}
-            Err(code) => break code,
-        }
-    };
-    assert_eq!(code, 1001, "the server says that it goes away");
-    house.server.ended().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_socket_with_a_bad_credential_is_closed() {
-    let house = house().await;
-    let mut socket = open_socket(&house, json!({"authorization": "Bearer nonsense"})).await;
-    assert_eq!(receive(&mut socket).await, Err(4403));
-    let mut socket = open_socket(&house, json!({})).await;
-    assert_eq!(receive(&mut socket).await.unwrap()["type"], "connection_ack");
-    send(
-        &mut socket,
-        json!({"id": "1", "type": "subscribe", "payload": house.body()}),
-    )
-    .await;
-    let message = receive(&mut socket).await.unwrap();
-    assert!(message.to_string().contains("UNAUTHENTICATED"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

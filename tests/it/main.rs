@@ -30,6 +30,7 @@ mod receipts;
 mod repeated;
 mod rule_life;
 mod simulation;
+mod sockets;
 mod statements;
 mod subscriptions;
 mod uploads;

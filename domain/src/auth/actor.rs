@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use canopy_entity::time::{self, Timestamp};
 use canopy_entity::{AccountId, AccountPath, ApiKeyId, Level, PermissionKey, Role, Scope, UserId};
 
 /// Who stands behind a request.
@@ -45,6 +46,8 @@ pub struct Actor {
     pub(super) scope: Scope,
     /// The version of the person's tokens that the one presented has.
     pub(super) token_version: Option<i32>,
+    /// From when on the credential does not hold any more.
+    pub(super) expires_at: Option<Timestamp>,
 }
 
 impl Actor {
@@ -58,6 +61,7 @@ impl Actor {
             scope: Scope::new(grants.iter().map(|grant| grant.path.clone()).collect()),
             grants: grants.into(),
             token_version: None,
+            expires_at: None,
         }
     }
 
@@ -65,6 +69,23 @@ impl Actor {
     pub(super) fn of_token(mut self, token_version: i32) -> Self {
         self.token_version = Some(token_version);
         self
+    }
+
+    /// The same actor, by a credential that holds until then; for ever if there is no end.
+    pub(super) fn until(mut self, expires_at: Option<Timestamp>) -> Self {
+        self.expires_at = expires_at;
+        self
+    }
+
+    /// From when on the credential does not hold any more. Whoever serves the actor for longer than one request, such
+    /// as a stream, ends then.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
+    /// True if the credential's time is over.
+    pub fn has_expired(&self) -> bool {
+        self.expires_at.is_some_and(|end| end <= time::now())
     }
 
     pub(super) fn token_version(&self) -> Option<i32> {

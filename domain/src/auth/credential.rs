@@ -64,7 +64,8 @@ impl Domain {
 
     async fn actor_of_token(&self, token: &str) -> Result<Actor> {
         let named = self.0.tokens.check(token)?;
-        self.actor_of_user(&named.user_id, named.token_version).await
+        let actor = self.actor_of_user(&named.user_id, named.token_version).await?;
+        Ok(actor.until(Some(named.expires_at)))
     }
 
     async fn actor_of_user(&self, id: &UserId, token_version: i32) -> Result<Actor> {
@@ -126,15 +127,22 @@ impl Domain {
         if grants.is_empty() {
             return Err(Error::Unauthenticated);
         }
-        Ok(Actor::new(Principal::ApiKey(key.id.clone()), grants))
+        Ok(Actor::new(Principal::ApiKey(key.id.clone()), grants).until(key.expires_at))
     }
 
     /// The actor as the same credential would make it now, on the same account: for those who go on for longer than
-    /// a request. `Error::Unauthenticated` or `Error::NotFound("account")` if it would make none.
-    pub(crate) async fn renewed(&self, actor: &Actor) -> Result<Actor> {
+    /// a request. `Error::Unauthenticated` if the credential was revoked or has expired, `Error::NotFound("account")`
+    /// if it does not reach the account acted on any more.
+    pub async fn renewed(&self, actor: &Actor) -> Result<Actor> {
+        if actor.has_expired() {
+            return Err(Error::Unauthenticated);
+        }
         let renewed = match (actor.principal(), actor.token_version()) {
             (Principal::System, _) => return Ok(actor.clone()),
-            (Principal::User(id), Some(token_version)) => self.actor_of_user(id, token_version).await?,
+            (Principal::User(id), Some(token_version)) => {
+                let renewed = self.actor_of_user(id, token_version).await?;
+                renewed.until(actor.expires_at())
+            }
             (Principal::User(_), None) => return Err(Error::Unauthenticated),
             (Principal::ApiKey(id), _) => {
                 let key = api_key::Entity::find_by_id(id.clone()).one(&self.0.db).await?;

@@ -56,6 +56,7 @@ struct Claims {
 pub(super) struct Named {
     pub(super) user_id: UserId,
     pub(super) token_version: i32,
+    pub(super) expires_at: Timestamp,
 }
 
 impl Tokens {
@@ -101,10 +102,7 @@ impl Tokens {
         };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
             .map_err(Error::internal)?;
-        let expires_at = i64::try_from(exp)
-            .ok()
-            .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
-            .ok_or_else(|| Error::internal("a token's lifetime is too long"))?;
+        let expires_at = instant(exp).ok_or_else(|| Error::internal("a token's lifetime is too long"))?;
         Ok((token, expires_at))
     }
 
@@ -120,8 +118,14 @@ impl Tokens {
         Ok(Named {
             user_id: UserId::parse(&claims.sub).map_err(|_| Error::Unauthenticated)?,
             token_version: claims.ver,
+            expires_at: instant(claims.exp).ok_or(Error::Unauthenticated)?,
         })
     }
+}
+
+/// The instant of a claim, which counts seconds since 1970; none if it is beyond all calendars.
+fn instant(seconds: u64) -> Option<Timestamp> {
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)
 }
 
 fn seconds_now() -> u64 {
@@ -171,7 +175,8 @@ mod tests {
             named,
             Named {
                 user_id,
-                token_version: 3
+                token_version: 3,
+                expires_at
             }
         );
         let left = (expires_at - Utc::now()).num_seconds();

@@ -74,4 +74,8 @@ impl Hub {
     pub(super) fn listen(&self) -> (broadcast::Receiver<Arc<Published>>, watch::Receiver<()>) {
         (self.published.subscribe(), self.rights.subscribe())
     }
+
+    pub(super) fn listen_to_rights(&self) -> watch::Receiver<()> {
+        self.rights.subscribe()
+    }
 }

@@ -18,6 +18,7 @@ use crate::rules::RuleChange;
 use crate::{AccountView, Actor, Domain, Result};
 
 pub use hub::Hub;
+pub use rights::RightsWatch;
 
 /// Why an event is in the news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -52,8 +52,8 @@ pub(super) enum Close {
     BadMessage(String),
     /// An operation before `connection_init`.
     Unauthorized,
-    /// A credential that is not good.
-    Forbidden,
+    /// A credential that is not good, or not any more.
+    Forbidden(Refused),
     /// The client offers another subprotocol.
     Subprotocol,
     /// `connection_init` did not come in time.
@@ -64,6 +64,19 @@ pub(super) enum Close {
     TooManyInits,
     /// A failure on our side.
     Internal,
+}
+
+/// What is wrong with the credential of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// It is not valid; why is not told.
+    Invalid,
+    /// The time of a token is over.
+    TokenExpired,
+    /// The time of an API key is over.
+    KeyExpired,
+    /// It was withdrawn while the socket was open, or reaches the account acted on no more.
+    Revoked,
 }
 
 /// The most bytes that a close reason may have.
@@ -77,7 +90,7 @@ impl Close {
             Self::Silent => 1002,
             Self::BadMessage(_) => 4400,
             Self::Unauthorized => 4401,
-            Self::Forbidden => 4403,
+            Self::Forbidden(_) => 4403,
             Self::Subprotocol => 4406,
             Self::InitTimeout => 4408,
             Self::DuplicateId(_) => 4409,
@@ -93,7 +106,10 @@ impl Close {
             Self::Silent => "No sign of life".to_owned(),
             Self::BadMessage(detail) => detail.clone(),
             Self::Unauthorized => "Unauthorized".to_owned(),
-            Self::Forbidden => "Forbidden".to_owned(),
+            Self::Forbidden(Refused::Invalid) => "Forbidden".to_owned(),
+            Self::Forbidden(Refused::TokenExpired) => "Token expired".to_owned(),
+            Self::Forbidden(Refused::KeyExpired) => "API key expired".to_owned(),
+            Self::Forbidden(Refused::Revoked) => "Credential revoked".to_owned(),
             Self::Subprotocol => "Subprotocol not acceptable".to_owned(),
             Self::InitTimeout => "Connection initialisation timeout".to_owned(),
             Self::DuplicateId(id) => format!("Subscriber for {id} already exists"),

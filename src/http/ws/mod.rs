@@ -3,6 +3,7 @@
 mod message;
 mod operations;
 mod session;
+mod watch;
 
 use std::sync::Arc;
 

@@ -23,6 +23,16 @@ pub(super) enum StepKind {
     Done,
 }
 
+impl StepKind {
+    /// Whether it says that there is no credential, or none that holds any more.
+    pub(super) fn lacks_credential(&self) -> bool {
+        match self {
+            Self::Next(answer) | Self::Failed(answer) => answer.first_code() == Some("UNAUTHENTICATED"),
+            Self::Done => false,
+        }
+    }
+}
+
 /// The running operations of a socket.
 pub(super) struct Operations {
     running: HashMap<String, (u64, AbortHandle)>,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_graphql::parser::types::OperationType;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use canopy_domain::{Actor, Credentials};
+use canopy_domain::{Actor, Credentials, ErrorCode, events::RightsWatch};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 use tokio::{
@@ -15,8 +15,9 @@ use tracing::{debug, info};
 
 use super::{
     super::{Gateway, answer::Answer, document, engine::SUB_ACCOUNT, request_id::RequestId},
-    message::{self, Bare, Client, Close, Server},
+    message::{self, Bare, Client, Close, Refused, Server},
     operations::{Operations, Step, StepKind},
+    watch::{Watch, expired},
 };
 
 /// How many heartbeats may pass without a sign of life from the client.
@@ -42,11 +43,35 @@ enum State {
     Ready(Option<Actor>),
 }
 
+/// The clock of the heartbeats, and when the client was last heard of.
+struct Pulse {
+    beat: Duration,
+    beats: tokio::time::Interval,
+    last_sign: Instant,
+}
+
+impl Pulse {
+    fn new(beat: Duration) -> Self {
+        let mut beats = tokio::time::interval_at(Instant::now() + beat, beat);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            beat,
+            beats,
+            last_sign: Instant::now(),
+        }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.last_sign.elapsed() > self.beat * SILENT_BEATS
+    }
+}
+
 struct Session {
     gateway: Arc<Gateway>,
     id: RequestId,
     from_headers: Credentials,
     state: State,
+    rights: RightsWatch,
     operations: Operations,
     socket: WebSocket,
 }
@@ -58,6 +83,7 @@ pub(super) async fn run(gateway: Arc<Gateway>, id: RequestId, from_headers: Cred
     let operations = Operations::new(sender, id.0.clone());
     let request_id = id.0.clone();
     let mut session = Session {
+        rights: gateway.engine.domain.watch_rights(),
         gateway,
         id,
         from_headers,
@@ -104,37 +130,71 @@ async fn drain(mut socket: WebSocket) {
 
 impl Session {
     async fn serve(&mut self, mut steps: mpsc::Receiver<Step>) -> End {
-        let bounds = self.gateway.config.subscriptions.clone();
-        let draining = self.gateway.draining.clone();
-        let init_deadline = Instant::now() + bounds.init_timeout.get();
+        let bounds = &self.gateway.config.subscriptions;
         let beat = bounds.heartbeat.get().max(Duration::from_millis(10));
-        let mut heartbeat = tokio::time::interval_at(Instant::now() + beat, beat);
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last_sign = Instant::now();
+        let mut pulse = Pulse::new(beat);
+        let mut watch = Watch::new(&self.gateway.draining, bounds.init_timeout.get());
+        let mut waiting = true;
         loop {
-            let waiting = matches!(self.state, State::Waiting);
+            // A turn may be long: it ends when the client has taken what is sent to it. What ends the socket does not
+            // wait for that.
             let turn = tokio::select! {
-                () = draining.cancelled() => Err(End::Close(Close::GoingAway)),
-                () = tokio::time::sleep_until(init_deadline), if waiting => Err(End::Close(Close::InitTimeout)),
-                incoming = self.socket.recv() => {
-                    last_sign = Instant::now();
-                    match incoming {
-                        Some(Ok(message)) => self.receive(message).await,
-                        Some(Err(_)) | None => Err(End::Gone),
-                    }
-                }
-                Some(step) = steps.recv() => self.forward(step).await,
-                _ = heartbeat.tick() => {
-                    if last_sign.elapsed() > beat * SILENT_BEATS {
-                        Err(End::Close(Close::Silent))
-                    } else {
-                        self.socket.send(Message::Ping(Default::default())).await.map_err(|_| End::Gone)
-                    }
-                }
+                biased;
+                close = watch.over() => Err(End::Close(close)),
+                turn = self.turn(&mut steps, &mut pulse) => turn,
             };
             if let Err(end) = turn {
                 return end;
             }
+            if let State::Ready(actor) = &self.state
+                && waiting
+            {
+                waiting = false;
+                watch.ready(actor.as_ref());
+            }
+        }
+    }
+
+    /// Waits for one thing to do, and does it.
+    async fn turn(&mut self, steps: &mut mpsc::Receiver<Step>, pulse: &mut Pulse) -> Result<(), End> {
+        tokio::select! {
+            () = self.rights.changed() => self.check_credential().await,
+            incoming = self.socket.recv() => {
+                pulse.last_sign = Instant::now();
+                match incoming {
+                    Some(Ok(message)) => self.receive(message).await,
+                    Some(Err(_)) | None => Err(End::Gone),
+                }
+            }
+            Some(step) = steps.recv() => self.forward(step).await,
+            _ = pulse.beats.tick() => {
+                if pulse.is_silent() {
+                    Err(End::Close(Close::Silent))
+                } else {
+                    self.socket.send(Message::Ping(Default::default())).await.map_err(|_| End::Gone)
+                }
+            }
+        }
+    }
+
+    /// Closes the socket if the credential that it was opened with does not hold any more; otherwise what it allows is
+    /// what it allows now.
+    async fn check_credential(&mut self) -> Result<(), End> {
+        self.rights.take();
+        let State::Ready(Some(actor)) = &self.state else {
+            return Ok(());
+        };
+        match self.gateway.engine.domain.renewed(actor).await {
+            Ok(renewed) => {
+                self.state = State::Ready(Some(renewed));
+                Ok(())
+            }
+            Err(_) if actor.has_expired() => Err(End::Close(expired(actor))),
+            Err(error) if error.code() == ErrorCode::Internal => {
+                tracing::error!(request_id = self.id.0, error = ?error, "a credential could not be checked");
+                Err(End::Close(Close::Internal))
+            }
+            Err(_) => Err(End::Close(Close::Forbidden(Refused::Revoked))),
         }
     }
 
@@ -174,23 +234,26 @@ impl Session {
             .await
             .map_err(|refusal| {
                 let ours = refusal.status.is_server_error();
-                End::Close(if ours { Close::Internal } else { Close::Forbidden })
+                End::Close(if ours {
+                    Close::Internal
+                } else {
+                    Close::Forbidden(Refused::Invalid)
+                })
             })?;
         self.state = State::Ready(actor);
         self.send(&Bare::ConnectionAck).await
     }
 
     async fn subscribe(&mut self, id: String, payload: Map<String, Value>) -> Result<(), End> {
-        let State::Ready(actor) = &self.state else {
+        if matches!(self.state, State::Waiting) {
             return Err(End::Close(Close::Unauthorized));
-        };
+        }
         if self.operations.contains(&id) {
             return Err(End::Close(Close::DuplicateId(id)));
         }
         let malformed =
             |refusal: super::super::refusal::Refusal| End::Close(Close::BadMessage(refusal.message));
         let request = document::from_fields(payload).map_err(malformed)?;
-        let actor = actor.clone();
         let bound = self.gateway.config.subscriptions.max_per_socket;
         if self.operations.len() >= bound {
             let error = async_graphql::ServerError::new(
@@ -202,6 +265,12 @@ impl Session {
         }
         match self.gateway.engine.prepare(request, &self.id) {
             Ok(prepared) => {
+                // An operation counts as a request of its own: with what the credential allows now.
+                self.check_credential().await?;
+                let State::Ready(actor) = &self.state else {
+                    return Err(End::Close(Close::Unauthorized));
+                };
+                let actor = actor.clone();
                 let is_subscription = prepared.operation.kind == OperationType::Subscription;
                 let responses = self.gateway.engine.stream(prepared, actor, &self.id);
                 self.operations.start(id, responses, is_subscription);
@@ -224,6 +293,11 @@ impl Session {
         let Some((id, kind)) = self.operations.take(step) else {
             return Ok(());
         };
+        // What was on its way when a right was taken away is not sent unless it may still be seen; and a stream that
+        // ends for want of a credential, which it asks for more often than the socket, ends the socket.
+        if self.rights.take() || kind.lacks_credential() {
+            self.check_credential().await?;
+        }
         match kind {
             StepKind::Next(answer) => {
                 self.send(&Server::Next {

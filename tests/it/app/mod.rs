@@ -9,6 +9,7 @@ pub(crate) mod faults;
 pub(crate) mod process;
 pub(crate) mod rules;
 pub(crate) mod served;
+pub(crate) mod socket;
 pub(crate) mod statements;
 pub(crate) mod tree;
 
