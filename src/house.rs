@@ -5,6 +5,7 @@ use std::{fs, path::PathBuf};
 use canopy_domain::{
     Domain, Settings,
     auth::TokenSettings,
+    events::StreamSettings,
     rules::QuarantineSettings,
     rules_host::{CacheSettings, CompilerCommand, Host, HostSettings},
 };
@@ -82,6 +83,9 @@ pub async fn open(config: &Config, pending: Pending, tokens: Tokens) -> Result<D
             issuer: config.auth.issuer.clone(),
             audience: config.auth.audience.clone(),
             lifetime: config.auth.token_ttl.get(),
+        },
+        streams: StreamSettings {
+            max_lag: config.subscriptions.max_lag,
         },
         quarantine: QuarantineSettings {
             failures: config.rules.quarantine.failures.clamp(1, 100),

@@ -7,11 +7,10 @@ use std::path::PathBuf;
 use canopy::config::{Config, Sources};
 use canopy_domain::accounts::{CreateSubaccount, NewRoot};
 use canopy_domain::auth::TokenSettings;
-use canopy_domain::domain::Faults;
 use canopy_domain::entity::account::{self, AccountKind};
 use canopy_domain::entity::time::{self, Timestamp};
 use canopy_domain::entity::{AccountId, PlanId, RatingId, RuleVersionId, UsageEventId};
-use canopy_domain::rules::{ChangeRule, QuarantineSettings, RuleSource, RuleStep, UploadRule};
+use canopy_domain::rules::{ChangeRule, RuleSource, RuleStep, UploadRule};
 use canopy_domain::rules_host::{
     CompilerCommand, ENGINE, Host, HostSettings, LoadedRule, PeriodTotals, PricingAccount, PricingInput,
     UsageLine, builtin,
@@ -113,16 +112,12 @@ async fn open(db: &DatabaseConnection) -> Result<(Host, Domain)> {
         program: PathBuf::from(env!("CARGO_BIN_EXE_canopy")),
         args: vec!["compile-rule".to_owned()],
     }))?;
-    let settings = Settings {
-        tokens: TokenSettings {
-            secret: vec![7; 32],
-            issuer: "canopy".to_owned(),
-            audience: "canopy".to_owned(),
-            lifetime: std::time::Duration::from_secs(900),
-        },
-        faults: Faults::default(),
-        quarantine: QuarantineSettings::default(),
-    };
+    let settings = Settings::new(TokenSettings {
+        secret: vec![7; 32],
+        issuer: "canopy".to_owned(),
+        audience: "canopy".to_owned(),
+        lifetime: std::time::Duration::from_secs(900),
+    });
     let domain = Domain::open(db.clone(), host.clone(), settings)?;
     domain.ensure_builtins().await?;
     Ok((host, domain))

@@ -7,7 +7,7 @@ use sea_orm::DatabaseConnection;
 
 use crate::Result;
 use crate::auth::{Passwords, TokenSettings, Tokens};
-use crate::events::Hub;
+use crate::events::{Hub, StreamSettings};
 use crate::rules::{QuarantineSettings, Refusals};
 use crate::simulation::Bell;
 
@@ -18,8 +18,22 @@ pub struct Settings {
     pub tokens: TokenSettings,
     /// How often a rule may fail.
     pub quarantine: QuarantineSettings,
+    /// How far a stream may fall behind.
+    pub streams: StreamSettings,
     /// Named steps at which a test may break off; see [`Faults`].
     pub faults: Faults,
+}
+
+impl Settings {
+    /// The usual settings, with these keys for tokens.
+    pub fn new(tokens: TokenSettings) -> Self {
+        Self {
+            tokens,
+            quarantine: QuarantineSettings::default(),
+            streams: StreamSettings::default(),
+            faults: Faults::default(),
+        }
+    }
 }
 
 /// Called with a step's name just before the step, so that a test can break off there; does nothing otherwise.
@@ -53,6 +67,7 @@ pub(crate) struct Core {
     pub(crate) hub: Hub,
     pub(crate) faults: Faults,
     pub(crate) quarantine: QuarantineSettings,
+    pub(crate) streams: StreamSettings,
     pub(crate) refusals: Refusals,
     pub(crate) simulations: Bell,
 }
@@ -68,6 +83,7 @@ impl Domain {
             hub: Hub::new(),
             faults: settings.faults,
             quarantine: settings.quarantine,
+            streams: settings.streams,
             refusals: Refusals::default(),
             simulations: Bell::default(),
         })))

@@ -95,6 +95,14 @@ pub enum Error {
         /// How long to wait before it is worth trying again.
         retry_after: Duration,
     },
+    /// A stream whose reader has fallen too far behind, and ends for it.
+    #[error("The stream has fallen behind by {missed} updates and ends; go on behind `resumeFrom`.")]
+    Lagged {
+        /// How many updates it would have had to tell.
+        missed: u64,
+        /// The cursor of the last update that was told, or from before the first.
+        resume_from: String,
+    },
     /// Our fault. The cause is for the log.
     #[error("Something went wrong on our side.")]
     Internal(Arc<Cause>),
@@ -150,7 +158,7 @@ impl Error {
             Error::Conflict { .. } => ErrorCode::Conflict,
             Error::LimitExceeded { .. } => ErrorCode::LimitExceeded,
             Error::RuleFailed(_) => ErrorCode::RuleFailed,
-            Error::RateLimited { .. } => ErrorCode::RateLimited,
+            Error::RateLimited { .. } | Error::Lagged { .. } => ErrorCode::RateLimited,
             Error::Internal(_) => ErrorCode::Internal,
         }
     }

@@ -18,7 +18,6 @@ use sea_orm::{
 
 use crate::accounts::{CreateSubaccount, NewRoot};
 use crate::auth::TokenSettings;
-use crate::domain::Faults;
 use crate::{Actor, Credentials, Domain, Settings};
 
 /// A database that is gone with the test.
@@ -158,16 +157,12 @@ pub(crate) struct TestDomain {
 impl TestDomain {
     pub(crate) async fn new() -> Self {
         let database = TestDatabase::new().await;
-        let settings = Settings {
-            tokens: TokenSettings {
-                secret: vec![7; 32],
-                issuer: "canopy".into(),
-                audience: "canopy-api".into(),
-                lifetime: std::time::Duration::from_secs(900),
-            },
-            quarantine: crate::rules::QuarantineSettings::default(),
-            faults: Faults::default(),
-        };
+        let settings = Settings::new(TokenSettings {
+            secret: vec![7; 32],
+            issuer: "canopy".into(),
+            audience: "canopy-api".into(),
+            lifetime: std::time::Duration::from_secs(900),
+        });
         let domain = Domain::open(database.db.clone(), rules_host(), settings).unwrap();
         domain.ensure_builtins().await.unwrap();
         Self { domain, database }

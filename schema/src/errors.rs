@@ -19,6 +19,10 @@ pub(crate) fn finish(mut response: Response, request_id: Option<&RequestId>) -> 
     let mut logged = HashSet::new();
     for error in &mut response.errors {
         let retry_after = error.source::<Error>().and_then(Error::retry_after);
+        let lag = match error.source::<Error>() {
+            Some(Error::Lagged { missed, resume_from }) => Some((*missed, resume_from.clone())),
+            _ => None,
+        };
         let code = match error.source::<Error>() {
             Some(Error::Internal(cause)) => {
                 // Those who waited for the same read share its cause.
@@ -32,6 +36,10 @@ pub(crate) fn finish(mut response: Response, request_id: Option<&RequestId>) -> 
         };
         let extensions = error.extensions.get_or_insert_default();
         extensions.set("code", code.as_str());
+        if let Some((missed, resume_from)) = lag {
+            extensions.set("missed", missed);
+            extensions.set("resumeFrom", resume_from);
+        }
         if let Some(wait) = retry_after {
             extensions.set("retryAfter", whole_seconds(wait));
         }

@@ -49,6 +49,7 @@ pub struct SubscriptionsConfig {
     pub heartbeat: Span,
     pub max_per_socket: usize,
     pub buffer: usize,
+    pub max_lag: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -19,7 +19,10 @@ struct House {
 }
 
 async fn house() -> House {
-    let app = App::start().await;
+    house_in(App::start().await).await
+}
+
+async fn house_in(app: App) -> House {
     let main = app.main_account(None, "Main", "pln_itellico").await;
     let client = app.subaccount(&main, "Client").await;
     let sibling = app.subaccount(&main, "Sibling").await;
@@ -280,4 +283,44 @@ async fn a_stream_of_what_one_may_not_see_is_refused() {
             .code(),
         "BAD_USER_INPUT"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_falls_too_far_behind_is_told_how_much_was_missed_and_goes_on_from_there() {
+    // More than fit into the ring that all streams of a process share.
+    const BATCH: usize = 400;
+    const TOLD: usize = 4 * BATCH;
+    let house = house_in(App::configured(|settings| settings.streams.max_lag = 1_000).await).await;
+    let start = now(&house.app, &house.owner, &house.client).await;
+    let mut slow = watch(&house.app, &house.owner, &house.client, false, Some(&start)).await;
+    let mut other = watch(&house.app, &house.owner, &house.sibling, false, Some(&start)).await;
+    record(&house, &house.client, &["first"]).await;
+    let (_, first) = receive(&mut slow, 1).await;
+
+    // Nobody reads for a while.
+    for batch in 0..4 {
+        let keys: Vec<String> = (0..BATCH).map(|n| format!("k{:04}", batch * BATCH + n)).collect();
+        record(
+            &house,
+            &house.client,
+            &keys.iter().map(String::as_str).collect::<Vec<_>>(),
+        )
+        .await;
+    }
+    record(&house, &house.sibling, &["elsewhere"]).await;
+
+    let last = next(&mut slow).await.expect("the end is told");
+    assert_eq!(last.code(), "RATE_LIMITED");
+    let told = &last.0["errors"][0]["extensions"];
+    assert_eq!(told["missed"], json!(TOLD), "{told}");
+    assert_eq!(told["resumeFrom"], json!(first), "{told}");
+    assert!(next(&mut slow).await.is_none(), "the stream ends");
+    // A stream is not behind because of what it would not have told.
+    assert_eq!(receive(&mut other, 1).await.0, ["elsewhere"]);
+
+    // Whoever goes on from there may be as far behind as that, and misses nothing.
+    let resume = told["resumeFrom"].as_str();
+    let mut again = watch(&house.app, &house.owner, &house.client, false, resume).await;
+    let (keys, _) = receive(&mut again, TOLD).await;
+    assert!(keys.iter().enumerate().all(|(n, key)| *key == format!("k{n:04}")));
 }

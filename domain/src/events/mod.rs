@@ -19,6 +19,7 @@ use crate::{AccountView, Actor, Domain, Result};
 
 pub use hub::Hub;
 pub use rights::RightsWatch;
+pub use stream::StreamSettings;
 
 /// Why an event is in the news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -3,6 +3,9 @@
 //! A stream counts positions, which have no gaps: a message with the next position is new, one with an earlier
 //! position was seen, and one with a later position says that the stream has missed something and must read the
 //! database. So it neither skips nor repeats, whichever process published, however slow the reader is.
+//!
+//! Nothing is kept for a slow reader but one page. One that falls further behind than the bound is told how much it has
+//! missed and where to go on, and its stream ends: it would otherwise read the database for ever without arriving.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,7 +13,7 @@ use std::time::Duration;
 
 use canopy_entity::{PermissionKey, outbox};
 use futures_util::stream::{self, BoxStream, StreamExt};
-use sea_orm::FromQueryResult;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -18,7 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::hub::{Published, Told};
 use super::{cursor, outbox as box_};
 use crate::statement::statement;
-use crate::{AccountView, Actor, Domain, Result};
+use crate::{AccountView, Actor, Domain, Error, Result};
 
 /// How often a stream looks whether it may go on, besides when this process is told that rights have changed.
 const CHECK_RIGHTS_EVERY: Duration = Duration::from_secs(2);
@@ -36,6 +39,30 @@ SELECT * FROM outbox
 WHERE account_id = $3 AND position > $1 AND position <= $2 AND topic = $5
 ORDER BY position LIMIT $4
 ";
+
+const MISSED_SUBTREE: &str = "
+SELECT COUNT(*) AS missed FROM outbox
+WHERE position > $1 AND position <= $2 AND topic = $5 AND path >= $3 AND path < $4
+";
+
+const MISSED_ACCOUNT: &str = "
+SELECT COUNT(*) AS missed FROM outbox
+WHERE account_id = $3 AND position > $1 AND position <= $2 AND topic = $4
+";
+
+/// Bounds of a stream.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamSettings {
+    /// So many events a stream may fall behind while it runs. One that began further behind may be as far behind as
+    /// it was, until it has caught up.
+    pub max_lag: u64,
+}
+
+impl Default for StreamSettings {
+    fn default() -> Self {
+        Self { max_lag: 10_000 }
+    }
+}
 
 /// What a stream is about.
 pub(super) trait News: Sized + Send + 'static {
@@ -77,6 +104,7 @@ pub(super) async fn open<N: News>(
         checks,
         seen,
         behind: seen < end,
+        head_start: end - seen,
         ready: VecDeque::new(),
     };
     Ok(stream::try_unfold(reader, |mut reader| async move {
@@ -98,6 +126,8 @@ struct Reader<N> {
     seen: i64,
     /// Whether the database has more than was seen.
     behind: bool,
+    /// How far behind the stream began; 0 once it has caught up.
+    head_start: i64,
     /// With their cursors.
     ready: VecDeque<(String, N)>,
 }
@@ -167,8 +197,9 @@ impl<N: News> Reader<N> {
 
     /// Reads one page of what the database has behind `seen`.
     async fn catch_up(&mut self) -> Result<()> {
+        let end = box_::last_position(&self.domain.0.db).await?;
+        self.check_lag(end).await?;
         let db = &self.domain.0.db;
-        let end = box_::last_position(db).await?;
         let root = self.account.path();
         let statement = if self.include_descendants {
             let values = [
@@ -200,6 +231,59 @@ impl<N: News> Reader<N> {
         }
         self.seen = if more { last } else { end };
         self.behind = more;
+        if !more {
+            self.head_start = 0;
+        }
         Ok(())
+    }
+
+    /// `Error::Lagged` if more is waiting at `end` than a stream may leave behind.
+    async fn check_lag(&mut self, end: i64) -> Result<()> {
+        let bound = self.domain.0.streams.max_lag;
+        let allowed = i64::try_from(bound)
+            .unwrap_or(i64::MAX)
+            .saturating_add(self.head_start);
+        // Most of what is waiting is about other accounts: it is counted only where it could be too much.
+        if end - self.seen <= allowed {
+            return Ok(());
+        }
+        let missed = self.count_missed(end).await?;
+        if missed <= allowed {
+            return Ok(());
+        }
+        metrics::counter!("canopy_streams_lagged_total").increment(1);
+        Err(Error::Lagged {
+            missed: u64::try_from(missed).unwrap_or_default(),
+            resume_from: cursor::encode(self.seen),
+        })
+    }
+
+    /// How much of what is up to `end` this stream would still have to tell.
+    async fn count_missed(&mut self, end: i64) -> Result<i64> {
+        let db = &self.domain.0.db;
+        let root = self.account.path();
+        let (sql, values): (_, Vec<sea_orm::Value>) = if self.include_descendants {
+            let values = vec![
+                self.seen.into(),
+                end.into(),
+                root.as_str().into(),
+                root.end().into(),
+                N::TOPIC.into(),
+            ];
+            (MISSED_SUBTREE, values)
+        } else {
+            let values = vec![
+                self.seen.into(),
+                end.into(),
+                self.account.id().as_str().into(),
+                N::TOPIC.into(),
+            ];
+            (MISSED_ACCOUNT, values)
+        };
+        let row = db
+            .query_one_raw(statement(db.get_database_backend(), sql, values))
+            .await?;
+        let row = row.ok_or_else(|| Error::internal("a count without a row"))?;
+        Ok(row.try_get("", "missed")?)
     }
 }

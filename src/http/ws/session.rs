@@ -13,6 +13,8 @@ use tokio::{
 };
 use tracing::{debug, info};
 
+use crate::config::SubscriptionsConfig;
+
 use super::{
     super::{Gateway, answer::Answer, document, engine::SUB_ACCOUNT, request_id::RequestId},
     message::{self, Bare, Client, Close, Refused, Server},
@@ -131,8 +133,7 @@ async fn drain(mut socket: WebSocket) {
 impl Session {
     async fn serve(&mut self, mut steps: mpsc::Receiver<Step>) -> End {
         let bounds = &self.gateway.config.subscriptions;
-        let beat = bounds.heartbeat.get().max(Duration::from_millis(10));
-        let mut pulse = Pulse::new(beat);
+        let mut pulse = Pulse::new(beat(bounds));
         let mut watch = Watch::new(&self.gateway.draining, bounds.init_timeout.get());
         let mut waiting = true;
         loop {
@@ -171,7 +172,7 @@ impl Session {
                 if pulse.is_silent() {
                     Err(End::Close(Close::Silent))
                 } else {
-                    self.socket.send(Message::Ping(Default::default())).await.map_err(|_| End::Gone)
+                    self.send_frame(Message::Ping(Default::default())).await
                 }
             }
         }
@@ -318,11 +319,24 @@ impl Session {
     }
 
     async fn send<P: serde::Serialize>(&mut self, message: &Server<'_, P>) -> Result<(), End> {
-        self.socket
-            .send(Message::Text(message::write(message).into()))
-            .await
-            .map_err(|_| End::Gone)
+        let text = Message::Text(message::write(message).into());
+        self.send_frame(text).await
     }
+
+    /// Sends when the client has taken enough of what was sent before. One that takes nothing for too long is as silent
+    /// as one that says nothing.
+    async fn send_frame(&mut self, frame: Message) -> Result<(), End> {
+        let longest = beat(&self.gateway.config.subscriptions) * SILENT_BEATS;
+        match tokio::time::timeout(longest, self.socket.send(frame)).await {
+            Ok(sent) => sent.map_err(|_| End::Gone),
+            Err(_) => Err(End::Close(Close::Silent)),
+        }
+    }
+}
+
+/// The time between two heartbeats.
+fn beat(bounds: &SubscriptionsConfig) -> Duration {
+    bounds.heartbeat.get().max(Duration::from_millis(10))
 }
 
 /// The credentials of `connection_init`; what it does not name is taken from the headers.

@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use async_graphql::{Request, Variables};
 use canopy_domain::auth::TokenSettings;
-use canopy_domain::rules::QuarantineSettings;
 use canopy_domain::rules_host::Host;
 use canopy_domain::{Credentials, Domain, Settings};
 use canopy_schema::{CanopySchema, SchemaSettings};
@@ -100,7 +99,7 @@ impl App {
 
     /// The same, with other keys for tokens.
     pub(crate) async fn with_tokens(database: Arc<TestDatabase>, tokens: TokenSettings) -> Self {
-        Self::with(database, tokens, rules::host()).await
+        Self::with(database, tokens, rules::host(), |_| ()).await
     }
 
     /// A house on a new database, with a sandbox of its own.
@@ -109,20 +108,36 @@ impl App {
             Arc::new(TestDatabase::create().await),
             token_settings(SECRET, "canopy"),
             host,
+            |_| (),
         )
         .await
     }
 
-    async fn with(database: Arc<TestDatabase>, tokens: TokenSettings, host: Host) -> Self {
+    /// A house on a new database, with other settings.
+    pub(crate) async fn configured(configure: impl FnOnce(&mut Settings)) -> Self {
+        let database = Arc::new(TestDatabase::create().await);
+        Self::with(
+            database,
+            token_settings(SECRET, "canopy"),
+            rules::host(),
+            configure,
+        )
+        .await
+    }
+
+    async fn with(
+        database: Arc<TestDatabase>,
+        tokens: TokenSettings,
+        host: Host,
+        configure: impl FnOnce(&mut Settings),
+    ) -> Self {
         log();
         let (statements, faults) = (Recorder::default(), FaultSwitch::default());
         let mut connection = database.connect().await;
         statements.listen(&mut connection);
-        let settings = Settings {
-            tokens,
-            quarantine: QuarantineSettings::default(),
-            faults: faults.as_faults(),
-        };
+        let mut settings = Settings::new(tokens);
+        settings.faults = faults.as_faults();
+        configure(&mut settings);
         let domain = Domain::open(connection, host, settings).expect("the settings are good");
         domain
             .ensure_builtins()

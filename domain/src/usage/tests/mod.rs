@@ -18,7 +18,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use super::*;
 use crate::auth::TokenSettings;
 use crate::domain::Faults;
-use crate::rules::{ChangeRule, QuarantineSettings, RuleSource, RuleStep, RuleVersionView, UploadRule};
+use crate::rules::{ChangeRule, RuleSource, RuleStep, RuleVersionView, UploadRule};
 use crate::testing::TestDatabase;
 use crate::{Actor, Domain, ErrorCode, Micros, Settings};
 
@@ -78,16 +78,9 @@ fn open(database: &TestDatabase, faults: Faults) -> Domain {
         audience: "canopy".to_owned(),
         lifetime: Duration::from_secs(60),
     };
-    Domain::open(
-        database.db.clone(),
-        host(),
-        Settings {
-            tokens,
-            quarantine: QuarantineSettings::default(),
-            faults,
-        },
-    )
-    .unwrap()
+    let mut settings = Settings::new(tokens);
+    settings.faults = faults;
+    Domain::open(database.db.clone(), host(), settings).unwrap()
 }
 
 async fn house() -> House {
