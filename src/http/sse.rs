@@ -16,6 +16,8 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 
+use tokio_util::sync::CancellationToken;
+
 use super::{
     Gateway,
     access::{note_code, note_operation},
@@ -104,11 +106,17 @@ async fn start(
         .authenticate(engine::credentials(&arrived.headers)?, &id.0)
         .await?;
     let request = read(&gateway, arrived).await?;
+    // At shutdown a subscription ends without `complete`, which tells the client to ask again; a query or a mutation is
+    // answered.
+    let mut cut = CancellationToken::new();
     let responses = match gateway.engine.prepare(request, &id) {
         Ok(prepared) => {
             note_operation(prepared.operation.name.as_deref());
             check_method(&prepared, by_get)?;
             let lasts = prepared.operation.kind == OperationType::Subscription;
+            if lasts {
+                cut = gateway.draining.clone();
+            }
             let end = actor.as_ref().and_then(Actor::expires_at).filter(|_| lasts);
             let responses = gateway.engine.stream(prepared, actor, &id);
             until_expired(responses, end)
@@ -119,10 +127,7 @@ async fn start(
     let next = responses.map(move |response| frame("next", &Answer::new(response, &id.0).to_json()));
     // A browser drops an event without a data line, so this one has an empty one.
     let complete = stream::once(async { frame("complete", "") });
-    // At shutdown the stream ends without `complete`, which tells the client to reconnect.
-    Ok(next
-        .chain(complete)
-        .take_until(gateway.draining.clone().cancelled_owned()))
+    Ok(next.chain(complete).take_until(cut.cancelled_owned()))
 }
 
 /// The same responses until the credential that they are for has expired; then an error that says so.

@@ -48,6 +48,8 @@ pub(super) enum Close {
     GoingAway,
     /// No sign of life for too long.
     Silent,
+    /// What came is no message at all: not text in UTF-8, or larger than a message may be.
+    Malformed,
     /// A message outside the protocol.
     BadMessage(String),
     /// An operation before `connection_init`.
@@ -79,6 +81,8 @@ pub(super) enum Refused {
     Revoked,
 }
 
+/// The most bytes of an operation's id, which is kept while the operation runs.
+const MAX_ID: usize = 256;
 /// The most bytes that a close reason may have.
 const MAX_REASON: usize = 123;
 
@@ -87,7 +91,7 @@ impl Close {
     pub(super) fn code(&self) -> u16 {
         match self {
             Self::GoingAway => 1001,
-            Self::Silent => 1002,
+            Self::Silent | Self::Malformed => 1002,
             Self::BadMessage(_) => 4400,
             Self::Unauthorized => 4401,
             Self::Forbidden(_) => 4403,
@@ -104,6 +108,7 @@ impl Close {
         let mut reason = match self {
             Self::GoingAway => "The server is going away: connect again".to_owned(),
             Self::Silent => "No sign of life".to_owned(),
+            Self::Malformed => "The message is too large, or not well-formed".to_owned(),
             Self::BadMessage(detail) => detail.clone(),
             Self::Unauthorized => "Unauthorized".to_owned(),
             Self::Forbidden(Refused::Invalid) => "Forbidden".to_owned(),
@@ -138,9 +143,9 @@ pub(super) fn parse(text: &str) -> Result<Client, Close> {
         Some(_) => return Err(bad("A payload must be a JSON object")),
     };
     let id = match message.remove("id") {
-        Some(Value::String(id)) if !id.is_empty() => Some(id),
+        Some(Value::String(id)) if !id.is_empty() && id.len() <= MAX_ID => Some(id),
         None => None,
-        Some(_) => return Err(bad("An id must be a string that is not empty")),
+        Some(_) => return Err(bad("An id must be a string of 1 to 256 bytes")),
     };
     match (kind.as_str(), id, payload) {
         ("connection_init", _, payload) => Ok(Client::Init(payload.unwrap_or_default())),

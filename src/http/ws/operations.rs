@@ -33,9 +33,15 @@ impl StepKind {
     }
 }
 
+struct Running {
+    serial: u64,
+    task: AbortHandle,
+    is_subscription: bool,
+}
+
 /// The running operations of a socket.
 pub(super) struct Operations {
-    running: HashMap<String, (u64, AbortHandle)>,
+    running: HashMap<String, Running>,
     last_serial: u64,
     steps: mpsc::Sender<Step>,
     request_id: String,
@@ -54,6 +60,10 @@ impl Operations {
 
     pub(super) fn contains(&self, id: &str) -> bool {
         self.running.contains_key(id)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -77,21 +87,35 @@ impl Operations {
             is_subscription,
         };
         let task = tokio::spawn(feed.run(responses));
-        let replaced = self.running.insert(id, (serial, task.abort_handle()));
+        let running = Running {
+            serial,
+            task: task.abort_handle(),
+            is_subscription,
+        };
+        let replaced = self.running.insert(id, running);
         debug_assert!(replaced.is_none(), "the id was free");
     }
 
     /// Stops an operation that the client completed. An unknown id is one that ended meanwhile.
     pub(super) fn stop(&mut self, id: &str) {
-        if let Some((_, task)) = self.running.remove(id) {
-            task.abort();
+        if let Some(running) = self.running.remove(id) {
+            running.task.abort();
         }
+    }
+
+    /// Stops all that has no end of its own.
+    pub(super) fn stop_subscriptions(&mut self) {
+        self.running.retain(|_, running| {
+            if running.is_subscription {
+                running.task.abort();
+            }
+            !running.is_subscription
+        });
     }
 
     /// Takes a step: its operation's id, or `None` when that operation is not running any more.
     pub(super) fn take(&mut self, step: Step) -> Option<(String, StepKind)> {
-        let (serial, _) = self.running.get(&step.id)?;
-        if *serial != step.serial {
+        if self.running.get(&step.id)?.serial != step.serial {
             return None;
         }
         if matches!(step.kind, StepKind::Failed(_) | StepKind::Done) {
@@ -103,8 +127,8 @@ impl Operations {
 
 impl Drop for Operations {
     fn drop(&mut self) {
-        for (_, task) in self.running.values() {
-            task.abort();
+        for running in self.running.values() {
+            running.task.abort();
         }
     }
 }

@@ -144,8 +144,10 @@ impl Session {
                 close = watch.over() => Err(End::Close(close)),
                 turn = self.turn(&mut steps, &mut pulse) => turn,
             };
-            if let Err(end) = turn {
-                return end;
+            match turn {
+                Ok(()) => {}
+                Err(End::Close(Close::GoingAway)) => return self.finish(&mut steps).await,
+                Err(end) => return end,
             }
             if let State::Ready(actor) = &self.state
                 && waiting
@@ -153,6 +155,30 @@ impl Session {
                 waiting = false;
                 watch.ready(actor.as_ref());
             }
+        }
+    }
+
+    /// The server is going away: subscriptions end here, to be resumed elsewhere, and what else is running is answered.
+    async fn finish(&mut self, steps: &mut mpsc::Receiver<Step>) -> End {
+        self.operations.stop_subscriptions();
+        let bound = self.gateway.config.http.shutdown_timeout.get();
+        let answered = async {
+            while !self.operations.is_empty() {
+                tokio::select! {
+                    Some(step) = steps.recv() => self.forward(step).await?,
+                    incoming = self.socket.recv() => match incoming {
+                        Some(Ok(Message::Close(_))) => return Err(End::Left),
+                        // Nothing new is begun.
+                        Some(Ok(_)) => {}
+                        Some(Err(_)) | None => return Err(End::Gone),
+                    }
+                }
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(bound, answered).await {
+            Ok(Err(end)) => end,
+            Ok(Ok(())) | Err(_) => End::Close(Close::GoingAway),
         }
     }
 
@@ -164,7 +190,8 @@ impl Session {
                 pulse.last_sign = Instant::now();
                 match incoming {
                     Some(Ok(message)) => self.receive(message).await,
-                    Some(Err(_)) | None => Err(End::Gone),
+                    Some(Err(_)) => Err(End::Close(Close::Malformed)),
+                    None => Err(End::Gone),
                 }
             }
             Some(step) = steps.recv() => self.forward(step).await,
@@ -294,8 +321,8 @@ impl Session {
         let Some((id, kind)) = self.operations.take(step) else {
             return Ok(());
         };
-        // What was on its way when a right was taken away is not sent unless it may still be seen; and a stream that
-        // ends for want of a credential, which it asks for more often than the socket, ends the socket.
+        // What was on its way when the credential was withdrawn is not sent any more; and a stream that ends for want
+        // of a credential, which it asks for more often than the socket does, ends the socket.
         if self.rights.take() || kind.lacks_credential() {
             self.check_credential().await?;
         }

@@ -7,7 +7,6 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use super::process::Served;
 use super::{next, within};
 
 /// How the server closed a socket: code and reason.
@@ -18,8 +17,8 @@ pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     /// A socket whose `connection_init` has been sent.
-    pub(crate) async fn open(server: &Served, init: Value) -> Self {
-        let mut socket = Self::connect(server, Some("graphql-transport-ws"), &[]).await;
+    pub(crate) async fn open(base: &str, init: Value) -> Self {
+        let mut socket = Self::connect(base, Some("graphql-transport-ws"), &[]).await;
         socket
             .send(json!({"type": "connection_init", "payload": init}))
             .await;
@@ -28,11 +27,11 @@ impl Socket {
 
     /// A socket on which nothing was sent yet.
     pub(crate) async fn connect(
-        server: &Served,
+        base: &str,
         protocol: Option<&str>,
         headers: &[(&'static str, &str)],
     ) -> Self {
-        let url = server.url("/graphql/ws").replace("http://", "ws://");
+        let url = format!("{}/graphql/ws", base.replace("http://", "ws://"));
         let mut request = url.into_client_request().expect("a URL");
         let protocol = protocol.map(|protocol| ("sec-websocket-protocol", protocol));
         for (name, value) in protocol.iter().chain(headers) {
@@ -41,6 +40,11 @@ impl Socket {
         }
         let connected = within("a socket", tokio_tungstenite::connect_async(request)).await;
         Self(connected.expect("the server takes sockets").0)
+    }
+
+    /// Sends a message of the protocol as it stands.
+    pub(crate) async fn send_text(&mut self, text: &str) {
+        self.send_raw(Message::text(text)).await;
     }
 
     /// Sends a message of the protocol.

@@ -1,5 +1,8 @@
 //! GraphQL over WebSocket: what is told, how a socket ends, and with which code.
 
+mod drain;
+mod protocol;
+
 use std::time::Duration;
 
 use canopy_domain::auth::NewApiKey;
@@ -14,7 +17,11 @@ use crate::operations::{USAGE_UPDATES, event};
 #[tokio::test(flavor = "multi_thread")]
 async fn updates_arrive_on_a_websocket_and_the_socket_ends_with_the_server() {
     let mut house = house().await;
-    let mut socket = Socket::open(&house.server, json!({"authorization": house.owner.authorization})).await;
+    let mut socket = Socket::open(
+        &house.server.base,
+        json!({"authorization": house.owner.authorization}),
+    )
+    .await;
     socket.acknowledged().await;
     let variables = json!({"account": house.main.id.as_str(), "below": true});
     let subscribe =
@@ -59,9 +66,9 @@ async fn updates_arrive_on_a_websocket_and_the_socket_ends_with_the_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_with_a_bad_credential_is_closed() {
     let house = house().await;
-    let mut socket = Socket::open(&house.server, json!({"authorization": "Bearer nonsense"})).await;
+    let mut socket = Socket::open(&house.server.base, json!({"authorization": "Bearer nonsense"})).await;
     assert_eq!(socket.closed().await, (4403, "Forbidden".to_owned()));
-    let mut socket = Socket::open(&house.server, json!({})).await;
+    let mut socket = Socket::open(&house.server.base, json!({})).await;
     socket.acknowledged().await;
     socket
         .send(json!({"id": "1", "type": "subscribe", "payload": house.body()}))
@@ -72,7 +79,7 @@ async fn a_socket_with_a_bad_credential_is_closed() {
 
 impl House {
     /// A subscription to all usage of the main account and below.
-    fn updates(&self) -> Value {
+    pub(super) fn updates(&self) -> Value {
         json!({"query": USAGE_UPDATES, "variables": {"account": self.main.id.as_str(), "below": true}})
     }
 
@@ -124,7 +131,7 @@ impl House {
     }
 }
 
-fn init(caller: &Caller) -> Value {
+pub(super) fn init(caller: &Caller) -> Value {
     json!({"authorization": caller.authorization})
 }
 
@@ -137,9 +144,10 @@ async fn a_socket_ends_when_its_credential_expires() {
         (house.key_for_a_while(lifetime).await, "API key expired"),
     ] {
         // From the init payload, and from the headers of the upgrade.
-        let mut idle = Socket::open(&house.server, init(&caller)).await;
+        let mut idle = Socket::open(&house.server.base, init(&caller)).await;
         let authorization = [("authorization", caller.authorization.as_deref().unwrap())];
-        let mut busy = Socket::connect(&house.server, Some("graphql-transport-ws"), &authorization).await;
+        let mut busy =
+            Socket::connect(&house.server.base, Some("graphql-transport-ws"), &authorization).await;
         busy.send(json!({"type": "connection_init"})).await;
         busy.acknowledged().await;
         busy.subscribe("1", house.updates()).await;
@@ -157,7 +165,7 @@ async fn a_socket_ends_with_its_revoked_key_before_the_next_event() {
     let key = house.app.full_api_key(&house.main).await;
     let id = house.app.run(&key, "{ me { apiKey { id } } }", json!({})).await;
     let id = ApiKeyId::parse(&id.text("/me/apiKey/id")).unwrap();
-    let mut socket = Socket::open(&house.server, init(&key)).await;
+    let mut socket = Socket::open(&house.server.base, init(&key)).await;
     socket.acknowledged().await;
     socket.subscribe("1", house.updates()).await;
     house.heard(&mut socket, "before").await;
@@ -177,7 +185,7 @@ async fn a_socket_ends_with_its_revoked_key_before_the_next_event() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_has_the_rights_of_now_and_not_of_the_init() {
     let house = house().await;
-    let mut socket = Socket::open(&house.server, init(&house.owner)).await;
+    let mut socket = Socket::open(&house.server.base, init(&house.owner)).await;
     socket.acknowledged().await;
     socket.subscribe("1", house.body()).await;
     let told = socket.receive().await.unwrap();
