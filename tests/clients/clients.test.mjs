@@ -5,8 +5,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { startDemo } from './demo.mjs';
+import { codesOf, untilLive } from './inbox.mjs';
 import { EVENT_FIELDS, USAGE_UPDATES, execute, micros, mutate, nodesOf, recordUsage, succeed } from './operations.mjs';
-import { codesOf, transports } from './streams.mjs';
+import { transports } from './streams.mjs';
 
 const LEVELS = 5;
 
@@ -43,19 +44,10 @@ function allOf(account) {
   return [account, ...(account.subaccounts ? nodesOf(account.subaccounts).flatMap(allOf) : [])];
 }
 
-/** Ends only after both transports deliver: a subscription has no sign of its own that it has begun. */
-async function untilLive(accountId, streams) {
-  for (let attempt = 0; attempt < 20; attempt += 1) {
-    const { event } = await recordUsage(demo, owner, accountId, nextEvent());
-    const arrivals = streams.map(({ inbox }) =>
-      inbox.first((update) => update.usageUpdates.event.id === event.id, 'a first event', 1_500),
-    );
-    const outcomes = await Promise.allSettled(arrivals);
-    if (outcomes.every(({ status }) => status === 'fulfilled')) return event;
-    const failed = streams.find(({ inbox }) => inbox.failure !== null);
-    if (failed) throw new Error(`${failed.inbox.name}: ${codesOf(failed.inbox.failure)}`);
-  }
-  throw new Error('a subscription delivered nothing');
+/** Ends only after all streams deliver. */
+async function allLive(accountId, streams) {
+  const record = async () => (await recordUsage(demo, owner, accountId, nextEvent())).event;
+  return untilLive(streams.map(({ inbox }) => inbox), record);
 }
 
 function recorded(inbox) {
@@ -107,7 +99,7 @@ test('usage arrives live on WebSocket and SSE, and resumes without gap or duplic
   const subscribe = transports(demo);
   const request = (after) => ({ query: USAGE_UPDATES, variables: { accountId, after } });
   const streams = Object.values(subscribe).map((one) => one(owner, request(null)));
-  const warm = await untilLive(accountId, streams);
+  const warm = await allLive(accountId, streams);
 
   const input = nextEvent('2.5');
   const { event, status } = await recordUsage(demo, owner, accountId, input);
@@ -205,7 +197,7 @@ test('SIGTERM ends open subscriptions and the process, with success', async () =
   const accountId = chain.at(-1).id;
   const request = { query: USAGE_UPDATES, variables: { accountId } };
   const streams = Object.values(transports(demo)).map((one) => one(owner, request));
-  await untilLive(accountId, streams);
+  await allLive(accountId, streams);
   const end = await demo.stop();
   assert.deepEqual(end, { code: 0, signal: null }, demo.log());
   for (const { close } of streams) await close();

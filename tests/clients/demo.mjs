@@ -13,9 +13,9 @@ const STOP_LIMIT = 30_000;
 
 /**
  * Starts the program named by CANOPY_BIN in an empty directory and waits for its line of JSON.
- * The database is the one of the environment, or the program's own default.
+ * The database is the one of the environment, or the program's own default; `settings` are more of its environment.
  */
-export async function startDemo() {
+export async function startDemo(settings = {}) {
   const program = process.env.CANOPY_BIN;
   if (!program) {
     throw new Error('CANOPY_BIN must be the path of the canopy program; `cargo xtask test` sets it');
@@ -23,6 +23,7 @@ export async function startDemo() {
   const directory = await mkdtemp(join(tmpdir(), 'canopy-clients-'));
   const child = spawn(program, ['demo', '--json', '--port', '0'], {
     cwd: directory,
+    env: { ...process.env, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   // Its log is shown only if something goes wrong: it is long.

@@ -1,6 +1,7 @@
 //! `cargo xtask`: what a developer and CI run on this repository, in one place.
 //! It drives cargo, npm and PostgreSQL from outside and depends on none of our crates.
 
+mod conformance;
 mod evidence;
 mod fuzz;
 mod graphiql;
@@ -16,6 +17,7 @@ mod steps;
 mod suite;
 mod tools;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -67,6 +69,13 @@ enum Task {
     /// Fetch GraphiQL's browser build from npm into target/graphiql, where the server looks for it.
     #[command(after_help = "Example:\n  cargo xtask graphiql && cargo run -- demo")]
     Graphiql,
+    /// Run the suites of tests/conformance on SQLite and PostgreSQL, and print how many of their tests pass.
+    #[command(after_help = "Example:\n  cargo xtask conformance --json target/conformance.json")]
+    Conformance {
+        /// Write the table as JSON, too.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// Start a throw-away PostgreSQL and print its URL; Ctrl-C stops it and removes its data.
     #[command(
         after_help = "Example:\n  cargo xtask postgres\n  CANOPY__DATABASE__URL=<the URL> cargo run -- demo"
@@ -121,6 +130,7 @@ fn run(task: Task) -> Result<ExitCode> {
             }
         }
         Task::Graphiql => graphiql::fetch()?,
+        Task::Conformance { json } => conformance::scoreboard(json.as_deref())?,
         Task::Postgres => postgres::serve_until_interrupted()?,
     }
     Ok(ExitCode::SUCCESS)

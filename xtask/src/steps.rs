@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::postgres::Postgres;
 use crate::process::{self, Report};
 use crate::tools::{self, Missing};
-use crate::{fuzz, languages, rules, schema};
+use crate::{conformance, fuzz, languages, rules, schema};
 
 /// A compile of everything on two cores takes half of this.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
@@ -37,7 +37,7 @@ const fn step(name: &'static str, about: &'static str, run: fn(&Bench) -> Result
 }
 
 /// All steps, the quick ones first.
-pub(crate) const STEPS: [Step; 15] = [
+pub(crate) const STEPS: [Step; 17] = [
     step("fmt", "the code is formatted as rustfmt.toml says", fmt),
     step(
         "rules",
@@ -74,6 +74,19 @@ pub(crate) const STEPS: [Step; 15] = [
         |bench| clients(bench, Some(bench.database("clients")?)),
     ),
     step(
+        "conformance-sqlite",
+        "audits of the protocols, clients of frontends and schemathesis against a demo on SQLite",
+        |bench| some_tests(conformance::suites(bench.canopy()?, None, None)?),
+    ),
+    step(
+        "conformance-postgres",
+        "the same against a demo on PostgreSQL",
+        |bench| {
+            let database = bench.database("conformance")?;
+            some_tests(conformance::suites(bench.canopy()?, Some(database), None)?)
+        },
+    ),
+    step(
         "languages",
         "a rule in each language, from an empty folder to a price by commands",
         |bench| some_tests(process::run(&mut languages::whole_way(bench.canopy()?)?, LIMIT)?),
@@ -99,7 +112,7 @@ pub(crate) struct Bench {
 
 impl Bench {
     /// The path of the `canopy` program, built in the development profile.
-    fn canopy(&self) -> Result<&Path> {
+    pub(crate) fn canopy(&self) -> Result<&Path> {
         if self.canopy.get().is_none() {
             let _ = self.canopy.set(tools::build_and_find_canopy()?);
         }
@@ -107,7 +120,7 @@ impl Bench {
     }
 
     /// The URL of a new database on the PostgreSQL of this run.
-    fn database(&self, name: &str) -> Result<String> {
+    pub(crate) fn database(&self, name: &str) -> Result<String> {
         if self.postgres.get().is_none() {
             let _ = self.postgres.set(Postgres::start()?);
         }

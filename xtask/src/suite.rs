@@ -55,7 +55,7 @@ pub(crate) fn run(only: &[String], list: bool, mode: Mode) -> Result<ExitCode> {
     let chosen = choose(only, mode)?;
     if list {
         for step in chosen {
-            println!("{:<16} {}", step.name, step.about);
+            println!("{:<20} {}", step.name, step.about);
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -144,7 +144,7 @@ fn summarize(lines: &[Line]) -> ExitCode {
     }
     let mut sum = Counts::default();
     let mut failed_steps = 0;
-    println!("\n{:<16} {:<8} {:>6} {:>9}", "step", "result", "tests", "seconds");
+    println!("\n{:<20} {:<8} {:>6} {:>9}", "step", "result", "tests", "seconds");
     for Line { step, outcome, took } in lines {
         let (result, counts, note) = match outcome {
             Outcome::Passed(counts) => ("passed", *counts, String::new()),
@@ -158,7 +158,7 @@ fn summarize(lines: &[Line]) -> ExitCode {
             counts.total().to_string()
         };
         println!(
-            "{step:<16} {result:<8} {tests:>6} {:>9.1}  {note}",
+            "{step:<20} {result:<8} {tests:>6} {:>9.1}  {note}",
             took.as_secs_f64()
         );
         sum.add(counts);
