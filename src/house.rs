@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use tracing::info;
 
 use crate::config::{AuthConfig, Config, ConfigError, RulesConfig};
+use crate::jwks;
 
 /// The least length of the key that signs tokens.
 const MIN_SECRET: usize = 32;
@@ -83,7 +84,9 @@ pub async fn open(config: &Config, pending: Pending, tokens: Tokens) -> Result<D
             issuer: config.auth.issuer.clone(),
             audience: config.auth.audience.clone(),
             lifetime: config.auth.token_ttl.get(),
+            leeway: config.auth.leeway.get(),
         },
+        foreign: jwks::foreign(&config.auth)?,
         streams: StreamSettings {
             max_lag: config.subscriptions.max_lag,
         },

@@ -8,6 +8,7 @@ pub mod config;
 pub mod demo;
 pub mod house;
 mod http;
+pub mod jwks;
 pub mod serve;
 pub mod telemetry;
 pub mod tls;

@@ -73,6 +73,7 @@ impl Server {
         let (draining, stop_workers) = (CancellationToken::new(), CancellationToken::new());
         let (sockets, tasks) = (TaskTracker::new(), TaskTracker::new());
         let pulse = workers::start(&domain, &config.workers, &stop_workers, &tasks);
+        workers::follow_token_keys(&domain, &config, &stop_workers, &tasks);
         let schema = canopy_schema::build(domain.clone(), schema_settings(&config));
         let gateway = Gateway::new(
             Arc::clone(&config),

@@ -9,7 +9,10 @@ use canopy_domain::Domain;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, debug, error, info_span};
 
-use crate::{config::WorkersConfig, telemetry};
+use crate::{
+    config::{Config, WorkersConfig},
+    telemetry,
+};
 
 /// How often histograms are trimmed.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -113,6 +116,34 @@ pub(crate) fn start(
         }
     });
     pulse
+}
+
+/// Starts the loop that fetches the keys of the other issuer, where its tokens are taken.
+pub(crate) fn follow_token_keys(
+    domain: &Domain,
+    config: &Config,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) {
+    if !config.auth.jwks.is_on() {
+        return;
+    }
+    let worker = Worker {
+        name: "token-keys",
+        interval: config.auth.jwks.refresh.get(),
+        max_backoff: config.workers.max_backoff.get(),
+    };
+    let domain = domain.clone();
+    let round = move || {
+        let domain = domain.clone();
+        async move { domain.refresh_token_keys().await.map(|()| (1, false)) }
+    };
+    let never = std::future::pending::<()>;
+    tasks.spawn(
+        worker
+            .run(round, never, stop.clone())
+            .instrument(info_span!("worker", name = "token-keys")),
+    );
 }
 
 /// Starts the loop that lets shadows follow, and those that take dry runs of rules, each one at a time. One that is in the middle of a run when it is to

@@ -117,6 +117,7 @@ async fn open(db: &DatabaseConnection) -> Result<(Host, Domain)> {
         issuer: "canopy".to_owned(),
         audience: "canopy".to_owned(),
         lifetime: std::time::Duration::from_secs(900),
+        leeway: std::time::Duration::from_secs(5),
     });
     let domain = Domain::open(db.clone(), host.clone(), settings)?;
     domain.ensure_builtins().await?;

@@ -6,7 +6,7 @@ use canopy_rules_host::Host;
 use sea_orm::DatabaseConnection;
 
 use crate::Result;
-use crate::auth::{Passwords, TokenSettings, Tokens};
+use crate::auth::{ForeignSettings, ForeignTokens, Passwords, TokenSettings, Tokens};
 use crate::events::{Hub, StreamSettings};
 use crate::rules::{QuarantineSettings, Refusals};
 use crate::simulation::Bell;
@@ -16,6 +16,8 @@ use crate::simulation::Bell;
 pub struct Settings {
     /// How tokens are signed and checked.
     pub tokens: TokenSettings,
+    /// Whose other tokens are taken.
+    pub foreign: Option<ForeignSettings>,
     /// How often a rule may fail.
     pub quarantine: QuarantineSettings,
     /// How far a stream may fall behind.
@@ -29,6 +31,7 @@ impl Settings {
     pub fn new(tokens: TokenSettings) -> Self {
         Self {
             tokens,
+            foreign: None,
             quarantine: QuarantineSettings::default(),
             streams: StreamSettings::default(),
             faults: Faults::default(),
@@ -63,6 +66,7 @@ pub(crate) struct Core {
     pub(crate) db: DatabaseConnection,
     pub(crate) rules: Host,
     pub(crate) tokens: Tokens,
+    pub(crate) foreign: Option<Arc<ForeignTokens>>,
     pub(crate) passwords: Passwords,
     pub(crate) hub: Hub,
     pub(crate) faults: Faults,
@@ -79,6 +83,7 @@ impl Domain {
             db,
             rules,
             tokens: Tokens::new(settings.tokens)?,
+            foreign: settings.foreign.map(ForeignTokens::new),
             passwords: Passwords::new(),
             hub: Hub::new(),
             faults: settings.faults,

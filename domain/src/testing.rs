@@ -162,6 +162,7 @@ impl TestDomain {
             issuer: "canopy".into(),
             audience: "canopy-api".into(),
             lifetime: std::time::Duration::from_secs(900),
+            leeway: std::time::Duration::from_secs(5),
         });
         let domain = Domain::open(database.db.clone(), rules_host(), settings).unwrap();
         domain.ensure_builtins().await.unwrap();

@@ -20,6 +20,8 @@ pub struct Model {
     pub password_hash: Option<String>,
     /// Tokens of an older version are refused.
     pub token_version: i32,
+    /// Tokens of another issuer that are not younger are refused: they carry no version.
+    pub tokens_revoked_at: Option<Timestamp>,
     /// When they were added.
     pub created_at: Timestamp,
     /// When they last signed in.

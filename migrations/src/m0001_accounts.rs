@@ -199,6 +199,7 @@ CREATE TABLE users (
   name text NOT NULL,
   password_hash text,
   token_version integer NOT NULL,
+  tokens_revoked_at {time},
   created_at {time} NOT NULL,
   last_sign_in_at {time}
 );

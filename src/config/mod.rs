@@ -15,8 +15,8 @@ pub use error::ConfigError;
 pub use layers::{Loaded, Origin, Sources};
 pub(crate) use mask::without_password;
 pub use settings::{
-    AuthConfig, Config, DatabaseConfig, GraphqlConfig, HttpConfig, LogConfig, LogFormat, RulesConfig,
-    SubscriptionsConfig, WorkersConfig,
+    AuthConfig, Config, DatabaseConfig, GraphqlConfig, HttpConfig, JwksConfig, LogConfig, LogFormat,
+    RulesConfig, SubscriptionsConfig, WorkersConfig,
 };
 pub use show::Format;
 pub use units::{Size, Span, WebOrigin};

@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
+use canopy_domain::auth::KeyAlgorithm;
 use serde::Deserialize;
 
 use super::{Size, Span, WebOrigin};
@@ -69,6 +70,30 @@ pub struct AuthConfig {
     pub issuer: String,
     pub audience: String,
     pub token_ttl: Span,
+    pub leeway: Span,
+    pub jwks: JwksConfig,
+}
+
+/// Of another issuer whose tokens are taken.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwksConfig {
+    pub url: String,
+    pub file: String,
+    pub issuer: String,
+    pub audience: String,
+    pub algorithms: Vec<KeyAlgorithm>,
+    pub user_claim: String,
+    pub refresh: Span,
+    pub cooldown: Span,
+    pub timeout: Span,
+}
+
+impl JwksConfig {
+    /// Whether such tokens are taken.
+    pub fn is_on(&self) -> bool {
+        !(self.url.is_empty() && self.file.is_empty())
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -16,6 +16,7 @@ mod cli;
 mod configurations;
 mod credentials;
 mod failure_policies;
+mod foreign;
 mod funding;
 mod guards;
 mod hostile;

@@ -13,6 +13,7 @@ use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelec
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::foreign::Person;
 use super::{Actor, Credentials, Grant, GrantKind, Principal};
 use crate::statement::statement;
 use crate::{Domain, Error, Result};
@@ -20,7 +21,7 @@ use crate::{Domain, Error, Result};
 /// What each API key begins with.
 pub(super) const KEY_PREFIX: &str = "ck_live_";
 /// The longest credential that is looked at, in bytes.
-const MAX_CREDENTIAL: usize = 4_096;
+const MAX_CREDENTIAL: usize = 8_192;
 /// The most memberships of one person that count; the oldest do.
 pub(crate) const MAX_MEMBERSHIPS: u64 = 200;
 
@@ -63,9 +64,29 @@ impl Domain {
     }
 
     async fn actor_of_token(&self, token: &str) -> Result<Actor> {
+        if let Some(foreign) = self.0.foreign.as_ref().filter(|foreign| foreign.is_for(token)) {
+            let person = foreign.check(token).await?;
+            return self.actor_of_person(person).await;
+        }
         let named = self.0.tokens.check(token)?;
         let actor = self.actor_of_user(&named.user_id, named.token_version).await?;
         Ok(actor.until(Some(named.expires_at)))
+    }
+
+    /// The user whom a token of another issuer names. There must be one: a foreign token makes none.
+    async fn actor_of_person(&self, person: Person) -> Result<Actor> {
+        let user = user::Entity::find()
+            .filter(user::Column::Email.eq(person.email))
+            .one(&self.0.db)
+            .await?;
+        let user = user
+            .filter(|user| {
+                user.tokens_revoked_at
+                    .is_none_or(|revoked| revoked < person.issued_at)
+            })
+            .ok_or(Error::Unauthenticated)?;
+        let actor = self.actor_of_user(&user.id, user.token_version).await?;
+        Ok(actor.until(Some(person.expires_at)))
     }
 
     async fn actor_of_user(&self, id: &UserId, token_version: i32) -> Result<Actor> {

@@ -3,6 +3,8 @@
 mod actor;
 mod api_keys;
 mod credential;
+mod foreign;
+mod keys;
 mod password;
 mod sign_in;
 mod tokens;
@@ -13,6 +15,9 @@ mod tests;
 pub use actor::{Actor, Grant, GrantKind, Principal};
 pub use api_keys::{CreatedApiKey, NewApiKey};
 pub(crate) use credential::MAX_MEMBERSHIPS;
+pub(crate) use foreign::ForeignTokens;
+pub use foreign::{ForeignSettings, KeySource};
+pub use keys::KeyAlgorithm;
 pub(crate) use password::Passwords;
 pub use sign_in::SignedIn;
 pub use tokens::{TokenSettings, Tokens};

@@ -55,6 +55,7 @@ impl Domain {
                 user::Column::TokenVersion,
                 Expr::col(user::Column::TokenVersion).add(1),
             )
+            .col_expr(user::Column::TokensRevokedAt, Expr::value(time::now()))
             .filter(user::Column::Id.eq(user.clone()))
             .exec(&self.0.db)
             .await?;

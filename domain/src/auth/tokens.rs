@@ -13,8 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// How far the clocks of two nodes may differ. It does not prolong a token.
-const CLOCK_DIFFERENCE: u64 = 5;
 /// The shortest secret of HS256: as long as its digest.
 const SHORTEST_SECRET: usize = 32;
 
@@ -29,6 +27,8 @@ pub struct TokenSettings {
     pub audience: String,
     /// How long a token holds.
     pub lifetime: Duration,
+    /// How far the clocks of two nodes may differ. It does not prolong a token.
+    pub leeway: Duration,
 }
 
 /// Signs and checks tokens.
@@ -73,7 +73,7 @@ impl Tokens {
         validation.set_issuer(&[&settings.issuer]);
         validation.set_audience(&[&settings.audience]);
         validation.validate_nbf = true;
-        validation.leeway = CLOCK_DIFFERENCE;
+        validation.leeway = settings.leeway.as_secs();
         Ok(Self {
             signing: EncodingKey::from_secret(&settings.secret),
             checking: DecodingKey::from_secret(&settings.secret),
@@ -112,7 +112,7 @@ impl Tokens {
             .map_err(|_| Error::Unauthenticated)?
             .claims;
         let now = seconds_now();
-        if claims.exp <= now || claims.iat > now + CLOCK_DIFFERENCE {
+        if claims.exp <= now || claims.iat > now.saturating_add(self.settings.leeway.as_secs()) {
             return Err(Error::Unauthenticated);
         }
         Ok(Named {
@@ -145,6 +145,7 @@ mod tests {
             issuer: "canopy".into(),
             audience: "canopy-api".into(),
             lifetime: Duration::from_secs(900),
+            leeway: Duration::from_secs(5),
         }
     }
 

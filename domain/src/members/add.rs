@@ -39,6 +39,7 @@ impl Domain {
             name: name.to_owned(),
             password_hash,
             token_version: 0,
+            tokens_revoked_at: None,
             created_at: time::now(),
             last_sign_in_at: None,
         };

@@ -239,6 +239,7 @@ pub(crate) fn token_settings(secret: &str, audience: &str) -> TokenSettings {
         issuer: "canopy".to_owned(),
         audience: audience.to_owned(),
         lifetime: Duration::from_secs(900),
+        leeway: Duration::from_secs(5),
     }
 }
 

@@ -77,6 +77,7 @@ fn open(database: &TestDatabase, faults: Faults) -> Domain {
         issuer: "canopy".to_owned(),
         audience: "canopy".to_owned(),
         lifetime: Duration::from_secs(60),
+        leeway: Duration::from_secs(5),
     };
     let mut settings = Settings::new(tokens);
     settings.faults = faults;

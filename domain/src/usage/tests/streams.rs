@@ -120,6 +120,7 @@ async fn a_stream_ends_when_the_membership_is_revoked() {
         name: "Ada".to_owned(),
         password_hash: None,
         token_version: 1,
+        tokens_revoked_at: None,
         created_at: time::now(),
         last_sign_in_at: None,
     };
