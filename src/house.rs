@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use canopy_domain::{
     Domain, Settings,
-    auth::TokenSettings,
+    auth::{SignInSettings, TokenSettings, Tries},
     events::StreamSettings,
     rules::QuarantineSettings,
     rules_host::{CacheSettings, CompilerCommand, Host, HostSettings},
@@ -14,7 +14,7 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend};
 use sha2::{Digest, Sha256};
 use tracing::info;
 
-use crate::config::{AuthConfig, Config, ConfigError, RulesConfig};
+use crate::config::{AuthConfig, Config, ConfigError, RulesConfig, SignInConfig};
 use crate::jwks;
 
 /// The least length of the key that signs tokens.
@@ -87,6 +87,7 @@ pub async fn open(config: &Config, pending: Pending, tokens: Tokens) -> Result<D
             leeway: config.auth.leeway.get(),
         },
         foreign: jwks::foreign(&config.auth)?,
+        sign_in: sign_in(&config.auth.sign_in),
         streams: StreamSettings {
             max_lag: config.subscriptions.max_lag,
         },
@@ -99,6 +100,20 @@ pub async fn open(config: &Config, pending: Pending, tokens: Tokens) -> Result<D
     let domain = Domain::open(database, rules, settings).map_err(OpenError::Domain)?;
     domain.ensure_builtins().await.map_err(OpenError::Domain)?;
     Ok(domain)
+}
+
+fn sign_in(config: &SignInConfig) -> SignInSettings {
+    SignInSettings {
+        account: Tries {
+            burst: config.account_tries,
+            every: config.account_every.get(),
+        },
+        address: Tries {
+            burst: config.address_tries,
+            every: config.address_every.get(),
+        },
+        remembered: config.remembered,
+    }
 }
 
 /// A connection pool as configured. SQLite: write-ahead log, foreign keys on, and a wait for the one writer.

@@ -116,9 +116,12 @@ impl Server {
             }
         });
         let drained = self.draining.clone().cancelled_owned();
-        let serving = axum::serve(listener, self.router)
-            .with_graceful_shutdown(drained)
-            .into_future();
+        let serving = axum::serve(
+            listener,
+            self.router.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(drained)
+        .into_future();
         let outcome = until_late(serving, &self.draining, bound).await;
 
         self.sockets.close();

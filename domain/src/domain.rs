@@ -6,7 +6,9 @@ use canopy_rules_host::Host;
 use sea_orm::DatabaseConnection;
 
 use crate::Result;
-use crate::auth::{ForeignSettings, ForeignTokens, Passwords, TokenSettings, Tokens};
+use crate::auth::{
+    ForeignSettings, ForeignTokens, LastUses, Passwords, SignInSettings, Throttle, TokenSettings, Tokens,
+};
 use crate::events::{Hub, StreamSettings};
 use crate::rules::{QuarantineSettings, Refusals};
 use crate::simulation::Bell;
@@ -18,6 +20,8 @@ pub struct Settings {
     pub tokens: TokenSettings,
     /// Whose other tokens are taken.
     pub foreign: Option<ForeignSettings>,
+    /// How often one may try to sign in.
+    pub sign_in: SignInSettings,
     /// How often a rule may fail.
     pub quarantine: QuarantineSettings,
     /// How far a stream may fall behind.
@@ -32,6 +36,7 @@ impl Settings {
         Self {
             tokens,
             foreign: None,
+            sign_in: SignInSettings::default(),
             quarantine: QuarantineSettings::default(),
             streams: StreamSettings::default(),
             faults: Faults::default(),
@@ -67,6 +72,8 @@ pub(crate) struct Core {
     pub(crate) rules: Host,
     pub(crate) tokens: Tokens,
     pub(crate) foreign: Option<Arc<ForeignTokens>>,
+    pub(crate) sign_in: Throttle,
+    pub(crate) last_uses: LastUses,
     pub(crate) passwords: Passwords,
     pub(crate) hub: Hub,
     pub(crate) faults: Faults,
@@ -84,6 +91,8 @@ impl Domain {
             rules,
             tokens: Tokens::new(settings.tokens)?,
             foreign: settings.foreign.map(ForeignTokens::new),
+            sign_in: Throttle::new(settings.sign_in),
+            last_uses: LastUses::new(),
             passwords: Passwords::new(),
             hub: Hub::new(),
             faults: settings.faults,

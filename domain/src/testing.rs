@@ -214,6 +214,7 @@ pub(crate) fn credentials(secret: &str) -> Credentials {
     Credentials {
         authorization: Some(format!("Bearer {secret}")),
         sub_account: None,
+        address: None,
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Model {
     pub created_at: Timestamp,
     /// From when on it is refused.
     pub expires_at: Option<Timestamp>,
+    /// Network ranges from which it may be used; from anywhere if there are none.
+    pub allowed_ips: Json,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
     /// When it was revoked.

@@ -223,6 +223,7 @@ CREATE TABLE api_keys (
   created_by {text} NOT NULL,
   created_at {time} NOT NULL,
   expires_at {time},
+  allowed_ips {json} NOT NULL,
   last_used_at {time},
   revoked_at {time}
 );

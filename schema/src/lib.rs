@@ -31,7 +31,7 @@ pub use execute::{execute, execute_stream};
 pub use mutations::Mutation;
 pub use query::Query;
 pub use scalars::Uploads;
-pub use session::RequestId;
+pub use session::{ClientAddress, RequestId};
 pub use subscription::Subscription;
 
 /// The executable schema. Cheap to clone.

@@ -1,5 +1,6 @@
 //! What one request carries through its resolvers: who asks, the loaders, and one present instant.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::Context;
@@ -13,6 +14,10 @@ use crate::loaders::Loaders;
 /// error.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
+
+/// The network address of whoever sent the request. Put into the request's data, it counts tries to sign in.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress(pub IpAddr);
 
 /// The domain as one actor reads it.
 pub(crate) struct Reader {

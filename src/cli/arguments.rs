@@ -238,6 +238,9 @@ pub(super) struct NewKey {
     /// From when on it is refused, such as 90d.
     #[arg(long, value_name = "DURATION")]
     pub(super) expires: Option<String>,
+    /// Where it may be used from, such as 203.0.113.0/24; may be repeated. Anywhere if it is left out.
+    #[arg(long, value_name = "ADDRESS_OR_RANGE")]
+    pub(super) allow_ip: Vec<String>,
 }
 
 #[cfg(test)]

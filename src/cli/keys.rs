@@ -5,7 +5,7 @@ use std::{collections::HashMap, str::FromStr};
 use anyhow::Context;
 use canopy_domain::{
     AccountView, Actor, Domain,
-    auth::NewApiKey,
+    auth::{NewApiKey, parse_range},
     entity::{AccountId, ApiKeyId, Level, PermissionKey, api_key, time::now},
 };
 use sea_orm::Iterable;
@@ -50,6 +50,8 @@ pub(super) async fn run(config: &Config, command: KeysCommand, output: &Output) 
 async fn create(domain: &Domain, new: NewKey, output: &Output) -> anyhow::Result<()> {
     let (actor, account) = operator(domain, &new.account).await?;
     let levels = levels(&new)?;
+    let allowed_ips = new.allow_ip.iter().map(|text| parse_range(text));
+    let allowed_ips = allowed_ips.collect::<canopy_domain::Result<Vec<_>>>()?;
     let expires_at = match &new.expires {
         None => None,
         Some(text) => {
@@ -66,6 +68,7 @@ async fn create(domain: &Domain, new: NewKey, output: &Output) -> anyhow::Result
                 name: new.name,
                 levels,
                 expires_at,
+                allowed_ips,
             },
         )
         .await?;
@@ -136,6 +139,8 @@ fn as_json(key: &api_key::Model) -> Value {
         "state": state(key),
         "createdAt": key.created_at,
         "expiresAt": key.expires_at,
+        "allowedIps": key.allowed_ips,
+        "lastUsedAt": key.last_used_at,
         "revokedAt": key.revoked_at,
     })
 }

@@ -15,11 +15,11 @@ pub use error::ConfigError;
 pub use layers::{Loaded, Origin, Sources};
 pub(crate) use mask::without_password;
 pub use settings::{
-    AuthConfig, Config, DatabaseConfig, GraphqlConfig, HttpConfig, JwksConfig, LogConfig, LogFormat,
-    RulesConfig, SubscriptionsConfig, WorkersConfig,
+    AddressHeader, AuthConfig, Config, DatabaseConfig, GraphqlConfig, HttpConfig, JwksConfig, LogConfig,
+    LogFormat, RulesConfig, SignInConfig, SubscriptionsConfig, WorkersConfig,
 };
 pub use show::Format;
-pub use units::{Size, Span, WebOrigin};
+pub use units::{AddressRange, Size, Span, WebOrigin};
 
 /// The text of `config/default.toml`, which is also the documentation of the keys.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf};
 use canopy_domain::auth::KeyAlgorithm;
 use serde::Deserialize;
 
-use super::{Size, Span, WebOrigin};
+use super::{AddressRange, Size, Span, WebOrigin};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -38,9 +38,21 @@ pub struct HttpConfig {
     pub max_body: Size,
     pub request_timeout: Span,
     pub shutdown_timeout: Span,
+    pub trusted_proxies: Vec<AddressRange>,
+    pub client_address_header: AddressHeader,
     pub cors_origins: Vec<WebOrigin>,
     pub graphiql: bool,
     pub graphiql_dir: PathBuf,
+}
+
+/// The header in which a trusted proxy says whom it heard.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum AddressHeader {
+    /// The usual one.
+    XForwardedFor,
+    /// The standard one.
+    Forwarded,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -71,7 +83,19 @@ pub struct AuthConfig {
     pub audience: String,
     pub token_ttl: Span,
     pub leeway: Span,
+    pub sign_in: SignInConfig,
     pub jwks: JwksConfig,
+}
+
+/// How often one may try to sign in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignInConfig {
+    pub account_tries: u32,
+    pub account_every: Span,
+    pub address_tries: u32,
+    pub address_every: Span,
+    pub remembered: usize,
 }
 
 /// Of another issuer whose tokens are taken.

@@ -1,7 +1,8 @@
-//! Values with a form of their own: durations (`"15m"`), sizes (`"64KiB"`), web origins.
+//! Values with a form of their own: durations (`"15m"`), sizes (`"64KiB"`), web origins, ranges of addresses.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
 
 /// A duration, read from a number with a unit (ms, s, m, h, d).
@@ -15,6 +16,35 @@ pub struct Size(pub u64);
 /// A web origin such as `https://app.example.com`, or `*` for every one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebOrigin(String);
+
+/// An address, or a range of addresses such as `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressRange(IpNet);
+
+impl AddressRange {
+    const EXPECTED: &str = "addresses or ranges such as \"10.0.0.0/8\" or \"2001:db8::/32\"";
+
+    /// Whether the address is in the range.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address.to_canonical())
+    }
+}
+
+impl FromStr for AddressRange {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let single = text.parse::<IpAddr>().map(IpNet::from);
+        let range = single.or_else(|_| text.parse());
+        range.map(Self).map_err(|_| Self::EXPECTED)
+    }
+}
+
+impl<'de> Deserialize<'de> for AddressRange {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        parse(input, Self::EXPECTED)
+    }
+}
 
 impl WebOrigin {
     const EXPECTED: &str = "web origins such as \"https://app.example.com\", without a path, or \"*\"";

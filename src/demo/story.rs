@@ -29,7 +29,7 @@ pub struct Story {
 /// The platform of a demo that this database has already, found by signing in as its owner.
 pub async fn find_platform(domain: &Domain) -> anyhow::Result<Option<AccountView>> {
     let email = format!("owner@{}", tree::TOP.domain);
-    let signed_in = match domain.sign_in(&email, PASSWORD).await {
+    let signed_in = match domain.sign_in(&email, PASSWORD, None).await {
         Ok(signed_in) => signed_in,
         Err(Error::Internal(cause)) => {
             return Err(Error::Internal(cause)).context("signing in as the demo's owner");
@@ -41,6 +41,7 @@ pub async fn find_platform(domain: &Domain) -> anyhow::Result<Option<AccountView
         .authenticate(&Credentials {
             authorization,
             sub_account: None,
+            address: None,
         })
         .await?;
     let owner = owner.context("the demo's owner has no account")?;
@@ -136,6 +137,7 @@ async fn introduce(
         name: KEY_NAME.to_owned(),
         levels,
         expires_at: None,
+        allowed_ips: Vec::new(),
     };
     let made = domain
         .create_api_key(system, account, new)

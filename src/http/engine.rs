@@ -20,6 +20,7 @@ use futures_util::{
 use tracing::{Instrument, Span, info_span};
 
 use super::{
+    client,
     document::{self, Operation},
     refusal::Refusal,
     request_id::RequestId,
@@ -48,6 +49,7 @@ pub(super) fn credentials(headers: &HeaderMap) -> Result<Credentials, Refusal> {
     Ok(Credentials {
         authorization: single(headers, header::AUTHORIZATION.as_str())?,
         sub_account: single(headers, SUB_ACCOUNT)?,
+        address: client::address(),
     })
 }
 
@@ -87,6 +89,9 @@ impl Engine {
     /// Parses the document within its bound and finds the operation to run. Errors will name the request.
     pub(super) fn prepare(&self, request: Request, id: &RequestId) -> Result<Prepared, Box<Response>> {
         let mut request = request.data(canopy_schema::RequestId(id.0.clone()));
+        if let Some(address) = client::address() {
+            request = request.data(canopy_schema::ClientAddress(address));
+        }
         let operation = document::inspect(&mut request, self.max_document)
             .map_err(|error| Box::new(error.into_response()))?;
         Ok(Prepared { request, operation })

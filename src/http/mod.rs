@@ -4,6 +4,7 @@
 
 mod access;
 mod answer;
+mod client;
 mod document;
 mod engine;
 mod expiry;
@@ -88,6 +89,7 @@ impl Gateway {
     /// All routes.
     pub(crate) fn into_router(self) -> Router {
         let config = Arc::clone(&self.config);
+        let gateway = Arc::new(self);
         let mut routes = Router::new()
             .route(
                 "/graphql",
@@ -117,6 +119,7 @@ impl Gateway {
             .layer(DefaultBodyLimit::disable()) // Each body is bounded where it is read: `graphql::within_bounds`.
             .layer(middleware::from_fn(linger::hear_out))
             .layer(middleware::from_fn(access::record))
+            .layer(middleware::from_fn_with_state(Arc::clone(&gateway), client::note))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(middleware::from_fn(request_id::assign))
             .layer(SetResponseHeaderLayer::if_not_present(
@@ -124,8 +127,8 @@ impl Gateway {
                 HeaderValue::from_static("nosniff"),
             ));
         match cors(&config.http.cors_origins) {
-            Some(layer) => routes.layer(layer).with_state(Arc::new(self)),
-            None => routes.with_state(Arc::new(self)),
+            Some(layer) => routes.layer(layer).with_state(gateway),
+            None => routes.with_state(gateway),
         }
     }
 }

@@ -15,6 +15,7 @@ mod checked;
 mod cli;
 mod configurations;
 mod credentials;
+mod doorkeeper;
 mod failure_policies;
 mod foreign;
 mod funding;

@@ -6,6 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use canopy_entity::account::AccountKind;
 use canopy_entity::{ApiKeyId, Level, PermissionKey, api_key, time, time::Timestamp};
 use canopy_rules_host::KeyPolicy;
+use ipnet::IpNet;
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter,
     QueryOrder, QuerySelect,
@@ -13,6 +14,7 @@ use sea_orm::{
 use serde_json::json;
 
 use super::credential::{KEY_PREFIX, hash_of};
+use super::ranges;
 use crate::limits::Counted;
 use crate::transaction::{self, work};
 use crate::{AccountView, Actor, Domain, Error, Result, accounts, audit};
@@ -35,6 +37,8 @@ pub struct NewApiKey {
     pub levels: HashMap<PermissionKey, Level>,
     /// From when on it is refused.
     pub expires_at: Option<Timestamp>,
+    /// From where it may be used; anywhere if there are none.
+    pub allowed_ips: Vec<IpNet>,
 }
 
 /// A new API key with its secret, which is shown this once.
@@ -89,6 +93,7 @@ impl Domain {
             created_by: actor.label(),
             created_at: time::now(),
             expires_at: new.expires_at.map(time::truncate),
+            allowed_ips: serde_json::to_value(&new.allowed_ips).map_err(Error::internal)?,
             last_used_at: None,
             revoked_at: None,
         };
@@ -113,7 +118,9 @@ impl Domain {
                     path: account.path(),
                     action: "api_key.create",
                     target: row.id.as_str(),
-                    detail: json!({ "name": row.name, "prefix": row.prefix, "levels": row.levels }),
+                    detail: json!({
+                        "name": row.name, "prefix": row.prefix, "levels": row.levels, "allowedIps": row.allowed_ips,
+                    }),
                 };
                 audit::write(txn, actor, entry).await
             })
@@ -203,6 +210,7 @@ fn check(account: &AccountView, new: &NewApiKey) -> Result<()> {
             "The key would expire before it is made.",
         ));
     }
+    ranges::check(&new.allowed_ips)?;
     for (key, level) in &new.levels {
         let name = key.to_value();
         if !key.allowed_levels().contains(level) {

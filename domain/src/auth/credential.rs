@@ -3,18 +3,18 @@
 //! Whatever is wrong with a credential, the answer is the same.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 
 use canopy_entity::account::AccountStatus;
 use canopy_entity::time::{self, Timestamp};
 use canopy_entity::{AccountId, AccountPath, Role, UserId, account, api_key, user};
-use chrono::{SubsecRound, Timelike};
-use sea_orm::sea_query::Expr;
+use ipnet::IpNet;
 use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::foreign::Person;
-use super::{Actor, Credentials, Grant, GrantKind, Principal};
+use super::{Actor, Credentials, Grant, GrantKind, Principal, ranges};
 use crate::statement::statement;
 use crate::{Domain, Error, Result};
 
@@ -53,7 +53,7 @@ impl Domain {
         };
         let credential = bearer(authorization).ok_or(Error::Unauthenticated)?;
         let actor = if credential.starts_with(KEY_PREFIX) {
-            self.actor_of_key(credential).await?
+            self.actor_of_key(credential, credentials.address).await?
         } else {
             self.actor_of_token(credential).await?
         };
@@ -114,7 +114,7 @@ impl Domain {
         Ok(Actor::new(Principal::User(user.id), grants).of_token(token_version))
     }
 
-    async fn actor_of_key(&self, secret: &str) -> Result<Actor> {
+    async fn actor_of_key(&self, secret: &str, address: Option<IpAddr>) -> Result<Actor> {
         let db = &self.0.db;
         let hash = hash_of(secret);
         let key = api_key::Entity::find()
@@ -123,6 +123,10 @@ impl Domain {
             .await?
             .filter(|key| bool::from(key.secret_hash.as_bytes().ct_eq(hash.as_bytes())))
             .ok_or(Error::Unauthenticated)?;
+        let ranges: Vec<IpNet> = serde_json::from_value(key.allowed_ips.clone()).map_err(Error::internal)?;
+        if !ranges::allow(&ranges, address) {
+            return Err(Error::Unauthenticated);
+        }
         let actor = self.actor_of_row(&key).await?;
         self.note_use(&key);
         Ok(actor)
@@ -195,25 +199,6 @@ impl Domain {
         Ok(grants)
     }
 
-    /// Writes down the minute in which a key was used. The request does not wait for it, nor fail with it.
-    fn note_use(&self, key: &api_key::Model) {
-        let minute = to_the_minute(time::now());
-        if key.last_used_at.is_some_and(|last| last >= minute) {
-            return;
-        }
-        let (domain, id) = (self.clone(), key.id.clone());
-        tokio::spawn(async move {
-            let noted = api_key::Entity::update_many()
-                .col_expr(api_key::Column::LastUsedAt, Expr::value(minute))
-                .filter(api_key::Column::Id.eq(id.clone()))
-                .exec(&domain.0.db)
-                .await;
-            if let Err(error) = noted {
-                tracing::warn!(key = %id, %error, "the last use of an API key was not noted");
-            }
-        });
-    }
-
     /// The actor on one of its descendants. An id that is not in its scope is told like one that does not exist.
     async fn act_on(&self, actor: Actor, id: &str) -> Result<Actor> {
         let missing = Error::NotFound("account");
@@ -253,10 +238,6 @@ fn holds(key: &api_key::Model, now: Timestamp) -> bool {
     key.revoked_at.is_none() && key.expires_at.is_none_or(|expires| expires > now)
 }
 
-fn to_the_minute(instant: Timestamp) -> Timestamp {
-    instant.with_second(0).unwrap_or(instant).trunc_subsecs(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,11 +253,5 @@ mod tests {
             bearer(&format!("Bearer {}", "x".repeat(MAX_CREDENTIAL + 1))),
             None
         );
-    }
-
-    #[test]
-    fn a_use_is_noted_to_the_minute() {
-        let instant: Timestamp = "2026-03-01T10:20:30.123456Z".parse().unwrap();
-        assert_eq!(to_the_minute(instant).to_rfc3339(), "2026-03-01T10:20:00+00:00");
     }
 }

@@ -1,5 +1,6 @@
 //! Signing in by email and password, and making actors of those who need no credential.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use canopy_entity::time::{self, Timestamp};
@@ -22,15 +23,20 @@ pub struct SignedIn {
 }
 
 impl Domain {
-    /// Checks a password and makes a token. Takes as long for an unknown email as for a wrong password.
-    pub async fn sign_in(&self, email: &str, password: &str) -> Result<SignedIn> {
+    /// Checks a password and makes a token. Takes as long for an unknown email as for a wrong password. Both are
+    /// `Error::Unauthenticated`; who tries too often, for one email or from one network address, is
+    /// `Error::RateLimited` before anything is looked at.
+    pub async fn sign_in(&self, email: &str, password: &str, address: Option<IpAddr>) -> Result<SignedIn> {
+        let email = email.trim().to_lowercase();
+        self.0.sign_in.try_once(&email, address)?;
         let user = user::Entity::find()
-            .filter(user::Column::Email.eq(email.trim().to_lowercase()))
+            .filter(user::Column::Email.eq(&email))
             .one(&self.0.db)
             .await?;
         let hash = user.as_ref().and_then(|user| user.password_hash.clone());
         let matches = self.0.passwords.verify(password, hash).await?;
         let mut user = user.filter(|_| matches).ok_or(Error::Unauthenticated)?;
+        self.0.sign_in.succeeded(&email);
 
         let now = time::now();
         user::Entity::update_many()

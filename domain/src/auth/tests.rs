@@ -15,6 +15,7 @@ fn key(levels: &[(PermissionKey, Level)]) -> NewApiKey {
         name: "Live".into(),
         levels: levels.iter().copied().collect::<HashMap<_, _>>(),
         expires_at: None,
+        allowed_ips: Vec::new(),
     }
 }
 
@@ -41,10 +42,13 @@ async fn signing_in_makes_a_token_that_holds_until_it_is_revoked() {
         ("ada@example.com", "wrong horse"),
         ("eve@example.com", "correct horse"),
     ] {
-        let refused = domain.sign_in(email, password).await.unwrap_err();
+        let refused = domain.sign_in(email, password, None).await.unwrap_err();
         assert!(matches!(refused, Error::Unauthenticated));
     }
-    let signed_in = domain.sign_in(" ADA@example.com", "correct horse").await.unwrap();
+    let signed_in = domain
+        .sign_in(" ADA@example.com", "correct horse", None)
+        .await
+        .unwrap();
     assert!(signed_in.user.last_sign_in_at.is_some());
     let token = credentials(&signed_in.token);
     let actor = domain.authenticate(&token).await.unwrap().unwrap();

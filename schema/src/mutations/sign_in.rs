@@ -4,6 +4,7 @@ use async_graphql::{Context, InputObject, Object, SimpleObject};
 use canopy_domain::auth::SignedIn;
 use canopy_domain::{Domain, Error, Result};
 
+use crate::ClientAddress;
 use crate::errors::refuse;
 use crate::scalars::DateTime;
 use crate::types::user::User;
@@ -16,14 +17,16 @@ pub(super) struct SignInMutation;
 #[Object]
 impl SignInMutation {
     /// Exchanges an email address and a password for a token. Needs no credential. A wrong address and a
-    /// wrong password are told alike, as a user error UNAUTHENTICATED.
+    /// wrong password are told alike, as a user error UNAUTHENTICATED. Too many tries, for one email address or
+    /// from one network address, are RATE_LIMITED; `retryAfter` says how many seconds to wait.
     async fn sign_in(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Who signs in.")] input: SignInInput,
     ) -> Option<Result<SignInPayload>> {
         let domain: &Domain = ctx.data_opt().expect("`build` puts the domain into the schema");
-        let payload = match domain.sign_in(&input.email, &input.password).await {
+        let address = ctx.data_opt::<ClientAddress>().map(|client| client.0);
+        let payload = match domain.sign_in(&input.email, &input.password, address).await {
             Err(error @ Error::Unauthenticated) => Ok(SignInPayload::refused(UserError::with_message(
                 error,
                 "The email address or the password is wrong.",

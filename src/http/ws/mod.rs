@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Gateway, engine, refusal::Refusal, request_id::RequestId};
+use super::{Gateway, client, engine, refusal::Refusal, request_id::RequestId};
 use message::{Close, SUBPROTOCOL};
 
 /// `GET /graphql/ws`: the upgrade. A bad credential in the headers is refused here with 401.
@@ -48,7 +48,8 @@ async fn upgraded(
     Ok(upgrade.on_upgrade(move |socket| {
         tracker.track_future(async move {
             if accepted {
-                session::run(gateway, id, credentials, socket).await;
+                let address = credentials.address;
+                client::on_behalf_of(address, session::run(gateway, id, credentials, socket)).await;
             } else {
                 session::close(socket, &Close::Subprotocol).await;
             }

@@ -382,5 +382,6 @@ fn credentials(payload: &Map<String, Value>, headers: &Credentials) -> Result<Cr
     Ok(Credentials {
         authorization: named("authorization")?.or_else(|| headers.authorization.clone()),
         sub_account: named(SUB_ACCOUNT)?.or_else(|| headers.sub_account.clone()),
+        address: headers.address,
     })
 }

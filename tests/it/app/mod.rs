@@ -247,6 +247,7 @@ fn credentials(caller: &Caller) -> Credentials {
     Credentials {
         authorization: caller.authorization.clone(),
         sub_account: caller.sub_account.clone(),
+        address: None,
     }
 }
 

@@ -24,7 +24,11 @@ pub(crate) async fn house() -> House {
 
 /// The same, with a server that is configured otherwise.
 pub(crate) async fn house_with(configure: impl FnOnce(&mut Config)) -> House {
-    let app = App::start().await;
+    house_of(App::start().await, configure).await
+}
+
+/// The same, of an app that is there already.
+pub(crate) async fn house_of(app: App, configure: impl FnOnce(&mut Config)) -> House {
     let main = app.main_account(None, "Main", "pln_itellico").await;
     let owner = app.member(&main, Role::Owner).await;
     let server = Served::start_with(&app, configure).await;

@@ -138,6 +138,7 @@ impl App {
             name: "test".to_owned(),
             levels: levels.iter().copied().collect(),
             expires_at: None,
+            allowed_ips: Vec::new(),
         };
         let view = self.view(account).await;
         let made = self

@@ -124,6 +124,7 @@ impl House {
             name: "short".to_owned(),
             levels: PermissionKey::all().map(|key| (key, key.max_level())).collect(),
             expires_at: Some(time::now() + lifetime),
+            allowed_ips: Vec::new(),
         };
         let (system, view) = (self.app.system(&self.main), self.app.view(&self.main).await);
         let made = self.app.domain.create_api_key(&system, &view, new).await;

@@ -137,6 +137,7 @@ async fn a_stream_ends_when_the_membership_is_revoked() {
     let credentials = Credentials {
         authorization: Some(format!("Bearer {token}")),
         sub_account: None,
+        address: None,
     };
     let actor = house.domain.authenticate(&credentials).await.unwrap().unwrap();
     let view = house.domain.account(&actor, &house.client.id).await.unwrap();
