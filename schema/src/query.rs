@@ -32,7 +32,10 @@ impl Query {
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The id of an account, member, plan, rule version, usage event or rating.")] id: ID,
+        #[graphql(
+            desc = "The id of an account, member, plan, rule version, usage event, rating or simulation."
+        )]
+        id: ID,
     ) -> Option<Result<Node>> {
         nullable(async { Node::load(gates::NODE.caller(ctx)?, &id).await }).await
     }

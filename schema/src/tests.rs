@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use async_graphql::parser::parse_schema;
-use async_graphql::parser::types::{TypeDefinition, TypeKind, TypeSystemDefinition};
+use async_graphql::parser::types::{ConstDirective, TypeDefinition, TypeKind, TypeSystemDefinition};
+use async_graphql::{Positioned, Value};
 
 use crate::{requirements, sdl};
 
@@ -66,7 +67,7 @@ fn each_part_of_the_schema_is_described() {
     assert_eq!(bare, Vec::<String>::new());
 }
 
-type Fields = [async_graphql::Positioned<async_graphql::parser::types::FieldDefinition>];
+type Fields = [Positioned<async_graphql::parser::types::FieldDefinition>];
 
 fn described_fields(type_name: &str, fields: &Fields) -> Vec<(String, bool)> {
     let mut parts = Vec::new();
@@ -83,6 +84,68 @@ fn described_fields(type_name: &str, fields: &Fields) -> Vec<(String, bool)> {
         parts.push((name.clone(), field.description.is_some()));
     }
     parts
+}
+
+#[test]
+fn each_scalar_names_its_specification() {
+    let scalars = types()
+        .into_iter()
+        .filter(|ty| matches!(ty.kind, TypeKind::Scalar));
+    let (named, bare): (Vec<_>, Vec<_>) = scalars
+        .map(|ty| {
+            (
+                ty.name.node.to_string(),
+                argument(&ty.directives, "specifiedBy", "url"),
+            )
+        })
+        .partition(|(_, url)| url.as_deref().is_some_and(|url| url.starts_with("https://")));
+    assert_eq!(bare, []);
+    assert!(!named.is_empty());
+}
+
+#[test]
+fn each_deprecation_says_why() {
+    let mut deprecated = Vec::new();
+    for ty in types() {
+        let (fields, input): (&[_], &[_]) = match &ty.kind {
+            TypeKind::Object(object) => (&object.fields, &[]),
+            TypeKind::Interface(interface) => (&interface.fields, &[]),
+            TypeKind::InputObject(input) => (&[], &input.fields),
+            TypeKind::Enum(values) => {
+                deprecated.extend(
+                    values
+                        .values
+                        .iter()
+                        .flat_map(|value| value.node.directives.clone()),
+                );
+                continue;
+            }
+            TypeKind::Scalar | TypeKind::Union(_) => continue,
+        };
+        let arguments = fields.iter().flat_map(|field| &field.node.arguments);
+        deprecated.extend(fields.iter().flat_map(|field| field.node.directives.clone()));
+        deprecated.extend(
+            arguments
+                .chain(input)
+                .flat_map(|value| value.node.directives.clone()),
+        );
+    }
+    deprecated.retain(|directive| directive.node.name.node == "deprecated");
+    for directive in deprecated {
+        let reason = argument(std::slice::from_ref(&directive), "deprecated", "reason");
+        assert!(reason.is_some_and(|reason| !reason.is_empty()), "{directive:?}");
+    }
+}
+
+/// The text that is given to a directive's argument.
+fn argument(directives: &[Positioned<ConstDirective>], directive: &str, argument: &str) -> Option<String> {
+    let found = directives
+        .iter()
+        .find(|found| found.node.name.node == directive)?;
+    match &found.node.get_argument(argument)?.node {
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    }
 }
 
 #[test]

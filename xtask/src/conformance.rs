@@ -1,6 +1,7 @@
-//! The suites of tests/conformance against a running demo, and their scoreboard.
+//! The suites of tests/conformance against a running demo, those of tests/contract on the SDL, and their scoreboard.
 //! It knows how they are started and which numbers of others to show beside ours, not what they test.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,11 +15,17 @@ use crate::steps::Bench;
 use crate::tools::{self, Missing};
 
 const FOLDER: &str = "tests/conformance";
+const CONTRACT: &str = "tests/contract";
 /// What schemathesis is installed from: every package with its version.
 const REQUIREMENTS: &str = "tests/conformance/schemathesis/requirements.txt";
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 const INSTALL_LIMIT: Duration = Duration::from_secs(10 * 60);
 const PYTHON: &str = "Install it with `apt-get install python3 python3-venv`.";
+
+/// What the suites of a board ran against.
+const SQLITE: &str = "SQLite";
+const POSTGRES: &str = "PostgreSQL";
+const SDL: &str = "the SDL";
 
 /// What others score in a suite, as their own documentation or our measurement says.
 const REFERENCES: [(&str, &str); 1] = [(
@@ -45,19 +52,31 @@ pub(crate) fn suites(canopy: &Path, database: Option<String>, scoreboard: Option
     process::run(&mut run, LIMIT)
 }
 
-/// Runs all suites on both databases, prints the table, and writes it as JSON to the given file.
+/// Runs the suites that need the committed SDL only. Their score is written to `scoreboard`.
+pub(crate) fn contract(scoreboard: Option<&Path>) -> Result<Report> {
+    tools::require_node()?;
+    tools::npm_ci(&mut tools::command("npm", CONTRACT))?;
+    let mut run = tools::command("node", CONTRACT);
+    run.arg("run.mjs");
+    if let Some(file) = scoreboard {
+        run.arg("--scoreboard").arg(file);
+    }
+    process::run(&mut run, LIMIT)
+}
+
+/// Runs all suites, on both databases where they need one, prints the table, and writes it as JSON to the given file.
 pub(crate) fn scoreboard(json: Option<&Path>) -> Result<()> {
     let bench = Bench::default();
     let folder = tempfile::tempdir().context("cannot make a directory")?;
     let mut boards = Vec::new();
     let mut failures = Vec::new();
-    for name in ["SQLite", "PostgreSQL"] {
-        let database = match name {
-            "SQLite" => None,
-            _ => Some(bench.database("conformance")?),
-        };
+    for name in [SQLITE, POSTGRES, SDL] {
         let file = folder.path().join(name);
-        let report = suites(bench.canopy()?, database, Some(&file))?;
+        let report = match name {
+            SQLITE => suites(bench.canopy()?, None, Some(&file))?,
+            POSTGRES => suites(bench.canopy()?, Some(bench.database("conformance")?), Some(&file))?,
+            _ => contract(Some(&file))?,
+        };
         failures.extend(report.failure.map(|failure| format!("{name}: {failure}")));
         boards.push(Board::read(name, &file)?);
     }
@@ -74,7 +93,7 @@ pub(crate) fn scoreboard(json: Option<&Path>) -> Result<()> {
 
 /// The scores of one run.
 struct Board {
-    database: &'static str,
+    against: &'static str,
     scores: Vec<Score>,
 }
 
@@ -86,12 +105,12 @@ struct Score {
 }
 
 impl Board {
-    fn read(database: &'static str, file: &Path) -> Result<Self> {
+    fn read(against: &'static str, file: &Path) -> Result<Self> {
         let text = fs::read_to_string(file).context("the suites wrote no score")?;
         let rows: Vec<Value> = serde_json::from_str(&text).context("the suites' score cannot be read")?;
         let scores = rows.iter().map(Score::of).collect::<Option<_>>();
         Ok(Self {
-            database,
+            against,
             scores: scores.context("the suites' score is not what it should be")?,
         })
     }
@@ -119,19 +138,17 @@ fn reference(suite: &str) -> &'static str {
 /// A table in Markdown, a row for each suite and a column for each board.
 fn table(boards: &[Board]) -> String {
     let mut rows = vec![vec!["suite".to_owned(), "version".to_owned()]];
-    rows[0].extend(boards.iter().map(|board| board.database.to_owned()));
+    rows[0].extend(boards.iter().map(|board| board.against.to_owned()));
     rows[0].push("others".to_owned());
-    let suites = boards.first().map_or(&[][..], |board| board.scores.as_slice());
-    for (index, score) in suites.iter().enumerate() {
-        let mut row = vec![score.suite.clone(), score.version.clone()];
+    let mut seen = BTreeSet::new();
+    let all = boards.iter().flat_map(|board| &board.scores);
+    for first in all.filter(|score| seen.insert(score.suite.as_str())) {
+        let mut row = vec![first.suite.clone(), first.version.clone()];
         row.extend(boards.iter().map(|board| {
-            let score = board.scores.get(index);
-            score.map_or_else(
-                || "-".to_owned(),
-                |score| format!("{} of {}", score.passed, score.of),
-            )
+            let score = board.scores.iter().find(|score| score.suite == first.suite);
+            score.map_or_else(String::new, |score| format!("{} of {}", score.passed, score.of))
         }));
-        row.push(reference(&score.suite).to_owned());
+        row.push(reference(&first.suite).to_owned());
         rows.push(row);
     }
     let widths: Vec<usize> = (0..rows[0].len())
@@ -161,7 +178,7 @@ fn as_json(boards: &[Board]) -> Value {
             json!({
                 "suite": score.suite,
                 "version": score.version,
-                "database": board.database,
+                "against": board.against,
                 "passed": score.passed,
                 "of": score.of,
                 "others": reference(&score.suite),
@@ -212,19 +229,24 @@ fn schemathesis() -> Result<PathBuf> {
 mod tests {
     use super::*;
 
-    fn board(database: &'static str, passed: u64) -> Board {
-        let row = json!({"suite": "graphql-http", "version": "1.23.1", "passed": passed, "of": 61});
+    fn board(against: &'static str, suite: &str, passed: u64) -> Board {
+        let row = json!({"suite": suite, "version": "1.23.1", "passed": passed, "of": 61});
         Board {
-            database,
+            against,
             scores: vec![Score::of(&row).unwrap()],
         }
     }
 
     #[test]
     fn table_shows_each_database_beside_what_others_score() {
-        let text = table(&[board("SQLite", 61), board("PostgreSQL", 60)]);
+        let boards = [
+            board(SQLITE, "graphql-http", 61),
+            board(POSTGRES, "graphql-http", 60),
+            board(SDL, "linters", 59),
+        ];
+        let text = table(&boards);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 3);
+        assert_eq!(lines.len(), 4);
         assert!(
             lines[0].contains("SQLite") && lines[0].contains("PostgreSQL"),
             "{text}"
@@ -234,6 +256,10 @@ mod tests {
             "{text}"
         );
         assert!(lines[2].contains("graphql-yoga"), "{text}");
+        assert!(
+            lines[3].contains("59 of 61") && !lines[3].contains("60 of 61"),
+            "{text}"
+        );
     }
 
     #[test]

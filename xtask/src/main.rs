@@ -51,8 +51,14 @@ enum Task {
     #[command(after_help = "Example:\n  cargo xtask ci")]
     Ci(Selection),
     /// Write schema/schema.graphql from the code.
-    #[command(after_help = "Example:\n  cargo xtask schema --check")]
-    Schema(Check),
+    #[command(after_help = "Examples:\n  cargo xtask schema --check\n  cargo xtask schema --release")]
+    Schema {
+        #[command(flatten)]
+        check: Check,
+        /// Copy it to schema/released.graphql instead: from then on a change that breaks it fails.
+        #[arg(long, conflicts_with = "check")]
+        release: bool,
+    },
     /// Build the guests and write rules/builtin/*.wasm with the digest of their sources.
     #[command(after_help = "Example:\n  cargo xtask rules --check")]
     Rules(Check),
@@ -69,7 +75,8 @@ enum Task {
     /// Fetch GraphiQL's browser build from npm into target/graphiql, where the server looks for it.
     #[command(after_help = "Example:\n  cargo xtask graphiql && cargo run -- demo")]
     Graphiql,
-    /// Run the suites of tests/conformance on SQLite and PostgreSQL, and print how many of their tests pass.
+    /// Run the suites of tests/conformance on SQLite and PostgreSQL and those of tests/contract, and print how many of
+    /// their tests pass.
     #[command(after_help = "Example:\n  cargo xtask conformance --json target/conformance.json")]
     Conformance {
         /// Write the table as JSON, too.
@@ -119,8 +126,12 @@ fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Test(selection) => return suite::run(&selection.only, selection.list, Mode::of_environment()),
         Task::Ci(selection) => return suite::run(&selection.only, selection.list, Mode::Ci),
-        Task::Schema(Check { check: false }) => schema::write()?,
-        Task::Schema(Check { check: true }) => schema::check(&tools::build_and_find_canopy()?)?,
+        Task::Schema { release: true, .. } => schema::release()?,
+        Task::Schema {
+            check: Check { check: false },
+            ..
+        } => schema::write()?,
+        Task::Schema { .. } => schema::check(&tools::build_and_find_canopy()?)?,
         Task::Rules(Check { check: false }) => rules::build()?,
         Task::Rules(Check { check: true }) => rules::check()?,
         Task::Peer => rules::peer::build()?,

@@ -10,6 +10,8 @@ use crate::process;
 use crate::tools;
 
 const COMMITTED: &str = "schema/schema.graphql";
+/// The schema that was released last. The suites of tests/contract hold the committed one against it.
+const RELEASED: &str = "schema/released.graphql";
 
 /// Writes the schema of the code over the committed one.
 pub(crate) fn write() -> Result<()> {
@@ -42,6 +44,14 @@ pub(crate) fn check(canopy: &Path) -> Result<()> {
              Run `cargo xtask schema`, read the difference and commit it."
         ),
     }
+}
+
+/// Makes the committed schema the released one: a part of a release, after which it may not be broken.
+pub(crate) fn release() -> Result<()> {
+    let released = tools::root().join(RELEASED);
+    fs::copy(committed(), &released).with_context(|| format!("cannot write {}", released.display()))?;
+    println!("{RELEASED} is the schema of {COMMITTED} now.");
+    Ok(())
 }
 
 fn committed() -> PathBuf {

@@ -37,7 +37,7 @@ const fn step(name: &'static str, about: &'static str, run: fn(&Bench) -> Result
 }
 
 /// All steps, the quick ones first.
-pub(crate) const STEPS: [Step; 17] = [
+pub(crate) const STEPS: [Step; 18] = [
     step("fmt", "the code is formatted as rustfmt.toml says", fmt),
     step(
         "rules",
@@ -55,6 +55,11 @@ pub(crate) const STEPS: [Step; 17] = [
     step("schema", "the committed SDL is the one of the code", |bench| {
         done(schema::check(bench.canopy()?))
     }),
+    step(
+        "contract",
+        "the SDL as code generators, linters and the clients of the last release see it",
+        |_| some_tests(conformance::contract(None)?),
+    ),
     step("it-sqlite", "features through GraphQL, on SQLite", |_| {
         integration(None)
     }),

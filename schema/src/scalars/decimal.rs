@@ -22,7 +22,8 @@ impl Decimal {
 /// An exact decimal number with at most six fraction digits, between -9007199254.740992 and
 /// 9007199254.740992, written as a string without superfluous zeros: "12", "-0.5", "0.000001". As input a
 /// string or an Int; a Float is refused, because it is not exact.
-#[Scalar]
+// The notation is that of XML Schema's `decimal`; the bounds above are ours.
+#[Scalar(specified_by_url = "https://www.w3.org/TR/xmlschema11-2/#decimal")]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {

@@ -5,7 +5,7 @@ use async_graphql::registry::{MetaField, Registry};
 use async_graphql::{ID, OutputType};
 use canopy_domain::Result;
 use canopy_domain::entity::{
-    AccountId, MalformedId, MemberId, PlanId, RatingId, RuleVersionId, UsageEventId,
+    AccountId, MalformedId, MemberId, PlanId, RatingId, RuleVersionId, SimulationId, UsageEventId,
 };
 
 use super::account::Account;
@@ -13,6 +13,7 @@ use super::member::Member;
 use super::plan::Plan;
 use super::rating::Rating;
 use super::rule_version::RuleVersion;
+use super::simulation::Simulation;
 use super::subaccount::Subaccount;
 use super::tenant::Tenant;
 use super::usage_event::UsageEvent;
@@ -22,7 +23,7 @@ use crate::session::Caller;
 
 interface! {
     /// An object that can be fetched again by its id.
-    Node { Account, Subaccount, Member, Plan, RuleVersion, UsageEvent, Rating }
+    Node { Account, Subaccount, Member, Plan, RuleVersion, UsageEvent, Rating, Simulation }
     fields: node_fields
 }
 
@@ -90,6 +91,13 @@ impl Node {
                     .load(reads::RatingsById, id)
                     .await?
                     .map(|row| Rating::from(row).into()),
+                Err(MalformedId) => None,
+            },
+            SimulationId::PREFIX => match SimulationId::parse(id) {
+                Ok(id) => loaders
+                    .load(reads::SimulationsById, id)
+                    .await?
+                    .map(|view| Simulation::from(view).into()),
                 Err(MalformedId) => None,
             },
             _ => None,

@@ -57,6 +57,19 @@ async fn a_rule_that_is_not_changed_answers_as_it_did_to_the_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn simulation_is_fetched_again_by_its_id_as_any_other_node() {
+    let house = house().await;
+    let rule = house.upload(tiers("0.1", "0.05")).await;
+    let begun = house.simulate(&rule, json!({})).await.success()["simulation"].clone();
+    let document = "query ($id: ID!) { node(id: $id) { __typename id ... on Simulation { status } } }";
+    let read = |id: serde_json::Value| house.app.run(&house.owner, document, json!({"id": id}));
+    let answer = read(begun["id"].clone()).await;
+    let expected = json!({"__typename": "Simulation", "id": begun["id"], "status": "RUNNING"});
+    assert_eq!(answer.data()["node"], expected);
+    assert_eq!(read(json!("sim_0")).await.data()["node"], json!(null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_account_is_told_before_after_and_how_its_events_change() {
     let house = house().await;
     house.app.unit_price(&house.main, "0.1").await;
