@@ -5,6 +5,7 @@ use std::{fs, path::PathBuf};
 use canopy_domain::{
     Domain, Settings,
     auth::{SignInSettings, TokenSettings, Tries},
+    budgets::BudgetSettings,
     events::StreamSettings,
     rules::QuarantineSettings,
     rules_host::{CacheSettings, CompilerCommand, Host, HostSettings},
@@ -94,6 +95,12 @@ pub async fn open(config: &Config, pending: Pending, tokens: Tokens) -> Result<D
         quarantine: QuarantineSettings {
             failures: config.rules.quarantine.failures.clamp(1, 100),
             window: config.rules.quarantine.window.get(),
+        },
+        budget: BudgetSettings {
+            capacity: config.budget.capacity,
+            restored: config.budget.restore_rate,
+            child_share: u64::from(config.budget.child_share.min(100)),
+            least: config.graphql.max_cost,
         },
         faults: canopy_domain::domain::Faults::default(),
     };

@@ -4,15 +4,15 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, serve::ListenerExt};
 use canopy_domain::Domain;
-use canopy_schema::SchemaSettings;
+use canopy_schema::{Bounds, Introspection, SchemaSettings};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
 use crate::{
-    config::Config,
+    config::{self, Config},
     house::{self, OpenError, Pending, Tokens},
-    http::Gateway,
+    http::{Gateway, PersistedError},
     telemetry, workers,
 };
 
@@ -27,6 +27,9 @@ pub enum ServeError {
         address: SocketAddr,
         source: std::io::Error,
     },
+    /// The persisted documents are not good.
+    #[error(transparent)]
+    Documents(#[from] PersistedError),
     #[error("the listener failed: {0}")]
     Failed(std::io::Error),
 }
@@ -83,7 +86,7 @@ impl Server {
             metrics,
             draining.clone(),
             sockets.clone(),
-        );
+        )?;
         let router = gateway.into_router();
         Ok(Self {
             local_addr,
@@ -167,11 +170,26 @@ async fn until_late(
     }
 }
 
-fn schema_settings(config: &Config) -> SchemaSettings {
+/// The bounds of documents, as configured.
+pub fn schema_settings(config: &Config) -> SchemaSettings {
+    let own = &config.graphql;
     SchemaSettings {
-        max_depth: config.graphql.max_depth,
-        max_complexity: config.graphql.max_complexity,
-        introspection: config.graphql.introspection,
+        bounds: Bounds {
+            max_bytes: own.max_document.bytes(),
+            max_tokens: own.max_tokens,
+            max_selections: own.max_selections,
+            max_depth: own.max_depth,
+            max_aliases: own.max_aliases,
+            max_directives: own.max_directives,
+            max_root_fields: own.max_root_fields,
+            max_cost: own.max_cost,
+        },
+        introspection: match own.introspection {
+            config::Introspection::Anyone => Introspection::Anyone,
+            config::Introspection::Authenticated => Introspection::SignedIn,
+            config::Introspection::Nobody => Introspection::Nobody,
+        },
+        kept_documents: own.kept_documents.bytes(),
     }
 }
 

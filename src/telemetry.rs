@@ -101,6 +101,19 @@ fn describe() {
         Unit::Seconds,
         "Time of queries and mutations."
     );
+    describe_counter!(
+        "canopy_documents_total",
+        "Documents looked up among those that are known, by outcome."
+    );
+    describe_gauge!(
+        "canopy_documents_bytes",
+        Unit::Bytes,
+        "Memory of the documents that are known, as it is estimated."
+    );
+    describe_counter!(
+        "canopy_budget_refusals_total",
+        "Answers that an account's budget had no points for, as the database said."
+    );
     describe_gauge!("canopy_websockets_open", "Open WebSockets.");
     describe_gauge!(
         "canopy_subscriptions_open",

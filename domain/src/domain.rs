@@ -9,6 +9,7 @@ use crate::Result;
 use crate::auth::{
     ForeignSettings, ForeignTokens, LastUses, Passwords, SignInSettings, Throttle, TokenSettings, Tokens,
 };
+use crate::budgets::{BudgetSettings, Budgets};
 use crate::events::{Hub, StreamSettings};
 use crate::rules::{QuarantineSettings, Refusals};
 use crate::simulation::Bell;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub quarantine: QuarantineSettings,
     /// How far a stream may fall behind.
     pub streams: StreamSettings,
+    /// What answers may cost.
+    pub budget: BudgetSettings,
     /// Named steps at which a test may break off; see [`Faults`].
     pub faults: Faults,
 }
@@ -39,6 +42,7 @@ impl Settings {
             sign_in: SignInSettings::default(),
             quarantine: QuarantineSettings::default(),
             streams: StreamSettings::default(),
+            budget: BudgetSettings::default(),
             faults: Faults::default(),
         }
     }
@@ -75,6 +79,7 @@ pub(crate) struct Core {
     pub(crate) sign_in: Throttle,
     pub(crate) last_uses: LastUses,
     pub(crate) passwords: Passwords,
+    pub(crate) budgets: Budgets,
     pub(crate) hub: Hub,
     pub(crate) faults: Faults,
     pub(crate) quarantine: QuarantineSettings,
@@ -94,6 +99,7 @@ impl Domain {
             sign_in: Throttle::new(settings.sign_in),
             last_uses: LastUses::new(),
             passwords: Passwords::new(),
+            budgets: Budgets::new(settings.budget),
             hub: Hub::new(),
             faults: settings.faults,
             quarantine: settings.quarantine,

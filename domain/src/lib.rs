@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod audit;
 pub mod auth;
 pub mod billing;
+pub mod budgets;
 pub mod domain;
 pub mod error;
 pub mod events;

@@ -8,6 +8,7 @@ pub mod account_limit;
 pub mod api_key;
 pub mod audit_log;
 pub mod billing_transfer;
+pub mod budget;
 pub mod id;
 pub mod idempotency_record;
 pub mod ledger_account;

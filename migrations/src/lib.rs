@@ -9,6 +9,7 @@ mod m0002_usage;
 mod m0003_ledger;
 mod m0004_events;
 mod m0005_simulations;
+mod m0006_budgets;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_ledger::Migration),
             Box::new(m0004_events::Migration),
             Box::new(m0005_simulations::Migration),
+            Box::new(m0006_budgets::Migration),
         ]
     }
 }

@@ -15,7 +15,8 @@ use crate::types::user_error::UserError;
 
 /// Gives each error its `extensions.code`. An error that does not come from the domain is one of the
 /// document.
-pub(crate) fn finish(mut response: Response, request_id: Option<&RequestId>) -> Response {
+pub(crate) fn finish(mut response: Response, request_id: &RequestId) -> Response {
+    bound(&mut response);
     let mut logged = HashSet::new();
     for error in &mut response.errors {
         let retry_after = error.source::<Error>().and_then(Error::retry_after);
@@ -43,21 +44,36 @@ pub(crate) fn finish(mut response: Response, request_id: Option<&RequestId>) -> 
         if let Some(wait) = retry_after {
             extensions.set("retryAfter", whole_seconds(wait));
         }
-        if let (ErrorCode::Internal, Some(id)) = (code, request_id) {
-            extensions.set("requestId", id.0.as_str());
+        if code == ErrorCode::Internal {
+            extensions.set("requestId", request_id.0.as_str());
         }
     }
     response
 }
 
-/// A wait as clients are told it: in whole seconds, at least one.
-pub fn whole_seconds(wait: Duration) -> u64 {
-    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+/// The most errors of a document that are told; a document of nothing but errors must not have a longer answer.
+const MAX_TOLD: usize = 50;
+
+/// Cuts the errors of a document that was not executed. Those of fields say which part of `data` is missing, and stay.
+fn bound(response: &mut Response) {
+    let of_document = response.errors.iter().all(|error| error.path.is_empty());
+    if of_document && response.errors.len() > MAX_TOLD {
+        let more = response.errors.len() - MAX_TOLD;
+        response.errors.truncate(MAX_TOLD);
+        let message = format!("There are {more} more errors.");
+        response.errors.push(ServerError::new(message, None));
+    }
 }
 
-fn log(error: &ServerError, cause: &(dyn std::error::Error + 'static), request_id: Option<&RequestId>) {
+/// A wait as clients are told it: in whole seconds, at least one.
+pub fn whole_seconds(wait: Duration) -> u32 {
+    let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+    u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
+}
+
+fn log(error: &ServerError, cause: &(dyn std::error::Error + 'static), request_id: &RequestId) {
     tracing::error!(
-        request_id = request_id.map(|id| id.0.as_str()),
+        request_id = request_id.0.as_str(),
         path = ?error.path,
         cause,
         "a resolver failed"
@@ -112,7 +128,7 @@ mod tests {
             ),
         ];
         for (response, code, request_id) in cases {
-            let response = finish(response, Some(&id));
+            let response = finish(response, &id);
             assert_eq!(extension(&response, "code"), Some(code.into()));
             assert_eq!(extension(&response, "requestId"), request_id.map(Value::from));
             assert!(!response.errors[0].message.contains("disk"));
@@ -120,9 +136,20 @@ mod tests {
     }
 
     #[test]
+    fn a_document_of_nothing_but_errors_is_told_some_of_them() {
+        let errors = (0..5_000).map(|n| ServerError::new(format!("{n}"), None));
+        let response = finish(Response::from_errors(errors.collect()), &RequestId::default());
+        assert_eq!(response.errors.len(), MAX_TOLD + 1);
+        assert_eq!(response.errors[MAX_TOLD].message, "There are 4950 more errors.");
+    }
+
+    #[test]
     fn who_is_told_to_wait_is_told_how_long() {
         let wait = Duration::from_millis(1_200);
-        let busy = finish(answer(Error::RateLimited { retry_after: wait }), None);
+        let busy = finish(
+            answer(Error::RateLimited { retry_after: wait }),
+            &RequestId::default(),
+        );
         assert_eq!(extension(&busy, "retryAfter"), Some(2.into()));
         assert_eq!(whole_seconds(Duration::ZERO), 1);
     }

@@ -1,70 +1,269 @@
 //! Runs a document: as a request with one answer, or as a stream of answers.
 
-use std::any::TypeId;
 use std::sync::Arc;
 
-use async_graphql::{Request, Response, ServerError};
-use canopy_domain::{Actor, Domain};
+use async_graphql::{Request, Response, Schema, ServerError, ValidationMode, Value, Variables};
+use canopy_domain::{Actor, Domain, Error};
 use futures_util::{Stream, StreamExt, stream};
 
+use crate::documents::Documents;
+use crate::idempotency::Carried;
 use crate::loaders::drive::Driven;
 use crate::session::Session;
-use crate::{CanopySchema, RequestId, SchemaSettings, bounds, errors};
+use crate::{
+    ClientAddress, Document, DocumentHash, Introspection, Mutation, Operation, Query, RequestId,
+    SchemaSettings, Subscription, Uploads, cost, errors, idempotency,
+};
 
-/// Answers a query or a mutation of `actor`; of nobody in particular if there is none. Each error of the
-/// answer has an `extensions.code`.
-pub async fn execute(schema: &CanopySchema, request: Request, actor: Option<Actor>) -> Response {
-    let request_id = request_id(&request);
-    let response = match prepare(schema, request, actor) {
-        Ok((request, session)) => {
-            let resolvers = schema.execute(request);
-            match &session.caller {
-                Some(caller) => Driven::new(resolvers, caller.loaders.clone()).await,
-                None => resolvers.await,
+type Executable = Schema<Query, Mutation, Subscription>;
+
+/// The executable schema. Cheap to clone.
+#[derive(Clone)]
+pub struct CanopySchema(Arc<Inner>);
+
+struct Inner {
+    /// Validates each document that it runs.
+    strict: Executable,
+    /// Runs what was valid before: async-graphql would validate a document for each request again.
+    trusting: Executable,
+    domain: Domain,
+    documents: Documents,
+    introspection: Introspection,
+}
+
+/// A request, read but not looked at.
+pub struct Ask {
+    /// What it runs.
+    pub document: Arc<Document>,
+    /// Which operation of it, if it has several.
+    pub operation_name: Option<String>,
+    /// The values of the operation's variables.
+    pub variables: Variables,
+    /// The files that came with it.
+    pub uploads: Uploads,
+    /// Makes it safe to send a mutation again, where its input has no key.
+    pub idempotency_key: Option<String>,
+    /// Where it comes from, if that is known.
+    pub client_address: Option<ClientAddress>,
+    /// The id under which the process logs it.
+    pub request_id: RequestId,
+}
+
+/// A request that is within all bounds.
+pub struct Prepared {
+    ask: Ask,
+    /// The operation that it runs.
+    pub operation: Operation,
+    /// The points that its answer may cost.
+    points: u64,
+}
+
+impl CanopySchema {
+    pub(crate) fn new(domain: Domain, settings: SchemaSettings) -> Self {
+        let build = |mode| {
+            let builder = Schema::build(Query, Mutation::default(), Subscription)
+                .data(domain.clone())
+                .validation_mode(mode);
+            match settings.introspection {
+                Introspection::Anyone => builder.finish(),
+                // An unknown field must not be answered with the names of known ones.
+                Introspection::SignedIn | Introspection::Nobody => builder.disable_suggestions().finish(),
             }
+        };
+        Self(Arc::new(Inner {
+            strict: build(ValidationMode::Strict),
+            trusting: build(ValidationMode::Fast),
+            documents: Documents::new(&crate::sdl(), settings.bounds, settings.kept_documents),
+            introspection: settings.introspection,
+            domain,
+        }))
+    }
+
+    /// The document with this text, within its bounds; the errors as a response without data.
+    pub fn read(&self, text: String) -> Result<Arc<Document>, Box<Response>> {
+        self.0.documents.read(text).map_err(refused)
+    }
+
+    /// The document with this hash, if it was read lately.
+    pub fn known(&self, hash: &DocumentHash) -> Option<Arc<Document>> {
+        self.0.documents.known(hash)
+    }
+
+    /// Finds the operation, and holds its variables and the points of its answer against their bounds; the errors as a
+    /// response without data.
+    pub fn prepare(&self, ask: Ask) -> Result<Prepared, Box<Response>> {
+        let name = ask.operation_name.as_deref();
+        let operation = ask.document.operation(name).map_err(refused)?;
+        let points = self.0.documents.price(&ask.document, name, &ask.variables);
+        Ok(Prepared {
+            operation,
+            points: points.map_err(refused)?,
+            ask,
+        })
+    }
+
+    /// Answers a query or a mutation of `actor`; of nobody in particular if there is none. Each error of the answer has
+    /// an `extensions.code`.
+    pub async fn execute(&self, prepared: Prepared, actor: Option<Actor>) -> Response {
+        let request_id = prepared.ask.request_id.clone();
+        let response = match self.answered(prepared, actor).await {
+            Ok(response) => response,
+            Err(error) => Response::from_errors(vec![error]),
+        };
+        errors::finish(response, &request_id)
+    }
+
+    async fn answered(&self, prepared: Prepared, actor: Option<Actor>) -> Result<Response, ServerError> {
+        self.require_introspection(&prepared.operation, actor.is_some())?;
+        let charge = match &actor {
+            Some(actor) => Some(
+                self.0
+                    .domain
+                    .charge(actor, prepared.points)
+                    .await
+                    .map_err(top_level)?,
+            ),
+            None => None,
+        };
+        let (document, points) = (Arc::clone(&prepared.ask.document), prepared.points);
+        let name = prepared.ask.operation_name.clone();
+        let variables = prepared.ask.variables.clone();
+        let (request, carried) = self.request(prepared.ask)?;
+        let session = Arc::new(Session::new(&self.0.domain, actor));
+        let resolvers = self.executable(&document).execute(request.data(session.clone()));
+        let mut response = match &session.caller {
+            Some(caller) => Driven::new(resolvers, caller.loaders.clone()).await,
+            None => resolvers.await,
+        };
+        note_validity(&document, &response);
+        if carried.is_some_and(|carried| carried.take(&mut response.data)) {
+            response.extensions.insert("idempotency".to_owned(), replayed());
         }
-        Err(error) => Response::from_errors(vec![error]),
-    };
-    errors::finish(response, request_id.as_ref())
-}
+        let documents = &self.0.documents;
+        let actual = documents.points(&document, name.as_deref(), &variables, &response.data);
+        let budget = match charge {
+            Some(charge) => charge.settle(actual).await,
+            None => None,
+        };
+        response
+            .extensions
+            .insert("cost".to_owned(), cost::told(points, actual, budget));
+        Ok(response)
+    }
 
-/// Answers an operation of any kind as a stream: a subscription as often as there is news, others once. The
-/// actor and the loaders stay for the whole stream.
-pub fn execute_stream(
-    schema: &CanopySchema,
-    request: Request,
-    actor: Option<Actor>,
-) -> impl Stream<Item = Response> + Send + 'static {
-    let request_id = request_id(&request);
-    let responses = match prepare(schema, request, actor) {
-        Ok((request, session)) => {
-            let resolvers = schema.execute_stream(request);
-            let resolvers = match &session.caller {
-                Some(caller) => Driven::new(resolvers, caller.loaders.clone()).boxed(),
-                None => resolvers,
-            };
-            resolvers.inspect(move |_| session.tick()).boxed()
+    /// Answers an operation of any kind as a stream: a subscription as often as there is news, others once. The actor
+    /// and the loaders stay for the whole stream.
+    pub fn execute_stream(
+        &self,
+        prepared: Prepared,
+        actor: Option<Actor>,
+    ) -> impl Stream<Item = Response> + Send + use<> {
+        let request_id = prepared.ask.request_id.clone();
+        let schema = self.clone();
+        let responses = stream::once(async move {
+            match schema.followed(prepared, actor).await {
+                Ok(responses) => responses,
+                Err(error) => stream::iter([Response::from_errors(vec![error])]).boxed(),
+            }
+        });
+        responses
+            .flatten()
+            .map(move |response| errors::finish(response, &request_id))
+    }
+
+    async fn followed(
+        &self,
+        prepared: Prepared,
+        actor: Option<Actor>,
+    ) -> Result<stream::BoxStream<'static, Response>, ServerError> {
+        self.require_introspection(&prepared.operation, actor.is_some())?;
+        if let Some(actor) = &actor {
+            let charge = self.0.domain.charge(actor, prepared.points).await;
+            charge.map_err(top_level)?.settle(prepared.points).await;
         }
-        Err(error) => stream::iter([Response::from_errors(vec![error])]).boxed(),
-    };
-    responses.map(move |response| errors::finish(response, request_id.as_ref()))
+        let document = Arc::clone(&prepared.ask.document);
+        let (request, _) = self.request(prepared.ask)?;
+        let session = Arc::new(Session::new(&self.0.domain, actor));
+        let resolvers = self
+            .executable(&document)
+            .execute_stream(request.data(session.clone()));
+        let resolvers = match &session.caller {
+            Some(caller) => Driven::new(resolvers, caller.loaders.clone()).boxed(),
+            None => resolvers,
+        };
+        let noted = resolvers.inspect(move |response| {
+            note_validity(&document, response);
+            session.tick();
+        });
+        Ok(noted.boxed())
+    }
+
+    fn executable(&self, document: &Document) -> &Executable {
+        match document.is_valid() {
+            true => &self.0.trusting,
+            false => &self.0.strict,
+        }
+    }
+
+    fn require_introspection(&self, operation: &Operation, signed_in: bool) -> Result<(), ServerError> {
+        match self.0.introspection {
+            _ if !operation.introspects => Ok(()),
+            Introspection::Anyone => Ok(()),
+            Introspection::SignedIn if signed_in => Ok(()),
+            Introspection::SignedIn => Err(top_level(Error::Unauthenticated)),
+            Introspection::Nobody => Err(ServerError::new("Introspection is switched off.", None)),
+        }
+    }
+
+    /// The request as async-graphql takes it, without a session.
+    fn request(&self, ask: Ask) -> Result<(Request, Option<Carried>), ServerError> {
+        let mut parsed = ask.document.parsed().clone();
+        let mut variables = ask.variables;
+        let carried = match ask.idempotency_key {
+            Some(key) => {
+                let name = ask.operation_name.as_deref();
+                idempotency::carry(&mut parsed, name, &mut variables, &key)?
+            }
+            None => None,
+        };
+        let mut request = Request::new(String::new()).variables(variables);
+        request.operation_name = ask.operation_name;
+        request.set_parsed_query(parsed);
+        if let Some(address) = ask.client_address {
+            request = request.data(address);
+        }
+        Ok((request.data(ask.uploads), carried))
+    }
 }
 
-fn request_id(request: &Request) -> Option<RequestId> {
-    let id = request.data.get(&TypeId::of::<RequestId>())?;
-    id.downcast_ref::<RequestId>().cloned()
+/// Validation found nothing wrong if something was executed.
+fn note_validity(document: &Document, response: &Response) {
+    let ran = response.errors.iter().all(|error| !error.path.is_empty());
+    if ran {
+        document.set_valid();
+    }
 }
 
-/// Checks the document's size and gives the request its session.
-fn prepare(
-    schema: &CanopySchema,
-    mut request: Request,
-    actor: Option<Actor>,
-) -> Result<(Request, Arc<Session>), ServerError> {
-    let settings: &SchemaSettings = schema.data().expect("`build` puts the settings into the schema");
-    bounds::check_text(&request)?;
-    bounds::check(request.parsed_query()?, settings.max_complexity)?;
-    let domain: &Domain = schema.data().expect("`build` puts the domain into the schema");
-    let session = Arc::new(Session::new(domain, actor));
-    Ok((request.data(session.clone()), session))
+/// An error of the domain that is none of a field.
+fn top_level(error: Error) -> ServerError {
+    let mut error = async_graphql::Error::from(error).into_server_error(async_graphql::Pos::default());
+    error.locations.clear();
+    error
+}
+
+fn refused(error: ServerError) -> Box<Response> {
+    let mut error = error;
+    let extensions = error.extensions.get_or_insert_default();
+    if extensions.get("code").is_none() {
+        extensions.set("code", canopy_domain::ErrorCode::BadUserInput.as_str());
+    }
+    Box::new(Response::from_errors(vec![error]))
+}
+
+fn replayed() -> Value {
+    Value::Object(
+        [(async_graphql::Name::new("replayed"), Value::Boolean(true))]
+            .into_iter()
+            .collect(),
+    )
 }

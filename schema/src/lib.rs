@@ -4,11 +4,13 @@
 //! crate must not know HTTP, SQL or how a rule is run, and it decides nothing that the domain decides.
 
 mod authorization;
-mod bounds;
 mod connection;
+mod cost;
 mod cursor;
+mod documents;
 mod errors;
 mod execute;
+mod idempotency;
 mod interface;
 mod loaders;
 mod mutations;
@@ -16,6 +18,7 @@ mod nullable;
 mod query;
 mod scalars;
 mod session;
+mod shape;
 mod subscription;
 mod types;
 
@@ -26,44 +29,40 @@ use async_graphql::{SDLExportOptions, Schema};
 use canopy_domain::Domain;
 
 pub use authorization::{FieldRequirement, Requirement, requirements};
+pub use documents::{Bounds, Document, DocumentHash, Operation};
 pub use errors::whole_seconds;
-pub use execute::{execute, execute_stream};
+pub use execute::{Ask, CanopySchema, Prepared};
 pub use mutations::Mutation;
 pub use query::Query;
 pub use scalars::Uploads;
 pub use session::{ClientAddress, RequestId};
 pub use subscription::Subscription;
 
-/// The executable schema. Cheap to clone.
-pub type CanopySchema = Schema<Query, Mutation, Subscription>;
-
-/// The bounds of a document, and whether the schema may be asked about itself.
+/// What bounds a document, and whether the schema may be asked about itself.
 #[derive(Debug, Clone, Copy)]
 pub struct SchemaSettings {
-    /// The deepest nesting of fields.
-    pub max_depth: usize,
-    /// The most fields that a document may select, each counted where it is selected.
-    pub max_complexity: usize,
-    /// Whether introspection is answered. If not, errors suggest no names either.
-    pub introspection: bool,
+    /// The bounds of each document.
+    pub bounds: Bounds,
+    /// Who may ask about the schema.
+    pub introspection: Introspection,
+    /// How many bytes of parsed documents are kept.
+    pub kept_documents: usize,
 }
 
-/// The most directives on one field.
-const MAX_DIRECTIVES: usize = 8;
+/// Who may ask the schema about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Introspection {
+    /// Whoever asks. Errors suggest names then.
+    Anyone,
+    /// Who presents a credential.
+    SignedIn,
+    /// Nobody.
+    Nobody,
+}
 
 /// The schema that answers from `domain`.
 pub fn build(domain: Domain, settings: SchemaSettings) -> CanopySchema {
-    let builder = Schema::build(Query, Mutation::default(), Subscription)
-        .data(domain)
-        .data(settings)
-        .limit_depth(settings.max_depth)
-        .limit_complexity(settings.max_complexity)
-        .limit_directives(MAX_DIRECTIVES);
-    if settings.introspection {
-        builder.finish()
-    } else {
-        builder.disable_introspection().disable_suggestions().finish()
-    }
+    CanopySchema::new(domain, settings)
 }
 
 /// The schema as text, in an order that does not change; what `schema/schema.graphql` holds.

@@ -59,7 +59,10 @@ mod tests {
         assert_eq!(response.errors.len(), 1);
         let path = ["inner", "no"].map(|name| PathSegment::Field(name.to_owned()));
         assert_eq!(response.errors[0].path, path);
-        let answer = crate::errors::finish(async_graphql::Response::from_errors(response.errors), None);
+        let answer = crate::errors::finish(
+            async_graphql::Response::from_errors(response.errors),
+            &crate::RequestId::default(),
+        );
         let extensions = answer.errors[0].extensions.clone().unwrap();
         assert_eq!(extensions.get("code"), Some(&Value::from("FORBIDDEN")));
     }

@@ -10,9 +10,8 @@ use canopy_domain::{Actor, Domain, Error, Result};
 
 use crate::loaders::Loaders;
 
-/// The id under which the process logs a request. Put into the request's data, it is told with an INTERNAL
-/// error.
-#[derive(Debug, Clone)]
+/// The id under which the process logs a request. It is told with an INTERNAL error.
+#[derive(Debug, Clone, Default)]
 pub struct RequestId(pub String);
 
 /// The network address of whoever sent the request. Put into the request's data, it counts tries to sign in.

@@ -15,8 +15,8 @@ pub use error::ConfigError;
 pub use layers::{Loaded, Origin, Sources};
 pub(crate) use mask::without_password;
 pub use settings::{
-    AddressHeader, AuthConfig, Config, DatabaseConfig, GraphqlConfig, HttpConfig, JwksConfig, LogConfig,
-    LogFormat, RulesConfig, SignInConfig, SubscriptionsConfig, WorkersConfig,
+    AddressHeader, AuthConfig, Config, DatabaseConfig, GraphqlConfig, HttpConfig, Introspection, JwksConfig,
+    LogConfig, LogFormat, RulesConfig, SignInConfig, SubscriptionsConfig, WorkersConfig,
 };
 pub use show::Format;
 pub use units::{AddressRange, Size, Span, WebOrigin};

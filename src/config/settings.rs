@@ -15,6 +15,8 @@ pub struct Config {
     pub http: HttpConfig,
     pub subscriptions: SubscriptionsConfig,
     pub graphql: GraphqlConfig,
+    pub documents: DocumentsConfig,
+    pub budget: BudgetConfig,
     pub auth: AuthConfig,
     pub rules: RulesConfig,
     pub workers: WorkersConfig,
@@ -69,9 +71,44 @@ pub struct SubscriptionsConfig {
 #[serde(deny_unknown_fields)]
 pub struct GraphqlConfig {
     pub max_document: Size,
+    pub max_tokens: usize,
     pub max_depth: usize,
-    pub max_complexity: usize,
-    pub introspection: bool,
+    pub max_selections: usize,
+    pub max_aliases: usize,
+    pub max_directives: usize,
+    pub max_root_fields: usize,
+    pub max_cost: u64,
+    pub max_batch: usize,
+    pub kept_documents: Size,
+    pub introspection: Introspection,
+}
+
+/// Who may ask the schema about itself.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Introspection {
+    /// Whoever asks.
+    Anyone,
+    /// Whoever presents a credential.
+    Authenticated,
+    /// Nobody.
+    Nobody,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentsConfig {
+    pub automatic: bool,
+    pub directory: PathBuf,
+    pub persisted_only: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetConfig {
+    pub capacity: u64,
+    pub restore_rate: u64,
+    pub child_share: u8,
 }
 
 #[derive(Clone, Deserialize)]

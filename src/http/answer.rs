@@ -3,6 +3,7 @@
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 use axum::http::StatusCode;
 use serde::{Serialize, Serializer, ser::SerializeMap};
+use sha2::{Digest, Sha256};
 
 use super::negotiation::MediaType;
 
@@ -51,9 +52,32 @@ impl Answer {
         }
         match (media, self.first_code()) {
             (_, Some("INTERNAL")) => StatusCode::INTERNAL_SERVER_ERROR,
+            (MediaType::GraphqlResponse, Some("RATE_LIMITED")) => StatusCode::TOO_MANY_REQUESTS,
+            (MediaType::GraphqlResponse, Some("FORBIDDEN")) => StatusCode::FORBIDDEN,
             (MediaType::GraphqlResponse, _) => StatusCode::BAD_REQUEST,
             _ => StatusCode::OK,
         }
+    }
+
+    /// After how many seconds a request that was refused may come again.
+    pub(super) fn retry_after(&self) -> Option<u64> {
+        let refused = self.is_request_error().then(|| self.0.errors.first()).flatten();
+        match refused?.extensions.as_ref()?.get("retryAfter")? {
+            Value::Number(seconds) => seconds.as_u64(),
+            _ => None,
+        }
+    }
+
+    /// Whether the answer was given before, to the same idempotency key.
+    pub(super) fn is_replay(&self) -> bool {
+        self.0.extensions.contains_key("idempotency")
+    }
+
+    /// What tells this answer from others, as long as its data and errors are the same. Extensions differ each time.
+    pub(super) fn entity_tag(&self) -> String {
+        let lasting = serde_json::to_vec(&(&self.0.data, &self.0.errors));
+        let lasting = lasting.expect("a response has string keys only and no foreign types");
+        format!("W/\"{}\"", &hex::encode(Sha256::digest(lasting))[..32])
     }
 
     /// The response as JSON text.

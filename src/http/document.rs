@@ -1,12 +1,10 @@
-//! Reads a GraphQL request from a body, a query string or a socket message, and bounds its document.
+//! Reads a GraphQL request from a body, a query string or a socket message.
 //!
-//! It knows the shape of a request, not what the schema offers.
+//! It knows the shape of a request, and nothing of what a document may be.
 
-use async_graphql::{
-    Request, ServerError, Variables,
-    parser::types::{DocumentOperations, OperationType},
-};
+use async_graphql::Variables;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
+use canopy_schema::{DocumentHash, Uploads};
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
@@ -42,34 +40,76 @@ pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The request in a JSON body.
-pub(super) fn from_body(body: &[u8]) -> Result<Request, Refusal> {
+/// What a client asks for: a document, by its text or by its hash, and what it runs with.
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    pub(super) source: Source,
+    pub(super) operation_name: Option<String>,
+    pub(super) variables: Variables,
+    pub(super) uploads: Uploads,
+    pub(super) idempotency_key: Option<String>,
+}
+
+/// Which document.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Text(String),
+    /// An automatic persisted query, with its text if the client thinks that it is not known here.
+    Automatic(DocumentHash, Option<String>),
+    /// A persisted document.
+    Persisted(DocumentHash),
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+/// One request, or a batch.
+#[derive(Debug)]
+pub(super) enum Body {
+    One(Incoming),
+    Batch(Vec<Incoming>),
+}
+
+/// What is in a JSON body; a batch has at most `max_batch` requests.
+pub(super) fn from_body(body: &[u8], max_batch: usize) -> Result<Body, Refusal> {
     let value =
         serde_json::from_slice(body).map_err(|_| Refusal::bad_request("The body is not valid JSON."))?;
-    from_value(value)
+    match value {
+        Value::Array(_) if max_batch == 0 => Err(Refusal::bad_request(
+            "Batches are not supported: send one request at a time.",
+        )),
+        Value::Array(requests) if (1..=max_batch).contains(&requests.len()) => {
+            let requests = requests.into_iter().map(from_value).collect::<Result<_, _>>()?;
+            Ok(Body::Batch(requests))
+        }
+        Value::Array(_) => Err(Refusal::bad_request(format!(
+            "A batch has 1 to {max_batch} requests."
+        ))),
+        value => from_value(value).map(Body::One),
+    }
 }
 
 /// The request in JSON.
-pub(super) fn from_value(value: Value) -> Result<Request, Refusal> {
+pub(super) fn from_value(value: Value) -> Result<Incoming, Refusal> {
     match value {
         Value::Object(fields) => from_fields(fields),
-        Value::Array(_) => Err(Refusal::bad_request(
-            "Batches are not supported: send one request at a time.",
-        )),
         _ => Err(Refusal::bad_request(
-            "The body must be a JSON object with the key \"query\".",
+            "A request must be a JSON object with the key \"query\".",
         )),
     }
 }
 
 /// The request in the query string of a GET.
-pub(super) fn from_query_string(uri: &Uri) -> Result<Request, Refusal> {
+pub(super) fn from_query_string(uri: &Uri) -> Result<Incoming, Refusal> {
     let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)
         .map_err(|_| Refusal::bad_request("The query string cannot be read."))?;
     let mut fields = Map::new();
     for (name, text) in pairs.0 {
         let value = match name.as_str() {
-            "query" | "operationName" => Value::String(text),
+            "query" | "operationName" | "documentId" => Value::String(text),
             "variables" | "extensions" if text.is_empty() => Value::Null,
             "variables" | "extensions" => serde_json::from_str(&text)
                 .map_err(|_| Refusal::bad_request(format!("The parameter \"{name}\" is not valid JSON.")))?,
@@ -80,103 +120,71 @@ pub(super) fn from_query_string(uri: &Uri) -> Result<Request, Refusal> {
     from_fields(fields)
 }
 
-/// The request in the fields `query`, `operationName`, `variables` and `extensions`; others are ignored.
-pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Request, Refusal> {
-    let query = match fields.remove("query") {
-        Some(Value::String(query)) if !query.trim().is_empty() => query,
-        Some(Value::String(_) | Value::Null) | None => {
+/// The request in the fields `query`, `documentId`, `operationName`, `variables` and `extensions`; others are ignored.
+pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Incoming, Refusal> {
+    let query = text(&mut fields, "query")?.filter(|query| !query.trim().is_empty());
+    let id = text(&mut fields, "documentId")?.filter(|id| !id.is_empty());
+    let automatic = match fields.remove("extensions") {
+        Some(Value::Object(extensions)) => automatic(&extensions)?,
+        Some(Value::Null) | None => None,
+        Some(_) => return Err(Refusal::bad_request("\"extensions\" must be an object.")),
+    };
+    let source = match (id, automatic, query) {
+        (Some(_), _, Some(_)) => {
+            let message = "Send either \"query\" or \"documentId\".";
+            return Err(Refusal::bad_request(message));
+        }
+        (Some(id), _, None) => Source::Persisted(hash_of(&id)?),
+        (None, Some(hash), query) => Source::Automatic(hash, query),
+        (None, None, Some(query)) => Source::Text(query),
+        (None, None, None) => {
             return Err(Refusal::bad_request(
                 "The request has no document: \"query\" is missing.",
             ));
         }
-        Some(_) => return Err(Refusal::bad_request("\"query\" must be a string.")),
     };
-    let mut request = Request::new(query);
-    request.operation_name = match fields.remove("operationName") {
-        Some(Value::String(name)) if !name.is_empty() => Some(name),
-        Some(Value::String(_) | Value::Null) | None => None,
-        Some(_) => return Err(Refusal::bad_request("\"operationName\" must be a string.")),
-    };
-    request.variables = match fields.remove("variables") {
+    let variables = match fields.remove("variables") {
         Some(variables @ Value::Object(_)) => Variables::from_json(variables),
         Some(Value::Null) | None => Variables::default(),
         Some(_) => return Err(Refusal::bad_request("\"variables\" must be an object.")),
     };
-    // Read only to be checked: no extension of a request has an effect.
-    if !matches!(
-        fields.remove("extensions"),
-        Some(Value::Object(_) | Value::Null) | None
-    ) {
-        return Err(Refusal::bad_request("\"extensions\" must be an object."));
-    }
-    Ok(request)
-}
-
-/// What a document asks for, known before it runs.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Operation {
-    pub(super) kind: OperationType,
-    /// The operation's name in the document, when it has one.
-    pub(super) name: Option<String>,
-}
-
-/// Why a document cannot be run.
-#[derive(Debug)]
-pub(super) enum Unreadable {
-    /// It is larger than the bound, in bytes.
-    TooLarge(usize),
-    /// It does not parse.
-    Syntax(ServerError),
-    /// It has several operations and `operationName` names none of them.
-    NoOperation(&'static str),
-}
-
-/// Parses the document of `request`, once: the execution uses the same parse.
-pub(super) fn inspect(request: &mut Request, max_bytes: usize) -> Result<Operation, Unreadable> {
-    if request.query.len() > max_bytes {
-        return Err(Unreadable::TooLarge(max_bytes));
-    }
-    let wanted = request.operation_name.clone();
-    let document = request.parsed_query().map_err(Unreadable::Syntax)?;
-    let (name, operation) = match (&document.operations, wanted) {
-        (DocumentOperations::Single(operation), None) => (None, operation),
-        (DocumentOperations::Single(_), Some(_)) => {
-            return Err(Unreadable::NoOperation(
-                "The document has no operation of that name.",
-            ));
-        }
-        (DocumentOperations::Multiple(all), Some(name)) => {
-            let found = all.iter().find(|(own, _)| own.as_str() == name);
-            let (own, operation) = found.ok_or(Unreadable::NoOperation(
-                "The document has no operation of that name.",
-            ))?;
-            (Some(own.to_string()), operation)
-        }
-        (DocumentOperations::Multiple(all), None) => match (all.iter().next(), all.len()) {
-            (Some((own, operation)), 1) => (Some(own.to_string()), operation),
-            _ => {
-                let message = "The document has several operations: \"operationName\" must name one.";
-                return Err(Unreadable::NoOperation(message));
-            }
-        },
-    };
-    Ok(Operation {
-        kind: operation.node.ty,
-        name,
+    Ok(Incoming {
+        source,
+        operation_name: text(&mut fields, "operationName")?.filter(|name| !name.is_empty()),
+        variables,
+        ..Incoming::default()
     })
 }
 
-impl Unreadable {
-    /// The error as a GraphQL response without data.
-    pub(super) fn into_response(self) -> async_graphql::Response {
-        let error = match self {
-            Self::TooLarge(bytes) => {
-                ServerError::new(format!("The document is larger than {bytes} bytes."), None)
-            }
-            Self::Syntax(error) => error,
-            Self::NoOperation(message) => ServerError::new(message, None),
-        };
-        async_graphql::Response::from_errors(vec![error])
+fn text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {
+    match fields.remove(name) {
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(Value::Null) | None => Ok(None),
+        Some(_) => Err(Refusal::bad_request(format!("\"{name}\" must be a string."))),
+    }
+}
+
+/// The hash in a `documentId`: `sha256:` and 64 hexadecimal digits.
+fn hash_of(id: &str) -> Result<DocumentHash, Refusal> {
+    let hash = id.strip_prefix("sha256:").and_then(DocumentHash::from_hex);
+    hash.ok_or_else(|| Refusal::bad_request("\"documentId\" must be \"sha256:\" and 64 hexadecimal digits."))
+}
+
+/// The hash of an automatic persisted query.
+/// Source: <https://www.apollographql.com/docs/apollo-server/performance/apq>
+fn automatic(extensions: &Map<String, Value>) -> Result<Option<DocumentHash>, Refusal> {
+    let Some(persisted) = extensions.get("persistedQuery") else {
+        return Ok(None);
+    };
+    let hash = persisted.get("sha256Hash").and_then(Value::as_str);
+    match (
+        persisted.get("version").and_then(Value::as_u64),
+        hash.and_then(DocumentHash::from_hex),
+    ) {
+        (Some(1), Some(hash)) => Ok(Some(hash)),
+        _ => Err(Refusal::bad_request(
+            "\"persistedQuery\" must have the version 1 and a sha256Hash of 64 hexadecimal digits.",
+        )),
     }
 }
 
@@ -184,10 +192,11 @@ impl Unreadable {
 mod tests {
     use super::*;
 
-    fn operation(query: &str, name: Option<&str>) -> Result<Operation, Unreadable> {
-        let mut request = Request::new(query);
-        request.operation_name = name.map(str::to_owned);
-        inspect(&mut request, 1000)
+    fn one(body: &[u8]) -> Result<Incoming, Refusal> {
+        match from_body(body, 0)? {
+            Body::One(incoming) => Ok(incoming),
+            Body::Batch(_) => panic!("no batch is taken"),
+        }
     }
 
     #[test]
@@ -203,17 +212,56 @@ mod tests {
             r#"{"query":" "}"#,
             "\u{0}",
         ] {
-            let refusal = from_body(bad.as_bytes()).expect_err(bad);
+            let refusal = one(bad.as_bytes()).expect_err(bad);
             assert_eq!(refusal.status, StatusCode::BAD_REQUEST, "{bad}");
         }
-        for bad in ["operationName", "variables", "extensions"] {
+        for bad in ["operationName", "variables", "extensions", "documentId"] {
             assert!(
-                from_body(format!(r#"{{"query":"{{a}}","{bad}":1}}"#).as_bytes()).is_err(),
+                one(format!(r#"{{"query":"{{a}}","{bad}":1}}"#).as_bytes()).is_err(),
                 "{bad}"
             );
         }
-        assert!(from_body(br#"{"query":"{a}","variables":null,"operationName":null,"other":1}"#).is_ok());
-        assert!(from_body(b"{\"query\":\"\xff\"}").is_err());
+        assert!(one(br#"{"query":"{a}","variables":null,"operationName":null,"other":1}"#).is_ok());
+        assert!(one(b"{\"query\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn a_batch_has_its_bound() {
+        let batch = |count: usize| format!("[{}]", vec![r#"{"query":"{a}"}"#; count].join(","));
+        assert!(matches!(from_body(batch(2).as_bytes(), 2), Ok(Body::Batch(all)) if all.len() == 2));
+        for (count, most) in [(0, 2), (3, 2), (1, 0)] {
+            assert!(
+                from_body(batch(count).as_bytes(), most).is_err(),
+                "{count} of {most}"
+            );
+        }
+        assert!(from_body(b"[1]", 2).is_err());
+    }
+
+    #[test]
+    fn a_document_is_named_by_its_hash_in_two_ways() {
+        let hash = DocumentHash::of("{a}");
+        let source = |fields: Value| from_value(fields).map(|incoming| incoming.source);
+        let persisted = serde_json::json!({ "documentId": format!("sha256:{hash}") });
+        assert_eq!(source(persisted).expect("an id"), Source::Persisted(hash));
+        let extensions =
+            serde_json::json!({"persistedQuery": {"version": 1, "sha256Hash": hash.to_string()}});
+        let unknown = serde_json::json!({ "extensions": extensions });
+        assert_eq!(source(unknown).expect("a hash"), Source::Automatic(hash, None));
+        let told = serde_json::json!({ "extensions": extensions, "query": "{a}" });
+        assert_eq!(
+            source(told).expect("a hash"),
+            Source::Automatic(hash, Some("{a}".into()))
+        );
+        for bad in [
+            serde_json::json!({"documentId": hash.to_string()}),
+            serde_json::json!({"documentId": "sha256:00"}),
+            serde_json::json!({"documentId": format!("sha256:{hash}"), "query": "{a}"}),
+            serde_json::json!({"extensions": {"persistedQuery": {"version": 2, "sha256Hash": hash.to_string()}}}),
+            serde_json::json!({"extensions": {"persistedQuery": 1}}),
+        ] {
+            assert!(source(bad.clone()).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -221,9 +269,10 @@ mod tests {
         let uri: Uri = "/graphql?query=%7Ba%7D&variables=%7B%22x%22%3A1%7D&operationName=&extra=1"
             .parse()
             .expect("a uri");
-        let request = from_query_string(&uri).expect("a request");
-        assert_eq!(request.query, "{a}");
-        assert_eq!(request.variables.get("x"), Some(&async_graphql::Value::from(1)));
+        let incoming = from_query_string(&uri).expect("a request");
+        assert_eq!(incoming.source, Source::Text("{a}".into()));
+        assert_eq!(incoming.operation_name, None);
+        assert_eq!(incoming.variables.get("x"), Some(&async_graphql::Value::from(1)));
         assert!(from_query_string(&"/graphql?query=%7Ba%7D&variables=x".parse().expect("a uri")).is_err());
     }
 
@@ -244,33 +293,5 @@ mod tests {
             assert!(!check(bad), "{bad}");
         }
         assert!(check_content_type(&HeaderMap::new()).is_err());
-    }
-
-    #[test]
-    fn the_operation_is_the_named_one() {
-        let both = "query A { a } mutation B { b }";
-        assert_eq!(
-            operation(both, Some("B")).expect("B").kind,
-            OperationType::Mutation
-        );
-        assert_eq!(
-            operation("subscription S { s }", None)
-                .expect("S")
-                .name
-                .as_deref(),
-            Some("S")
-        );
-        for (query, name) in [(both, None), (both, Some("C")), ("{ a }", Some("A")), ("{", None)] {
-            assert!(operation(query, name).is_err(), "{query} {name:?}");
-        }
-    }
-
-    #[test]
-    fn a_large_document_is_refused_before_it_is_parsed() {
-        let mut request = Request::new("{".repeat(2000));
-        assert!(matches!(
-            inspect(&mut request, 1000),
-            Err(Unreadable::TooLarge(1000))
-        ));
     }
 }

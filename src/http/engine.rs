@@ -4,14 +4,15 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use async_graphql::{Request, Response, ServerError, parser::types::OperationType};
+use async_graphql::{Response, ServerError, parser::types::OperationType};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use canopy_domain::{Actor, Credentials, Domain, Error, ErrorCode};
-use canopy_schema::CanopySchema;
+use canopy_schema::{Ask, CanopySchema, ClientAddress, Document, DocumentHash, Prepared};
 use futures_util::{
     FutureExt, Stream, StreamExt,
     stream::{self, BoxStream},
@@ -21,7 +22,8 @@ use tracing::{Instrument, Span, info_span};
 
 use super::{
     client,
-    document::{self, Operation},
+    document::{Incoming, Source},
+    persisted::Persisted,
     refusal::Refusal,
     request_id::RequestId,
 };
@@ -29,19 +31,17 @@ use super::{
 /// The header that narrows a credential to one account below its own.
 pub(super) const SUB_ACCOUNT: &str = "x-sub-account-id";
 
-/// The schema with its bounds.
+/// The schema, and which documents it answers.
 #[derive(Clone)]
 pub(super) struct Engine {
     pub(super) domain: Domain,
     pub(super) schema: CanopySchema,
-    pub(super) max_document: usize,
+    pub(super) persisted: Arc<Persisted>,
+    /// Whether a client may name a document by its hash after it sent it once.
+    pub(super) automatic: bool,
+    /// Whether only persisted documents are answered.
+    pub(super) persisted_only: bool,
     pub(super) timeout: Duration,
-}
-
-/// A request whose document was read and found runnable.
-pub(super) struct Prepared {
-    request: Request,
-    pub(super) operation: Operation,
 }
 
 /// The credentials in HTTP headers.
@@ -86,22 +86,46 @@ impl Engine {
             .map_err(|error| refusal_of(&error, request_id))
     }
 
-    /// Parses the document within its bound and finds the operation to run. Errors will name the request.
-    pub(super) fn prepare(&self, request: Request, id: &RequestId) -> Result<Prepared, Box<Response>> {
-        let mut request = request.data(canopy_schema::RequestId(id.0.clone()));
-        if let Some(address) = client::address() {
-            request = request.data(canopy_schema::ClientAddress(address));
+    /// Finds the document and the operation to run, and holds both against their bounds. Errors will name the request.
+    pub(super) fn prepare(&self, incoming: Incoming, id: &RequestId) -> Result<Prepared, Box<Response>> {
+        self.schema.prepare(Ask {
+            document: self.document(incoming.source)?,
+            operation_name: incoming.operation_name,
+            variables: incoming.variables,
+            uploads: incoming.uploads,
+            idempotency_key: incoming.idempotency_key,
+            client_address: client::address().map(ClientAddress),
+            request_id: canopy_schema::RequestId(id.0.clone()),
+        })
+    }
+
+    /// The document that is meant, if it may be.
+    fn document(&self, source: Source) -> Result<Arc<Document>, Box<Response>> {
+        match source {
+            Source::Persisted(hash) => self.persisted.get(&hash).ok_or_else(not_persisted),
+            Source::Text(text) | Source::Automatic(_, Some(text)) if self.persisted_only => {
+                let known = self.persisted.get(&DocumentHash::of(&text));
+                known.ok_or_else(|| Box::new(coded("FORBIDDEN", "Only persisted documents are answered.")))
+            }
+            Source::Text(text) => self.schema.read(text),
+            Source::Automatic(..) if !self.automatic => Err(Box::new(coded(
+                "PERSISTED_QUERY_NOT_SUPPORTED",
+                "PersistedQueryNotSupported",
+            ))),
+            Source::Automatic(hash, None) => self.schema.known(&hash).ok_or_else(not_persisted),
+            Source::Automatic(hash, Some(text)) if DocumentHash::of(&text) == hash => self.schema.read(text),
+            Source::Automatic(..) => {
+                let message = "The hash of the persisted query is not that of its text.";
+                Err(Box::new(coded("BAD_USER_INPUT", message)))
+            }
         }
-        let operation = document::inspect(&mut request, self.max_document)
-            .map_err(|error| Box::new(error.into_response()))?;
-        Ok(Prepared { request, operation })
     }
 
     /// Runs a query or a mutation within the time bound. `None`: the time was over.
     pub(super) async fn execute(&self, prepared: Prepared, actor: Option<Actor>) -> Option<Response> {
         let kind = kind_name(prepared.operation.kind);
         let started = Instant::now();
-        let run = canopy_schema::execute(&self.schema, prepared.request, actor);
+        let run = self.schema.execute(prepared, actor);
         let run = std::panic::AssertUnwindSafe(run).catch_unwind();
         let outcome = match tokio::time::timeout(self.timeout, run).await {
             Ok(Ok(response)) => Some(response),
@@ -144,7 +168,7 @@ impl Engine {
         }
         metrics::counter!("canopy_graphql_operations_total", "type" => "subscription", "outcome" => "started")
             .increment(1);
-        let responses = canopy_schema::execute_stream(&self.schema, prepared.request, actor);
+        let responses = self.schema.execute_stream(prepared, actor);
         let guarded = std::panic::AssertUnwindSafe(responses).catch_unwind();
         Running::new(
             guarded.map(|response| response.unwrap_or_else(|_panic| internal())),
@@ -161,6 +185,11 @@ fn kind_name(kind: OperationType) -> &'static str {
         OperationType::Mutation => "mutation",
         OperationType::Subscription => "subscription",
     }
+}
+
+/// The answer to a hash of no known document: Apollo's clients send the text when they read it.
+fn not_persisted() -> Box<Response> {
+    Box::new(coded("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound"))
 }
 
 /// A failure on our side as a response without data; the transport adds the request id.
@@ -196,7 +225,7 @@ pub(super) fn refusal_of(error: &Error, request_id: &str) -> Refusal {
     };
     let mut refusal = Refusal::coded(status, error.code().as_str(), error.to_string());
     refusal.field = error.field().to_vec();
-    refusal.retry_after = error.retry_after();
+    refusal.retry_after = error.retry_after().map(canopy_schema::whole_seconds);
     refusal
 }
 

@@ -2,23 +2,26 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Request, parser::types::OperationType};
+use async_graphql::parser::types::OperationType;
 use axum::{
     Extension,
     body::{Body, Bytes},
     extract::State,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
+
+use canopy_domain::Actor;
+use canopy_schema::Prepared;
 
 use super::{
     Gateway,
     access::{note_code, note_operation},
     answer::Answer,
-    document,
-    engine::{self, Prepared},
-    multipart,
+    document::{self, Incoming},
+    engine, multipart,
     negotiation::{MediaType, negotiate},
+    preflight,
     refusal::Refusal,
     request_id::RequestId,
     sse,
@@ -26,6 +29,11 @@ use super::{
 
 /// The methods of `/graphql`, for a 405.
 const ALLOWED: &str = "GET, POST, OPTIONS";
+
+/// Makes it safe to send a mutation again, where its input has no key.
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Says that an answer was given before.
+pub(super) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// `POST` and `GET /graphql`. A client that accepts `text/event-stream` gets a stream.
 pub(super) async fn handle(
@@ -48,14 +56,12 @@ pub(super) async fn handle(
     if media == MediaType::EventStream {
         return sse::respond(gateway, id, arrived).await;
     }
-    match run(&gateway, &id, arrived).await {
-        Ok(Some(answer)) => written(&answer, media),
-        Ok(None) => Refusal::timed_out(&id.0).in_media(media).into_response(),
-        Err(refusal) => {
+    run(&gateway, &id, arrived, media)
+        .await
+        .unwrap_or_else(|refusal| {
             note_code(Some(refusal.code));
             refusal.in_media(media).into_response()
-        }
-    }
+        })
 }
 
 /// Any other method on a GraphQL endpoint.
@@ -78,17 +84,52 @@ pub(super) struct Arrived {
     pub(super) body: Body,
 }
 
-/// The answer, or nothing when the time was over.
-async fn run(gateway: &Gateway, id: &RequestId, arrived: Arrived) -> Result<Option<Answer>, Refusal> {
-    let by_get = arrived.method == Method::GET;
+async fn run(
+    gateway: &Gateway,
+    id: &RequestId,
+    arrived: Arrived,
+    media: MediaType,
+) -> Result<Response, Refusal> {
+    let known = (arrived.method == Method::GET).then(|| arrived.headers.get(header::IF_NONE_MATCH).cloned());
     let actor = gateway
         .engine
         .authenticate(engine::credentials(&arrived.headers)?, &id.0)
         .await?;
-    let request = read(gateway, arrived).await?;
-    let prepared = match gateway.engine.prepare(request, id) {
+    match read(gateway, arrived).await? {
+        document::Body::One(incoming) => {
+            let answer = answer(gateway, id, incoming, actor, known.is_some()).await?;
+            Ok(match known {
+                Some(known) => written_to_get(&answer, media, known.as_ref()),
+                None => written(&answer, media),
+            })
+        }
+        document::Body::Batch(requests) => {
+            // One after the other: a batch does not take more of the house at once than a request.
+            let mut answers = Vec::with_capacity(requests.len());
+            for incoming in requests {
+                answers.push(
+                    answer(gateway, id, incoming, actor.clone(), false)
+                        .await?
+                        .to_json(),
+                );
+            }
+            let content_type = [(header::CONTENT_TYPE, MediaType::Json.content_type())];
+            Ok((content_type, format!("[{}]", answers.join(","))).into_response())
+        }
+    }
+}
+
+/// The answer to one request.
+async fn answer(
+    gateway: &Gateway,
+    id: &RequestId,
+    incoming: Incoming,
+    actor: Option<Actor>,
+    by_get: bool,
+) -> Result<Answer, Refusal> {
+    let prepared = match gateway.engine.prepare(incoming, id) {
         Ok(prepared) => prepared,
-        Err(response) => return Ok(Some(noted(Answer::new(*response, &id.0)))),
+        Err(response) => return Ok(noted(Answer::new(*response, &id.0))),
     };
     note_operation(prepared.operation.name.as_deref());
     check_method(&prepared, by_get)?;
@@ -98,7 +139,8 @@ async fn run(gateway: &Gateway, id: &RequestId, arrived: Arrived) -> Result<Opti
         ));
     }
     let response = gateway.engine.execute(prepared, actor).await;
-    Ok(response.map(|response| noted(Answer::new(response, &id.0))))
+    let response = response.ok_or_else(|| Refusal::timed_out(&id.0))?;
+    Ok(noted(Answer::new(response, &id.0)))
 }
 
 /// A GET never runs a mutation.
@@ -110,21 +152,46 @@ pub(super) fn check_method(prepared: &Prepared, by_get: bool) -> Result<(), Refu
 }
 
 /// Reads the GraphQL request from the body or the query string, within the bounds on size and time.
-pub(super) async fn read(gateway: &Gateway, arrived: Arrived) -> Result<Request, Refusal> {
+pub(super) async fn read(gateway: &Gateway, arrived: Arrived) -> Result<document::Body, Refusal> {
+    let key = idempotency_key(&arrived.headers)?;
+    let mut body = received(gateway, arrived).await?;
+    match &mut body {
+        document::Body::One(incoming) => incoming.idempotency_key = key,
+        document::Body::Batch(_) if key.is_none() => {}
+        document::Body::Batch(_) => {
+            return Err(Refusal::bad_request("A batch cannot share one Idempotency-Key."));
+        }
+    }
+    Ok(body)
+}
+
+async fn received(gateway: &Gateway, arrived: Arrived) -> Result<document::Body, Refusal> {
     if arrived.method == Method::GET {
-        return document::from_query_string(&arrived.uri);
+        preflight::check_get(&arrived.headers)?;
+        return document::from_query_string(&arrived.uri).map(document::Body::One);
     }
     let bound = gateway.config.http.max_body.bytes();
     if let Some(boundary) = multipart::boundary(&arrived.headers) {
         let largest = gateway.engine.domain.largest_rule();
         let read = multipart::read(arrived, boundary, bound, largest);
-        return tokio::time::timeout(gateway.config.http.request_timeout.get(), read)
-            .await
-            .map_err(late)?;
+        let read = tokio::time::timeout(gateway.config.http.request_timeout.get(), read).await;
+        return read.map_err(late)?.map(document::Body::One);
     }
     document::check_content_type(&arrived.headers)?;
     let body = within_bounds(gateway, arrived.body, &arrived.headers, bound).await?;
-    document::from_body(&body)
+    document::from_body(&body, gateway.config.graphql.max_batch)
+}
+
+/// The key of the header, which may be there once.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    match (values.next().map(HeaderValue::to_str), values.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(key)), None) if (1..=255).contains(&key.len()) => Ok(Some(key.to_owned())),
+        _ => Err(Refusal::bad_request(
+            "An Idempotency-Key has 1 to 255 characters of ASCII, and there is one at most.",
+        )),
+    }
 }
 
 /// Reads a body of at most `bound` bytes within the time bound. One that says that it is larger is not read at all.
@@ -173,5 +240,36 @@ fn written(answer: &Answer, media: MediaType) -> Response {
         header::CONTENT_TYPE,
         HeaderValue::from_static(media.content_type()),
     )];
-    (answer.status(media), content_type, answer.to_json()).into_response()
+    let mut response = (answer.status(media), content_type, answer.to_json()).into_response();
+    if let Some(seconds) = answer.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    if answer.is_replay() {
+        response
+            .headers_mut()
+            .insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// The answer to a GET, which the client may keep to itself and ask about by its tag.
+fn written_to_get(answer: &Answer, media: MediaType, known: Option<&HeaderValue>) -> Response {
+    let tag = answer.entity_tag();
+    let is_known = known
+        .and_then(|known| known.to_str().ok())
+        .is_some_and(|known| known.split(',').any(|own| own.trim() == tag || own.trim() == "*"));
+    let mut response = match is_known {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => written(answer, media),
+    };
+    let headers = response.headers_mut();
+    let tag = HeaderValue::from_str(&tag).expect("a tag has hexadecimal digits");
+    headers.insert(header::ETAG, tag);
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache"),
+    );
+    let vary = HeaderValue::from_static("accept, authorization, x-sub-account-id");
+    headers.insert(header::VARY, vary);
+    response
 }

@@ -13,6 +13,8 @@ mod graphql;
 mod linger;
 mod multipart;
 mod negotiation;
+mod persisted;
+mod preflight;
 mod probes;
 mod refusal;
 mod request_id;
@@ -36,7 +38,9 @@ use canopy_schema::CanopySchema;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::{
+    CompressionLevel,
     catch_panic::CatchPanicLayer,
+    compression::CompressionLayer,
     cors::{AllowOrigin, CorsLayer},
     set_header::SetResponseHeaderLayer,
 };
@@ -46,6 +50,8 @@ use crate::{
     workers::Pulse,
 };
 use engine::{Engine, SUB_ACCOUNT};
+use persisted::Persisted;
+pub(crate) use persisted::PersistedError;
 use refusal::Refusal;
 
 /// What every handler needs.
@@ -69,21 +75,24 @@ impl Gateway {
         metrics: PrometheusHandle,
         draining: CancellationToken,
         sockets: TaskTracker,
-    ) -> Self {
+    ) -> Result<Self, PersistedError> {
+        let persisted = Persisted::load(&config.documents.directory, &schema)?;
         let engine = Engine {
             domain,
             schema,
-            max_document: config.graphql.max_document.bytes(),
+            persisted: Arc::new(persisted),
+            automatic: config.documents.automatic,
+            persisted_only: config.documents.persisted_only,
             timeout: config.http.request_timeout.get(),
         };
-        Self {
+        Ok(Self {
             engine,
             config,
             pulse,
             metrics,
             draining,
             sockets,
-        }
+        })
     }
 
     /// All routes.
@@ -118,6 +127,8 @@ impl Gateway {
             .fallback(not_found)
             .layer(DefaultBodyLimit::disable()) // Each body is bounded where it is read: `graphql::within_bounds`.
             .layer(middleware::from_fn(linger::hear_out))
+            // Fast rather than small: what is compressed is made anew for each request.
+            .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
             .layer(middleware::from_fn(access::record))
             .layer(middleware::from_fn_with_state(Arc::clone(&gateway), client::note))
             .layer(CatchPanicLayer::custom(panicked))
@@ -154,7 +165,7 @@ fn cors(origins: &[WebOrigin]) -> Option<CorsLayer> {
         HeaderName::from_static(SUB_ACCOUNT),
         HeaderName::from_static("graphql-require-preflight"),
         HeaderName::from_static("apollo-require-preflight"),
-        HeaderName::from_static("idempotency-key"),
+        graphql::IDEMPOTENCY_KEY,
         request_id::HEADER,
     ];
     Some(

@@ -6,16 +6,18 @@
 
 use std::collections::BTreeMap;
 
-use async_graphql::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use canopy_schema::Uploads;
 use multer::{Constraints, Field, Multipart, SizeLimit};
 use serde_json::Value;
 
-use super::{document, graphql::Arrived, refusal::Refusal};
+use super::{
+    document::{self, Incoming},
+    graphql::Arrived,
+    preflight,
+    refusal::Refusal,
+};
 
-/// Any of these, with any value, shows that the request was asked for.
-const PREFLIGHT: [&str; 2] = ["graphql-require-preflight", "apollo-require-preflight"];
 /// The largest `map`.
 const MAX_MAP: usize = 4 << 10;
 
@@ -31,9 +33,8 @@ pub(super) async fn read(
     boundary: String,
     max_operations: usize,
     max_file: usize,
-) -> Result<Request, Refusal> {
-    let asked = |name: &&str| arrived.headers.get(*name).is_some_and(|value| !value.is_empty());
-    if !PREFLIGHT.iter().any(asked) {
+) -> Result<Incoming, Refusal> {
+    if !preflight::is_shown(&arrived.headers) {
         return Err(Refusal::bad_request(
             "A multipart request needs the header GraphQL-Require-Preflight.",
         ));
@@ -72,7 +73,10 @@ pub(super) async fn read(
     if files.len() < map.len() {
         return Err(Refusal::bad_request("A file that \"map\" names is missing."));
     }
-    Ok(document::from_value(operations)?.data(Uploads(files)))
+    Ok(Incoming {
+        uploads: Uploads(files),
+        ..document::from_value(operations)?
+    })
 }
 
 async fn json_part<T: serde::de::DeserializeOwned>(

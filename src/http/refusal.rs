@@ -1,12 +1,9 @@
 //! Answers that the transport gives itself, before or instead of an execution.
 
-use std::time::Duration;
-
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use canopy_schema::whole_seconds;
 use serde_json::json;
 
 use super::negotiation::MediaType;
@@ -22,8 +19,8 @@ pub(super) struct Refusal {
     /// The request id, for a failure on our side.
     pub(super) request_id: Option<String>,
     pub(super) media: MediaType,
-    /// How long to wait before trying again, for a 429.
-    pub(super) retry_after: Option<Duration>,
+    /// After how many seconds to try again, for a 429.
+    pub(super) retry_after: Option<u32>,
     /// What a 405 allows.
     allow: Option<&'static str>,
 }
@@ -95,8 +92,8 @@ impl Refusal {
         if let Some(id) = &self.request_id {
             extensions["requestId"] = json!(id);
         }
-        if let Some(wait) = self.retry_after {
-            extensions["retryAfter"] = json!(whole_seconds(wait));
+        if let Some(seconds) = self.retry_after {
+            extensions["retryAfter"] = json!(seconds);
         }
         json!({ "errors": [{ "message": self.message, "extensions": extensions }] })
     }
@@ -119,8 +116,8 @@ impl IntoResponse for Refusal {
         )];
         let mut response = (self.status, content_type, self.body().to_string()).into_response();
         let headers = response.headers_mut();
-        if let Some(wait) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));

@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use async_graphql::{Response as GraphqlResponse, parser::types::OperationType};
 use axum::{
     Extension,
-    body::{Body, Bytes},
+    body::{Body as HttpBody, Bytes},
     extract::State,
     http::{HeaderMap, HeaderName, Method, Uri, header},
     response::{IntoResponse, Response},
@@ -22,6 +22,7 @@ use super::{
     Gateway,
     access::{note_code, note_operation},
     answer::Answer,
+    document::Body,
     engine, expiry,
     graphql::{Arrived, check_method, not_acceptable, read},
     negotiation::{MediaType, negotiate},
@@ -36,7 +37,7 @@ pub(super) async fn handle(
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    body: Body,
+    body: HttpBody,
 ) -> Response {
     if negotiate(&headers, &MediaType::OF_STREAM).is_none() {
         return not_acceptable().into_response();
@@ -66,7 +67,7 @@ pub(super) async fn respond(gateway: Arc<Gateway>, id: RequestId, arrived: Arriv
                 (HeaderName::from_static("x-accel-buffering"), "no"),
             ];
             let frames = kept_alive(events, heartbeat).map(Ok::<_, Infallible>);
-            (headers, Body::from_stream(frames)).into_response()
+            (headers, HttpBody::from_stream(frames)).into_response()
         }
         Err(refusal) => {
             note_code(Some(refusal.code));
@@ -105,7 +106,9 @@ async fn start(
         .engine
         .authenticate(engine::credentials(&arrived.headers)?, &id.0)
         .await?;
-    let request = read(&gateway, arrived).await?;
+    let Body::One(request) = read(&gateway, arrived).await? else {
+        return Err(Refusal::bad_request("A stream has one operation, not a batch."));
+    };
     // At shutdown a subscription ends without `complete`, which tells the client to ask again; a query or a mutation is
     // answered.
     let mut cut = CancellationToken::new();

@@ -204,7 +204,7 @@ test('operationName chooses, and its absence among several is an error message',
   const query = `query A { me { user { id } } } query B { __typename }`;
   const socket = await acknowledged();
   const [next] = await socket.run('b', { query, operationName: 'B' });
-  assert.deepEqual(next.payload, { data: { __typename: 'Query' } });
+  assert.deepEqual(next.payload.data, { __typename: 'Query' });
   const [error] = await socket.run('none', { query });
   assert.equal(error.type, 'error');
   assert.ok(Array.isArray(error.payload) && error.payload[0].message.length > 0);
@@ -236,7 +236,7 @@ test('nobody in particular is acknowledged, and may do nothing', async () => {
   socket.send({ type: 'connection_init' });
   assert.equal((await socket.next()).type, 'connection_ack');
   const [next] = await socket.run('1', { query: '{ __typename }' });
-  assert.deepEqual(next.payload, { data: { __typename: 'Query' } });
+  assert.deepEqual(next.payload.data, { __typename: 'Query' });
   const [refused] = await socket.run('2', updates);
   assert.deepEqual(codesOf(refused.payload), ['UNAUTHENTICATED']);
   await socket.close();

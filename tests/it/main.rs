@@ -18,6 +18,7 @@ mod credentials;
 mod doorkeeper;
 mod failure_policies;
 mod foreign;
+mod front;
 mod funding;
 mod guards;
 mod hostile;

@@ -31,7 +31,7 @@ const RESERVED: [Reserved; 6] = [
     },
     Reserved {
         word: "async_graphql",
-        places: &["schema/", "src/http/", "src/http.rs", "tests/"],
+        places: &["schema/", "src/http/", "src/http.rs", "tests/", "benches/"],
         instead: "only the schema and the GraphQL handlers know GraphQL; services return rows and errors",
     },
     Reserved {

@@ -135,6 +135,11 @@ impl Actor {
         self.acting_as.as_ref().map(|(id, _)| id)
     }
 
+    /// The same account, with where it stands.
+    pub(crate) fn acting_on_path(&self) -> Option<(&AccountId, &AccountPath)> {
+        self.acting_as.as_ref().map(|(id, path)| (id, path))
+    }
+
     /// How the actor is written in the audit log and in idempotency records.
     pub fn label(&self) -> String {
         match &self.principal {

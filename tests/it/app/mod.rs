@@ -16,11 +16,11 @@ pub(crate) mod tree;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::{Request, Variables};
+use async_graphql::{Response, Variables};
 use canopy_domain::auth::TokenSettings;
 use canopy_domain::rules_host::Host;
 use canopy_domain::{Credentials, Domain, Settings};
-use canopy_schema::{CanopySchema, SchemaSettings};
+use canopy_schema::{Ask, Bounds, CanopySchema, Introspection, Prepared, RequestId, SchemaSettings, Uploads};
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 use sea_orm::DatabaseConnection;
@@ -115,14 +115,16 @@ impl App {
 
     /// A house on a new database, with other settings.
     pub(crate) async fn configured(configure: impl FnOnce(&mut Settings)) -> Self {
-        let database = Arc::new(TestDatabase::create().await);
-        Self::with(
-            database,
-            token_settings(SECRET, "canopy"),
-            rules::host(),
-            configure,
-        )
-        .await
+        Self::on_configured(Arc::new(TestDatabase::create().await), configure).await
+    }
+
+    /// The same on a database that is there already.
+    pub(crate) async fn on_configured(
+        database: Arc<TestDatabase>,
+        configure: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let tokens = token_settings(SECRET, "canopy");
+        Self::with(database, tokens, rules::host(), configure).await
     }
 
     async fn with(
@@ -156,13 +158,20 @@ impl App {
 
     /// Runs a query or a mutation as `caller`. A refused credential answers as HTTP would: errors, no data.
     pub(crate) async fn run(&self, caller: &Caller, document: &str, variables: Value) -> Answer {
+        Answer::new(self.run_whole(caller, document, variables).await)
+    }
+
+    /// The same with the answer's extensions.
+    pub(crate) async fn run_whole(&self, caller: &Caller, document: &str, variables: Value) -> Value {
         let actor = match self.domain.authenticate(&credentials(caller)).await {
             Ok(actor) => actor,
-            Err(error) => return Answer::refused(&error),
+            Err(error) => return Answer::refused(&error).0,
         };
-        let request = Request::new(document).variables(Variables::from_json(variables));
-        let response = canopy_schema::execute(&self.schema, request, actor).await;
-        Answer::new(serde_json::to_value(response).expect("a response is JSON"))
+        let response = match self.prepared(document, variables) {
+            Ok(prepared) => self.schema.execute(prepared, actor).await,
+            Err(response) => *response,
+        };
+        serde_json::to_value(response).expect("a response is JSON")
     }
 
     /// Opens a subscription as `caller`.
@@ -176,10 +185,29 @@ impl App {
             Ok(actor) => actor,
             Err(error) => return futures_util::stream::iter([Answer::refused(&error)]).boxed(),
         };
-        let request = Request::new(document).variables(Variables::from_json(variables));
-        canopy_schema::execute_stream(&self.schema, request, actor)
+        let prepared = match self.prepared(document, variables) {
+            Ok(prepared) => prepared,
+            Err(response) => {
+                let refusal = Answer::new(serde_json::to_value(*response).expect("a response is JSON"));
+                return futures_util::stream::iter([refusal]).boxed();
+            }
+        };
+        self.schema
+            .execute_stream(prepared, actor)
             .map(|response| Answer::new(serde_json::to_value(response).expect("a response is JSON")))
             .boxed()
+    }
+
+    fn prepared(&self, document: &str, variables: Value) -> Result<Prepared, Box<Response>> {
+        self.schema.prepare(Ask {
+            document: self.schema.read(document.to_owned())?,
+            operation_name: None,
+            variables: Variables::from_json(variables),
+            uploads: Uploads::default(),
+            idempotency_key: None,
+            client_address: None,
+            request_id: RequestId::default(),
+        })
     }
 
     /// Publishes what the outbox holds.
@@ -251,10 +279,20 @@ fn credentials(caller: &Caller) -> Credentials {
     }
 }
 
+/// Bounds that no test reaches by accident; those of documents are tried through the server, which has the defaults.
 fn schema_settings() -> SchemaSettings {
     SchemaSettings {
-        max_depth: 64,
-        max_complexity: 100_000,
-        introspection: true,
+        bounds: Bounds {
+            max_bytes: 1 << 20,
+            max_tokens: 1_000_000,
+            max_selections: 100_000,
+            max_depth: 64,
+            max_aliases: 10_000,
+            max_directives: 10_000,
+            max_root_fields: 10_000,
+            max_cost: u64::MAX,
+        },
+        introspection: Introspection::Anyone,
+        kept_documents: 1 << 20,
     }
 }
