@@ -7,7 +7,7 @@ import { serverAudits } from 'graphql-http';
 
 import { bearer, demo, owner } from './support.mjs';
 
-const fetchFn = (url, { headers, ...init }) =>
+const fetchFn = (url, { headers, ...init } = {}) =>
   fetch(url, { ...init, headers: { ...headers, authorization: bearer(owner) } });
 
 for (const audit of serverAudits({ url: demo.url, fetchFn })) {
