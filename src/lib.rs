@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod config;
+mod connections;
 pub mod demo;
 pub mod house;
 mod http;

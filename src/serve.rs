@@ -2,15 +2,16 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, serve::ListenerExt};
+use axum::Router;
 use canopy_domain::Domain;
 use canopy_schema::{Bounds, Introspection, SchemaSettings};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::{
     config::{self, Config},
+    connections,
     house::{self, OpenError, Pending, Tokens},
     http::{Gateway, PersistedError},
     telemetry, workers,
@@ -30,8 +31,6 @@ pub enum ServeError {
     /// The persisted documents are not good.
     #[error(transparent)]
     Documents(#[from] PersistedError),
-    #[error("the listener failed: {0}")]
-    Failed(std::io::Error),
 }
 
 /// A server that listens. Connections wait until [`Server::run`] takes them.
@@ -112,20 +111,9 @@ impl Server {
             info!("shutting down");
             draining.cancel();
         });
-        // Without TCP_NODELAY the kernel holds small events back for up to 40 ms.
-        let listener = self.listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                debug!(%error, "cannot set TCP_NODELAY");
-            }
-        });
-        let drained = self.draining.clone().cancelled_owned();
-        let serving = axum::serve(
-            listener,
-            self.router.into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(drained)
-        .into_future();
-        let outcome = until_late(serving, &self.draining, bound).await;
+        let http = self.config.http.clone();
+        let serving = connections::serve(self.listener, self.router, &http, self.draining.clone());
+        until_late(serving, &self.draining, bound).await;
 
         self.sockets.close();
         self.workers.close();
@@ -139,7 +127,7 @@ impl Server {
             self.stop_workers.cancel();
         }
         info!("stopped");
-        outcome
+        Ok(())
     }
 }
 
@@ -152,20 +140,15 @@ fn raise_descriptor_limit() {
 }
 
 /// Runs the listener; once it drains, it has so long to finish.
-async fn until_late(
-    serving: impl Future<Output = std::io::Result<()>>,
-    draining: &CancellationToken,
-    bound: Duration,
-) -> Result<(), ServeError> {
+async fn until_late(serving: impl Future<Output = ()>, draining: &CancellationToken, bound: Duration) {
     let late = async {
         draining.cancelled().await;
         tokio::time::sleep(bound).await;
     };
     tokio::select! {
-        served = serving => served.map_err(ServeError::Failed),
+        () = serving => {}
         () = late => {
             warn!("cut off requests that did not finish in time");
-            Ok(())
         }
     }
 }

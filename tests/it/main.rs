@@ -14,6 +14,7 @@ mod budgets;
 mod checked;
 mod cli;
 mod configurations;
+mod connections;
 mod credentials;
 mod doorkeeper;
 mod failure_policies;
