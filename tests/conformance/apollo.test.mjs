@@ -2,9 +2,11 @@
 // and a normalized cache that pages by `relayStylePagination`.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, test } from 'node:test';
 
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache, gql } from '@apollo/client';
+import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { relayStylePagination } from '@apollo/client/utilities';
 import { OperationTypeNode } from 'graphql';
@@ -12,7 +14,20 @@ import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
 import { Inbox } from '../clients/inbox.mjs';
-import { USAGE_UPDATES, RECORD_USAGE, agency, arrival, bearer, demo, live, newEvent, owner, record } from './support.mjs';
+import {
+  RECORD_USAGE,
+  USAGE_UPDATES,
+  agency,
+  arrival,
+  bearer,
+  demo,
+  live,
+  newEvent,
+  owner,
+  record,
+  recordingFetch,
+  sha256,
+} from './support.mjs';
 
 const watched = demo.accounts['itellico.acme'];
 const TENANTS = ['Account', 'Subaccount'];
@@ -151,4 +166,39 @@ test('errors keep their codes and partial data is data', async () => {
     assert.equal(refusal.errors[0].extensions.code, 'UNAUTHENTICATED');
     return true;
   });
+});
+
+/** A client that names documents by their hash, and the requests that it sent. */
+function hashing(options) {
+  const { sent, fetch } = recordingFetch();
+  const http = new HttpLink({ uri: demo.url, headers: { authorization: bearer(owner) }, fetch });
+  const link = new PersistedQueryLink(options).concat(http);
+  return { sent, apollo: new ApolloClient({ link, cache: new InMemoryCache() }) };
+}
+
+for (const useGETForHashedQueries of [false, true]) {
+  test(`automatic persisted queries by ${useGETForHashedQueries ? 'GET' : 'POST'} send the text once`, async () => {
+    const { sent, apollo } = hashing({ sha256, useGETForHashedQueries });
+    const query = gql(`query Automatic${useGETForHashedQueries ? 'Get' : 'Post'}($id: ID!) { account(id: $id) { id } }`);
+    for (const id of [agency, watched]) {
+      const { data } = await apollo.query({ query, variables: { id } });
+      assert.equal(data.account.id, id);
+    }
+    const texts = sent.map(({ url, body }) => body?.query ?? url.searchParams.get('query'));
+    assert.equal(sent.length, 3, 'the hash, the hash with the text, and the hash');
+    assert.deepEqual(texts.map((text) => text === null || text === undefined), [true, false, true]);
+    assert.equal(sent[0].method, useGETForHashedQueries ? 'GET' : 'POST');
+  });
+}
+
+test('documents of a persisted manifest are never sent', async () => {
+  const manifest = JSON.parse(await readFile(new URL('documents/manifest.json', import.meta.url), 'utf8'));
+  const ids = new Map(manifest.operations.map(({ name, id }) => [name, id]));
+  const { sent, apollo } = hashing({
+    generateHash: (document) => ids.get(document.definitions[0].name.value),
+  });
+  const [{ body }] = manifest.operations;
+  const { data } = await apollo.query({ query: gql(body), variables: { id: agency } });
+  assert.equal(data.account.id, agency);
+  assert.deepEqual(sent.map((request) => request.body.query), [undefined]);
 });

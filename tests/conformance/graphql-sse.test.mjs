@@ -14,9 +14,11 @@ import {
   arrival,
   bearer,
   demo,
+  expiring,
   live,
   newEvent,
   owner,
+  persisted,
   record,
   stranger,
 } from './support.mjs';
@@ -177,6 +179,23 @@ test('what is no request for a stream is refused with a status of its own', asyn
     assert.equal(response.status, status, await response.text());
     if (allow) assert.equal(response.headers.get('allow'), allow);
   }
+});
+
+test('a stream ends with its token, and says why', async () => {
+  const response = await stream(updates, { headers: { authorization: bearer(expiring(owner, 3)) } });
+  assert.equal(response.status, 200);
+  const events = eventsOf(await within(20_000, 'the end', response.text()));
+  const last = JSON.parse(events.findLast(({ event }) => event === 'next').data);
+  assert.deepEqual(codesOf(last.errors), ['UNAUTHENTICATED']);
+  assert.equal(events.at(-1).event, 'complete');
+});
+
+test('a persisted document is run by its id', async () => {
+  const { hash } = await persisted('account-name.graphql');
+  const variables = { id: agency };
+  const [next, complete] = eventsOf(await (await stream({ documentId: `sha256:${hash}`, variables })).text());
+  assert.equal(JSON.parse(next.data).data.account.id, agency);
+  assert.equal(complete.event, 'complete');
 });
 
 test('an idle stream shows signs of life', async () => {

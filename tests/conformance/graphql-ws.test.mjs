@@ -17,9 +17,11 @@ import {
   arrival,
   bearer,
   demo,
+  expiring,
   live,
   newEvent,
   owner,
+  persisted,
   record,
   stranger,
 } from './support.mjs';
@@ -309,6 +311,34 @@ test('a credential that is not good closes with 4403', async () => {
   assert.equal(code, 4403);
   assert.ok(reason.length > 0);
   await one.dispose();
+});
+
+test('a token that ends closes its socket with 4403, and says why', async () => {
+  const socket = await connect();
+  socket.send({ type: 'connection_init', payload: { authorization: bearer(expiring(owner, 3)) } });
+  assert.equal((await socket.next()).type, 'connection_ack');
+  socket.send({ type: 'subscribe', id: '1', payload: updates });
+  assert.deepEqual(await within(20_000, 'the close', socket.closed), { code: 4403, reason: 'Token expired' });
+});
+
+test('a persisted document is run by its id', async () => {
+  const { hash } = await persisted('account-name.graphql');
+  const socket = await acknowledged();
+  const [next] = await socket.run('1', { documentId: `sha256:${hash}`, variables: { id: agency } });
+  assert.equal(next.payload.data.account.id, agency);
+  const [error] = await socket.run('2', { documentId: `sha256:${'0'.repeat(64)}` });
+  assert.deepEqual(codesOf(error.payload), ['PERSISTED_QUERY_NOT_FOUND']);
+  await socket.close();
+});
+
+test('a variable that is missing or of another type is an error message', async () => {
+  const socket = await acknowledged();
+  for (const variables of [{}, { id: null }, { id: { of: 1 } }]) {
+    const [error] = await socket.run('1', { ...named, variables });
+    assert.equal(error.type, 'error', JSON.stringify(error));
+    assert.deepEqual(codesOf(error.payload), ['BAD_USER_INPUT']);
+  }
+  await socket.close();
 });
 
 for (const protocols of [[], ['graphql-ws'], ['soap']]) {

@@ -4,6 +4,7 @@
 //
 // A suite is a file `<suite>.test.mjs`. The database is the one of the environment, or the demo's own.
 
+import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -12,15 +13,21 @@ import { startDemo } from '../clients/demo.mjs';
 import { runSuites } from './scoreboard.mjs';
 
 /** In this order: what schemathesis does to the demo's accounts is nobody's business afterwards. */
-const SUITES = ['graphql-http', 'graphql-ws', 'graphql-sse', 'apollo', 'urql', 'schemathesis'];
+const SUITES = ['introspection', 'graphql-http', 'graphql-ws', 'graphql-sse', 'apollo', 'urql', 'schemathesis'];
 
 /** The package that a suite stands for, where it has another name. */
-const PACKAGES = { apollo: '@apollo/client', urql: '@urql/core' };
+const PACKAGES = { introspection: 'graphql', apollo: '@apollo/client', urql: '@urql/core' };
 
-// Short enough to be waited for, long enough for a busy machine.
+// With a key of our own, tests can sign a token that ends soon.
+const secret = randomBytes(32).toString('hex');
+
 const SETTINGS = {
+  // Short enough to be waited for, long enough for a busy machine.
   CANOPY__SUBSCRIPTIONS__INIT_TIMEOUT: '3s',
   CANOPY__SUBSCRIPTIONS__HEARTBEAT: '2s',
+  CANOPY__AUTH__SECRET: secret,
+  CANOPY__RULES__CACHE_DIR: 'none',
+  CANOPY__DOCUMENTS__DIRECTORY: fileURLToPath(new URL('documents', import.meta.url)),
 };
 
 /** The version that the lock file or the requirements name. */
@@ -37,7 +44,7 @@ const files = suites.map((suite) => fileURLToPath(new URL(`${suite}.test.mjs`, i
 
 const { stop, log, ...line } = await startDemo(SETTINGS);
 try {
-  process.env.CANOPY_DEMO = JSON.stringify(line);
+  Object.assign(process.env, { CANOPY_DEMO: JSON.stringify(line), CANOPY_SECRET: secret });
   await runSuites(files, { scoreboard: values.scoreboard, versionOf });
 } finally {
   const { code, signal } = await stop();

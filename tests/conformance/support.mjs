@@ -1,6 +1,8 @@
 // What the suites share: the running demo, GraphQL by plain fetch, and usage to see arriving.
 
 import assert from 'node:assert/strict';
+import { createHash, createHmac } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 
 import { untilLive } from '../clients/inbox.mjs';
 
@@ -15,6 +17,33 @@ export const stranger = demo.tokens['bolna.owner'];
 export const agency = demo.accounts.itellico;
 
 export const bearer = (token) => `Bearer ${token}`;
+export const sha256 = (text) => createHash('sha256').update(text).digest('hex');
+
+/** The text and the hash of the document in a file of `documents/`. */
+export async function persisted(file) {
+  const text = await readFile(new URL(`documents/${file}`, import.meta.url), 'utf8');
+  return { text, hash: sha256(text) };
+}
+
+/** The same token with another end, in seconds from now. Its key is that of `run.mjs`. */
+export function expiring(token, seconds) {
+  const [header, payload] = token.split('.');
+  const claims = JSON.parse(Buffer.from(payload, 'base64url'));
+  const changed = { ...claims, exp: Math.floor(Date.now() / 1_000) + seconds };
+  const signed = `${header}.${Buffer.from(JSON.stringify(changed)).toString('base64url')}`;
+  const signature = createHmac('sha256', process.env.CANOPY_SECRET).update(signed).digest('base64url');
+  return `${signed}.${signature}`;
+}
+
+/** `fetch` that keeps the requests that it sent: the URL, and the body as JSON if it has one. */
+export function recordingFetch() {
+  const sent = [];
+  const send = async (url, init = {}) => {
+    sent.push({ url: new URL(url), method: init.method ?? 'GET', body: init.body ? JSON.parse(init.body) : null });
+    return fetch(url, init);
+  };
+  return { sent, fetch: send };
+}
 
 /** Sends one GraphQL request as the agency's owner; answers with the response and its JSON. */
 export async function post(body, headers = {}) {

@@ -5,15 +5,29 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, test } from 'node:test';
 
-import { Client, fetchExchange, subscriptionExchange } from '@urql/core';
+import { Client, createRequest, fetchExchange, makeOperation, subscriptionExchange } from '@urql/core';
 import { cacheExchange } from '@urql/exchange-graphcache';
 import { relayPagination } from '@urql/exchange-graphcache/extras';
+import { persistedExchange } from '@urql/exchange-persisted';
 import { buildSchema, introspectionFromSchema } from 'graphql';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
 import { Inbox } from '../clients/inbox.mjs';
-import { USAGE_UPDATES, RECORD_USAGE, agency, arrival, bearer, demo, live, newEvent, owner, record } from './support.mjs';
+import {
+  RECORD_USAGE,
+  USAGE_UPDATES,
+  agency,
+  arrival,
+  bearer,
+  demo,
+  live,
+  newEvent,
+  owner,
+  persisted,
+  record,
+  recordingFetch,
+} from './support.mjs';
 
 const watched = demo.accounts['itellico.acme.west'];
 const sdl = await readFile(new URL('../../schema/schema.graphql', import.meta.url), 'utf8');
@@ -155,4 +169,38 @@ test('errors keep their codes and partial data is data', async () => {
   );
   assert.equal(data.account.id, agency);
   assert.deepEqual(error.graphQLErrors.map(({ extensions }) => extensions.code), ['NOT_FOUND']);
+});
+
+for (const [how, preferGetForPersistedQueries] of [['POST', false], ['GET', 'force']]) {
+  test(`automatic persisted queries by ${how} send the text once`, async () => {
+    const { sent, fetch } = recordingFetch();
+    const exchange = persistedExchange({ preferGetForPersistedQueries });
+    const urql = client({ exchanges: [exchange, fetchExchange], fetch });
+    const query = `query Automatic${how}($id: ID!) { account(id: $id) { id name } }`;
+    for (const id of [agency, watched]) {
+      assert.equal(dataOf(await urql.query(query, { id })).account.id, id);
+    }
+    const texts = sent.map(({ url, body }) => body?.query ?? url.searchParams.get('query'));
+    assert.equal(sent.length, 3, 'the hash, the hash with the text, and the hash');
+    assert.deepEqual(texts.map((text) => text === null || text === undefined), [true, false, true]);
+    assert.equal(sent[0].method, how);
+  });
+}
+
+test('a persisted document is named by its documentId and never sent', async () => {
+  const { text, hash } = await persisted('account-name.graphql');
+  const { sent, fetch } = recordingFetch();
+  const urql = client({ exchanges: [fetchExchange], fetch });
+  // What a compiler leaves of a document in the bundle: its id.
+  const document = { kind: 'Document', definitions: [], documentId: `sha256:${hash}` };
+  const whole = urql.createRequestOperation('query', createRequest(text, { id: agency }));
+  const operation = makeOperation('query', { ...whole, query: document }, whole.context);
+  const result = await new Promise((resolve) => {
+    const { unsubscribe } = urql.executeRequestOperation(operation).subscribe((value) => {
+      resolve(value);
+      setImmediate(() => unsubscribe());
+    });
+  });
+  assert.equal(dataOf(result).account.id, agency);
+  assert.equal(sent[0].body.query, undefined);
 });

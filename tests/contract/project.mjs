@@ -1,7 +1,8 @@
 // Where things lie, and how a program of the locked packages is run.
 
 import { execFile } from 'node:child_process';
-import { rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 export const folder = fileURLToPath(new URL('.', import.meta.url));
@@ -24,4 +25,15 @@ export async function program(name, ...parameters) {
 /** Removes what a generator wrote before, so that nothing old is taken for new. */
 export async function clean(path) {
   await rm(`${folder}frontends/${path}/__generated__`, { recursive: true, force: true });
+}
+
+/** The documents of a generated manifest that the gateway would take: each named by the SHA-256 of its text, as it is or
+ * behind `sha256:`. */
+export async function manifest(path) {
+  const documents = JSON.parse(await readFile(`${folder}frontends/${path}`, 'utf8'));
+  for (const [id, text] of Object.entries(documents)) {
+    const hash = createHash('sha256').update(text).digest('hex');
+    if (id.replace(/^sha256:/, '') !== hash) throw new Error(`${path} names a document ${id}, but the SHA-256 of its text is ${hash}`);
+  }
+  return Object.values(documents).map((text) => /(?:query|mutation|subscription) (\w+)/.exec(text)[1]).sort();
 }
