@@ -48,6 +48,8 @@ pub struct HttpConfig {
     pub trusted_proxies: Vec<AddressRange>,
     pub client_address_header: AddressHeader,
     pub cors_origins: Vec<WebOrigin>,
+    pub cors_max_age: Span,
+    pub hsts: Span,
     pub graphiql: bool,
     pub graphiql_dir: PathBuf,
 }

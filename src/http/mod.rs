@@ -4,6 +4,7 @@
 
 mod access;
 mod answer;
+mod browsers;
 mod client;
 mod document;
 mod engine;
@@ -28,7 +29,7 @@ use std::{any::Any, sync::Arc};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::StatusCode,
     middleware,
     response::{IntoResponse, Response},
     routing::{any, get, put},
@@ -37,19 +38,10 @@ use canopy_domain::Domain;
 use canopy_schema::CanopySchema;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_http::{
-    CompressionLevel,
-    catch_panic::CatchPanicLayer,
-    compression::CompressionLayer,
-    cors::{AllowOrigin, CorsLayer},
-    set_header::SetResponseHeaderLayer,
-};
+use tower_http::{CompressionLevel, catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
-use crate::{
-    config::{Config, WebOrigin},
-    workers::Pulse,
-};
-use engine::{Engine, SUB_ACCOUNT};
+use crate::{config::Config, workers::Pulse};
+use engine::Engine;
 use persisted::Persisted;
 pub(crate) use persisted::PersistedError;
 use refusal::Refusal;
@@ -132,49 +124,16 @@ impl Gateway {
             .layer(middleware::from_fn(access::record))
             .layer(middleware::from_fn_with_state(Arc::clone(&gateway), client::note))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(middleware::from_fn(request_id::assign))
-            .layer(SetResponseHeaderLayer::if_not_present(
-                header::X_CONTENT_TYPE_OPTIONS,
-                HeaderValue::from_static("nosniff"),
-            ));
-        match cors(&config.http.cors_origins) {
-            Some(layer) => routes.layer(layer).with_state(gateway),
-            None => routes.with_state(gateway),
-        }
+            .layer(middleware::from_fn(request_id::assign));
+        let routes = match browsers::cors(&config.http) {
+            Some(layer) => routes.layer(layer),
+            None => routes,
+        };
+        let transport = browsers::transport_security(config.http.hsts.get());
+        routes
+            .layer(middleware::from_fn_with_state(transport, browsers::secure))
+            .with_state(gateway)
     }
-}
-
-/// Cross-origin calls from the configured origins. Credentials are headers, never cookies, so any origin may be allowed.
-fn cors(origins: &[WebOrigin]) -> Option<CorsLayer> {
-    if origins.is_empty() {
-        return None;
-    }
-    let origin = if origins.iter().any(WebOrigin::is_any) {
-        AllowOrigin::any()
-    } else {
-        AllowOrigin::list(
-            origins
-                .iter()
-                .filter_map(|origin| HeaderValue::from_str(origin.as_str()).ok()),
-        )
-    };
-    let headers = [
-        header::CONTENT_TYPE,
-        header::AUTHORIZATION,
-        header::ACCEPT,
-        HeaderName::from_static(SUB_ACCOUNT),
-        HeaderName::from_static("graphql-require-preflight"),
-        HeaderName::from_static("apollo-require-preflight"),
-        graphql::IDEMPOTENCY_KEY,
-        request_id::HEADER,
-    ];
-    Some(
-        CorsLayer::new()
-            .allow_origin(origin)
-            .allow_methods([Method::GET, Method::POST, Method::PUT])
-            .allow_headers(headers)
-            .expose_headers([request_id::HEADER]),
-    )
 }
 
 async fn not_found() -> Refusal {

@@ -10,6 +10,7 @@ mod accounts;
 mod activation;
 mod app;
 mod breaking;
+mod browsers;
 mod budgets;
 mod checked;
 mod cli;
