@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::{
     config::{AuthConfig, ConfigError, JwksConfig},
-    tls,
+    telemetry, tls,
 };
 
 /// The most bytes of a key set. The largest of the known providers has some 10 kB.
@@ -106,7 +106,11 @@ impl KeySource for AtUrl {
     fn fetch(&self) -> BoxFuture<'static, Result<Vec<u8>, Cause>> {
         let request = self.client.get(self.url.clone());
         async move {
-            let mut response = request.header("accept", "application/json").send().await?;
+            let mut response = request
+                .header("accept", "application/json")
+                .headers(telemetry::onward())
+                .send()
+                .await?;
             if !response.status().is_success() {
                 return Err(io::Error::other(format!("the answer was {}", response.status())).into());
             }

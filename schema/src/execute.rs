@@ -58,6 +58,13 @@ pub struct Prepared {
     points: u64,
 }
 
+impl Prepared {
+    /// The hash of the document, which names it in logs.
+    pub fn document(&self) -> DocumentHash {
+        self.ask.document.hash()
+    }
+}
+
 impl CanopySchema {
     pub(crate) fn new(domain: Domain, settings: SchemaSettings) -> Self {
         let build = |mode| {

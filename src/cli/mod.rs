@@ -49,7 +49,12 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::anyhow!("cannot start the runtime: {error}")),
     };
-    match runtime.block_on(run(cli)) {
+    let outcome = runtime.block_on(async {
+        let outcome = run(cli).await;
+        telemetry::finish().await;
+        outcome
+    });
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
@@ -94,10 +99,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-/// Reads the configuration and starts the log.
+/// Reads the configuration and starts the log and the traces.
 fn start(sources: Sources) -> anyhow::Result<Loaded> {
     let loaded = sources.load()?;
-    telemetry::start_logging(&loaded)?;
+    telemetry::start(&loaded)?;
     Ok(loaded)
 }
 

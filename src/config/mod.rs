@@ -16,7 +16,7 @@ pub use layers::{Loaded, Origin, Sources};
 pub(crate) use mask::without_password;
 pub use settings::{
     AddressHeader, AuthConfig, Config, DatabaseConfig, GraphqlConfig, HttpConfig, Introspection, JwksConfig,
-    LogConfig, LogFormat, RulesConfig, SignInConfig, SubscriptionsConfig, WorkersConfig,
+    LogConfig, LogFormat, RulesConfig, SignInConfig, SubscriptionsConfig, TelemetryConfig, WorkersConfig,
 };
 pub use show::Format;
 pub use units::{AddressRange, Size, Span, WebOrigin};

@@ -21,6 +21,7 @@ pub struct Config {
     pub rules: RulesConfig,
     pub workers: WorkersConfig,
     pub log: LogConfig,
+    pub telemetry: TelemetryConfig,
 }
 
 #[derive(Clone, Deserialize)]
@@ -218,6 +219,16 @@ pub struct WorkersConfig {
 pub struct LogConfig {
     pub format: LogFormat,
     pub filter: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TelemetryConfig {
+    pub otlp_endpoint: String,
+    pub service_name: String,
+    pub sample_ratio: f64,
+    pub filter: String,
+    pub slow_operation: Span,
 }
 
 /// How a log line is written.

@@ -9,7 +9,10 @@ use axum::{
 };
 use tracing::{Instrument, Span, field::Empty, info, info_span};
 
-use super::request_id::RequestId;
+use canopy_schema::Prepared;
+
+use super::{engine::kind_name, request_id::RequestId};
+use crate::telemetry;
 
 /// Runs the request in its span and counts it.
 pub(super) async fn record(request: Request, next: Next) -> Response {
@@ -25,21 +28,33 @@ pub(super) async fn record(request: Request, next: Next) -> Response {
         .get::<RequestId>()
         .map(|id| id.0.clone())
         .unwrap_or_default();
+    // The names of OpenTelemetry's conventions, where there is one.
     let span = info_span!(
         "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        otel.status_code = Empty,
         request_id = id,
-        method,
-        path = route,
-        operation = Empty,
-        code = Empty,
-        status = Empty,
+        trace_id = Empty,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        graphql.operation.name = Empty,
+        graphql.operation.type = Empty,
+        graphql.document.hash = Empty,
+        error.type = Empty,
         duration_ms = Empty
     );
+    telemetry::continued(&span, request.headers());
+    telemetry::note_trace(&span);
     let response = next.run(request).instrument(span.clone()).await;
 
     let elapsed = started.elapsed();
     let status = response.status().as_u16();
-    span.record("status", status);
+    span.record("http.response.status_code", status);
+    if status >= 500 {
+        span.record("otel.status_code", "ERROR");
+    }
     span.record("duration_ms", millis(elapsed));
     let quiet = matches!(route.as_str(), "/healthz" | "/readyz" | "/metrics");
     span.in_scope(|| {
@@ -65,17 +80,24 @@ pub(super) fn millis(elapsed: std::time::Duration) -> f64 {
     (elapsed.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// Puts the operation's name into the span of the request.
-pub(super) fn note_operation(name: Option<&str>) {
-    if let Some(name) = name {
-        let short: String = name.chars().take(64).collect();
-        Span::current().record("operation", short);
+/// Puts the operation into the span of the request.
+pub(super) fn note_operation(prepared: &Prepared) {
+    let span = Span::current();
+    if let Some(name) = &prepared.operation.name {
+        span.record("graphql.operation.name", short(name));
     }
+    span.record("graphql.operation.type", kind_name(prepared.operation.kind));
+    span.record("graphql.document.hash", prepared.document().to_string());
+}
+
+/// A name of the client's choice as it may stand in a log line.
+pub(super) fn short(name: &str) -> String {
+    name.chars().take(64).collect()
 }
 
 /// Puts the code of the first error into the span of the request.
 pub(super) fn note_code(code: Option<&str>) {
     if let Some(code) = code {
-        Span::current().record("code", code);
+        Span::current().record("error.type", code);
     }
 }

@@ -18,9 +18,10 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 
-use tracing::{Instrument, Span, info_span};
+use tracing::{Instrument, Span, info_span, warn};
 
 use super::{
+    access::{millis, short},
     client,
     document::{Incoming, Source},
     persisted::Persisted,
@@ -42,6 +43,8 @@ pub(super) struct Engine {
     /// Whether only persisted documents are answered.
     pub(super) persisted_only: bool,
     pub(super) timeout: Duration,
+    /// What takes so long is logged.
+    pub(super) slow: Duration,
 }
 
 /// The credentials in HTTP headers.
@@ -124,6 +127,7 @@ impl Engine {
     /// Runs a query or a mutation within the time bound. `None`: the time was over.
     pub(super) async fn execute(&self, prepared: Prepared, actor: Option<Actor>) -> Option<Response> {
         let kind = kind_name(prepared.operation.kind);
+        let (name, document) = (prepared.operation.name.clone(), prepared.document());
         let started = Instant::now();
         let run = self.schema.execute(prepared, actor);
         let run = std::panic::AssertUnwindSafe(run).catch_unwind();
@@ -139,8 +143,13 @@ impl Engine {
         };
         metrics::counter!("canopy_graphql_operations_total", "type" => kind, "outcome" => result)
             .increment(1);
+        let elapsed = started.elapsed();
         metrics::histogram!("canopy_graphql_operation_duration_seconds", "type" => kind)
-            .record(started.elapsed().as_secs_f64());
+            .record(elapsed.as_secs_f64());
+        if elapsed >= self.slow {
+            let name = name.as_deref().map(short);
+            warn!(%document, operation = name, kind, duration_ms = millis(elapsed), "a slow operation");
+        }
         outcome
     }
 
@@ -157,9 +166,12 @@ impl Engine {
         let span = info_span!(
             parent: None,
             "operation",
+            otel.name = format!("graphql {}", kind_name(operation.kind)),
+            otel.kind = "server",
             request_id = id.0,
-            operation = operation.name.as_deref(),
-            kind = kind_name(operation.kind)
+            graphql.operation.name = operation.name.as_deref().map(short),
+            graphql.operation.type = kind_name(operation.kind),
+            graphql.document.hash = %prepared.document()
         );
         if operation.kind != OperationType::Subscription {
             let engine = self.clone();
@@ -179,7 +191,7 @@ impl Engine {
 }
 
 /// The name of an operation type in metrics.
-fn kind_name(kind: OperationType) -> &'static str {
+pub(super) fn kind_name(kind: OperationType) -> &'static str {
     match kind {
         OperationType::Query => "query",
         OperationType::Mutation => "mutation",

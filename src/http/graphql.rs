@@ -131,7 +131,7 @@ async fn answer(
         Ok(prepared) => prepared,
         Err(response) => return Ok(noted(Answer::new(*response, &id.0))),
     };
-    note_operation(prepared.operation.name.as_deref());
+    note_operation(&prepared);
     check_method(&prepared, by_get)?;
     if prepared.operation.kind == OperationType::Subscription {
         return Err(Refusal::bad_request(

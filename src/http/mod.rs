@@ -76,6 +76,7 @@ impl Gateway {
             automatic: config.documents.automatic,
             persisted_only: config.documents.persisted_only,
             timeout: config.http.request_timeout.get(),
+            slow: config.telemetry.slow_operation.get(),
         };
         Ok(Self {
             engine,

@@ -114,7 +114,7 @@ async fn start(
     let mut cut = CancellationToken::new();
     let responses = match gateway.engine.prepare(request, &id) {
         Ok(prepared) => {
-            note_operation(prepared.operation.name.as_deref());
+            note_operation(&prepared);
             check_method(&prepared, by_get)?;
             let lasts = prepared.operation.kind == OperationType::Subscription;
             if lasts {

@@ -38,5 +38,6 @@ mod simulation;
 mod sockets;
 mod statements;
 mod subscriptions;
+mod traces;
 mod uploads;
 mod usage;

@@ -57,7 +57,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// A call of `rule` that failed. Counts it and writes it to the log.
     pub(crate) fn noticed(rule: &rule_version::Model, error: &RuleError) -> Self {
-        metrics::counter!("canopy_rule_failures_total", "kind" => error.kind()).increment(1);
+        metrics::counter!("canopy_rule_live_failures_total", "kind" => error.kind()).increment(1);
         tracing::warn!(rule = %rule.id, kind = error.kind(), %error, "a rule has no answer");
         Self {
             kind: error.kind(),

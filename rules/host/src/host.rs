@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use hashlink::LruCache;
+use tracing::{Instrument, debug_span, field::Empty};
 
 use crate::cache::Cache;
 use crate::call::{Question, Ran};
@@ -139,12 +140,23 @@ impl Host {
         }
         let world = Q::KIND.as_str();
         metrics::counter!("canopy_rule_calls_total", "world" => world).increment(1);
+        let span = debug_span!(
+            "rule",
+            otel.name = format!("call of a {world} rule"),
+            rule.digest = %rule.digest(),
+            rule.fuel = Empty,
+            error.type = Empty
+        );
         let begin = Instant::now();
         let ran = match rule.enter().await {
-            Ok(()) => self.0.pool(rule.class()).lanes.ask(rule, question).await,
+            Ok(()) => {
+                let call = self.0.pool(rule.class()).lanes.ask(rule, question);
+                call.instrument(span.clone()).await
+            }
             Err(error) => Ran::not(error),
         };
         rule.settle(&ran, begin.elapsed().saturating_sub(ran.elapsed));
+        span.record("rule.fuel", ran.fuel);
         match &ran.result {
             Ok(_) => {
                 metrics::histogram!("canopy_rule_fuel", "world" => world).record(ran.fuel as f64);
@@ -152,6 +164,7 @@ impl Host {
             }
             Err(error) => {
                 let kind = error.kind();
+                span.record("error.type", kind);
                 metrics::counter!("canopy_rule_failures_total", "world" => world, "kind" => kind)
                     .increment(1);
             }

@@ -22,6 +22,7 @@ use std::task::{Context, Poll, Waker};
 
 use canopy_domain::Result;
 use futures_util::future::BoxFuture;
+use tracing::{Instrument, debug_span};
 
 /// A read that can be made for many parents at once. Two equal reads are gathered together, so a value of
 /// this type holds all arguments of the read but its parents.
@@ -146,11 +147,23 @@ impl<C: Send + Sync + 'static, R: Read<C>> Gathered<C> for Batch<C, R> {
             parents,
             answer,
         } = *self;
-        Box::pin(async move {
+        let span = debug_span!(
+            "read",
+            otel.name = format!("read {}", name_of::<R>()),
+            parents = parents.len()
+        );
+        let read = async move {
             let values = read.read(reader, parents).await;
             Box::new(move || answer.deliver(values)) as Delivery
-        })
+        };
+        Box::pin(read.instrument(span))
     }
+}
+
+/// The name of a type, without its path.
+fn name_of<T>() -> &'static str {
+    let path = std::any::type_name::<T>();
+    path.rsplit("::").next().unwrap_or(path)
 }
 
 /// The answer of one batch, before and after it is there.

@@ -39,8 +39,14 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the program on a database and waits until it listens.
     pub(crate) async fn serve(database: &TestDatabase) -> Self {
+        Self::serve_with(database, &[]).await
+    }
+
+    /// The same with more of an environment.
+    pub(crate) async fn serve_with(database: &TestDatabase, environment: &[(&str, &str)]) -> Self {
         let mut command = canopy(&["serve", "--port", "0"]);
         command.env("CANOPY__DATABASE__URL", database.url());
+        command.envs(environment.iter().copied());
         let mut child = command.spawn().expect("the program can be started");
         let mut lines = BufReader::new(child.stderr.take().expect("stderr is piped")).lines();
         let mut early = Vec::new();
