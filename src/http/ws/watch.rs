@@ -12,13 +12,16 @@ use super::{
     message::{Close, Refused},
 };
 
+/// The end of a credential's time.
+type Passed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// The ends of one socket that come from outside of its messages.
 pub(super) struct Watch {
     draining: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Until `connection_init` has come.
     init: Option<Pin<Box<Sleep>>>,
     /// The end of the credential, once there is one that ends.
-    expiry: Option<(Pin<Box<dyn Future<Output = ()> + Send>>, Close)>,
+    expiry: Option<(Passed, Close)>,
 }
 
 impl Watch {
@@ -36,7 +39,7 @@ impl Watch {
         self.init = None;
         self.expiry = actor.and_then(|actor| {
             let end = actor.expires_at()?;
-            let passed: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(expiry::passed(Some(end)));
+            let passed: Passed = Box::pin(expiry::passed(Some(end)));
             Some((passed, expired(actor)))
         });
     }

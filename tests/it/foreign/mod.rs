@@ -126,58 +126,57 @@ async fn tokens_of_each_algorithm_name_a_person_who_is_known_here() {
     house.app.run(&owner, ME, json!({})).await.data();
 }
 
+/// A token that is signed with a secret, whatever its header says.
+fn forged(header: &Value, claims: &Value, secret: &[u8]) -> String {
+    let message = format!(
+        "{}.{}",
+        base64url(header.to_string().as_bytes()),
+        base64url(claims.to_string().as_bytes())
+    );
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
+    let signature = ring::hmac::sign(&key, message.as_bytes());
+    format!("{message}.{}", base64url(signature.as_ref()))
+}
+
+/// The same token with another signature.
+fn changed(token: &str) -> String {
+    let (head, signature) = token.rsplit_once('.').unwrap();
+    let first = if signature.starts_with('A') { 'B' } else { 'A' };
+    format!("{head}.{first}{}", &signature[1..])
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_checks_its_own_algorithm_and_no_other() {
     let (rsa, ec, ed) = (Key::rsa("r"), Key::ec("e"), Key::ed("d"));
     let keys = Keys::serve(&[&rsa, &ec, &ed]).await;
     // A symmetric key in a public set, a key that is for another algorithm, and one that is not for signatures.
-    let mut published = vec![rsa.public(), ec.public(), ed.public()];
-    published.push(json!({"kty": "oct", "kid": "shared", "alg": "HS256", "k": base64url(SECRET.as_bytes())}));
+    let shared = json!({"kty": "oct", "kid": "shared", "alg": "HS256", "k": base64url(SECRET.as_bytes())});
     let (other, secret) = (Key::rsa("other"), Key::ec("secret"));
-    let mut said = other.public();
+    let (mut said, mut purpose) = (other.public(), secret.public());
     said["alg"] = json!("RS512");
-    let mut purpose = secret.public();
     purpose["use"] = json!("enc");
-    published.extend([said, purpose]);
+    let published = vec![rsa.public(), ec.public(), ed.public(), shared, said, purpose];
     keys.set(Mood::Answers(published));
     let house = house(&keys, |_| ()).await;
     let claims = claims(json!({}));
     assert!(house.takes(&rsa.token(&claims)).await);
 
-    let forged = |header: Value, secret: &[u8]| {
-        let message = format!(
-            "{}.{}",
-            base64url(header.to_string().as_bytes()),
-            base64url(claims.to_string().as_bytes())
-        );
-        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
-        format!(
-            "{message}.{}",
-            base64url(ring::hmac::sign(&key, message.as_bytes()).as_ref())
-        )
-    };
+    let forged = |header: Value, secret: &[u8]| forged(&header, &claims, secret);
     let modulus = rsa.public()["n"].as_str().unwrap().to_owned();
     let set = json!({"keys": [rsa.public()]}).to_string();
     let unsigned = forged(json!({"alg": "none", "kid": "r"}), b"");
     let unsigned = unsigned.rsplit_once('.').unwrap().0;
+    let hs256 = |key: &str| json!({"alg": "HS256", "kid": key});
+    let es256 = |key: &str| json!({"alg": "ES256", "kid": key});
     let mut token = vec![
         ("none", format!("{unsigned}.")),
-        (
-            "HS256 with the modulus",
-            forged(json!({"alg": "HS256", "kid": "r"}), modulus.as_bytes()),
-        ),
-        (
-            "HS256 with the set",
-            forged(json!({"alg": "HS256", "kid": "r"}), set.as_bytes()),
-        ),
+        ("HS256 with the modulus", forged(hs256("r"), modulus.as_bytes())),
+        ("HS256 with the set", forged(hs256("r"), set.as_bytes())),
         (
             "HS256 with a published secret",
-            forged(json!({"alg": "HS256", "kid": "shared"}), SECRET.as_bytes()),
+            forged(hs256("shared"), SECRET.as_bytes()),
         ),
-        (
-            "HS256 with our secret",
-            forged(json!({"alg": "HS256", "kid": "r"}), SECRET.as_bytes()),
-        ),
+        ("HS256 with our secret", forged(hs256("r"), SECRET.as_bytes())),
         (
             "our secret, their claims, no key",
             forged(json!({"alg": "HS256"}), SECRET.as_bytes()),
@@ -190,10 +189,7 @@ async fn a_key_checks_its_own_algorithm_and_no_other() {
             "another algorithm's name",
             ec.sign(&json!({"alg": "RS256", "kid": "e"}), &claims),
         ),
-        (
-            "an unknown key",
-            ec.sign(&json!({"alg": "ES256", "kid": "x"}), &claims),
-        ),
+        ("an unknown key", ec.sign(&es256("x"), &claims)),
         ("no key", ec.sign(&json!({"alg": "ES256"}), &claims)),
         ("a key for another algorithm", other.token(&claims)),
         ("a key for another purpose", secret.token(&claims)),
@@ -209,16 +205,7 @@ async fn a_key_checks_its_own_algorithm_and_no_other() {
             ),
         ),
     ];
-    let (head, signature) = ed
-        .token(&claims)
-        .rsplit_once('.')
-        .map(|(a, b)| (a.to_owned(), b.to_owned()))
-        .unwrap();
-    let turned = if signature.starts_with('A') { 'B' } else { 'A' };
-    token.push((
-        "a changed signature",
-        format!("{head}.{turned}{}", &signature[1..]),
-    ));
+    token.push(("a changed signature", changed(&ed.token(&claims))));
     for (what, token) in token {
         assert!(!house.takes(&token).await, "{what}");
     }

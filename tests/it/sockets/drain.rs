@@ -3,6 +3,7 @@
 
 use canopy_domain::entity::Role;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use super::init;
 use crate::app::process::{Process, post};
@@ -15,6 +16,8 @@ const RECORD: &str = "mutation ($input: RecordUsageInput!) {
   recordUsage(input: $input) { results { status } userErrors { code message } }
 }";
 const WRITERS: usize = 6;
+/// The cursor behind which everything is.
+const BEGINNING: &str = "djE6MA";
 
 fn batch(account: &str, key: &str) -> Value {
     json!({"input": {"accountId": account, "events": [event(key)]}})
@@ -32,6 +35,34 @@ async fn write(url: &str, owner: &Caller, account: &str, writer: usize) -> usize
     unreachable!("keys do not end")
 }
 
+/// What a subscription has told, the cursor of the last of it, and the end of the process.
+type Listened = (Vec<String>, String, JoinHandle<(Option<i32>, Vec<String>)>);
+
+/// Listens until the server closes, which it is told to in the middle of it all.
+async fn listen(socket: &mut Socket, process: Process) -> Listened {
+    let (mut heard, mut cursor) = (Vec::new(), BEGINNING.to_owned());
+    let (mut process, mut ending) = (Some(process), None);
+    loop {
+        match socket.receive().await {
+            Ok(message) => {
+                let told = &message["payload"]["data"]["usageUpdates"];
+                heard.push(told["event"]["idempotencyKey"].as_str().unwrap().to_owned());
+                told["cursor"].as_str().unwrap().clone_into(&mut cursor);
+            }
+            Err((code, reason)) => {
+                assert_eq!(code, 1001);
+                assert_eq!(reason, "The server is going away: connect again");
+                return (heard, cursor, ending.expect("the program was told to end"));
+            }
+        }
+        if heard.len() >= 50
+            && let Some(process) = process.take()
+        {
+            ending = Some(tokio::spawn(process.terminate()));
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ending_under_load_loses_no_accepted_mutation_and_streams_go_on_elsewhere() {
     let app = App::start().await;
@@ -41,50 +72,22 @@ async fn ending_under_load_loses_no_accepted_mutation_and_streams_go_on_elsewher
     let process = Process::serve(&app.database).await;
     let (url, base) = (process.url.clone(), process.url.replace("/graphql", ""));
 
-    let updates = |after: Option<&str>| json!({"query": USAGE_UPDATES, "variables": {"account": account, "below": true, "after": after}});
+    let updates = |after: &str| {
+        let variables = json!({"account": account, "below": true, "after": after});
+        json!({"query": USAGE_UPDATES, "variables": variables})
+    };
     let mut socket = Socket::open(&base, init(&owner)).await;
     socket.acknowledged().await;
-    socket.subscribe("1", updates(None)).await;
-    // The answer to a question behind it says that the subscription was begun.
-    socket
-        .subscribe("2", json!({"query": "{ me { user { id } } }"}))
-        .await;
-    assert_eq!(socket.receive().await.unwrap()["id"], "2");
+    socket.subscribe("1", updates(BEGINNING)).await;
 
     let writers = (0..WRITERS).map(|writer| write(&url, &owner, account, writer));
-    let listening = async {
-        let (mut heard, mut cursor, mut process) = (Vec::new(), None, Some(process));
-        let mut ending = None;
-        loop {
-            match socket.receive().await {
-                Ok(message) if message["type"] == "next" && message["id"] == "1" => {
-                    let told = &message["payload"]["data"]["usageUpdates"];
-                    heard.push(told["event"]["idempotencyKey"].as_str().unwrap().to_owned());
-                    cursor = told["cursor"].as_str().map(str::to_owned);
-                }
-                Ok(_) => {}
-                Err((code, reason)) => {
-                    assert_eq!(
-                        (code, reason.as_str()),
-                        (1001, "The server is going away: connect again")
-                    );
-                    return (heard, cursor, ending);
-                }
-            }
-            // In the middle of it all.
-            if heard.len() >= 50
-                && let Some(process) = process.take()
-            {
-                ending = Some(tokio::spawn(process.terminate()));
-            }
-        }
-    };
+    let listening = listen(&mut socket, process);
     let (answered, (mut heard, cursor, ending)) = within(
         "the end",
         futures_util::future::join(futures_util::future::join_all(writers), listening),
     )
     .await;
-    let (code, log) = ending.expect("the program was told to end").await.unwrap();
+    let (code, log) = ending.await.unwrap();
     assert_eq!(code, Some(0), "{}", log.join("\n"));
     let total: usize = answered.iter().sum();
     println!("answered: {answered:?}, heard before the end: {}", heard.len());
@@ -96,18 +99,10 @@ async fn ending_under_load_loses_no_accepted_mutation_and_streams_go_on_elsewher
     // The same server again, at another port. What was not answered is sent again, and counts once.
     let process = Process::serve(&app.database).await;
     for (writer, n) in answered.iter().enumerate() {
-        let answer = post(
-            &process.url,
-            &owner,
-            RECORD,
-            batch(account, &format!("w{writer}-{n}")),
-        )
-        .await;
-        let status = answer.unwrap().success()["results"][0]["status"].clone();
-        assert!(
-            ["ACCEPTED", "REPLAYED"].contains(&status.as_str().unwrap()),
-            "{status}"
-        );
+        let again = batch(account, &format!("w{writer}-{n}"));
+        let answer = post(&process.url, &owner, RECORD, again).await.unwrap();
+        let status = answer.success()["results"][0]["status"].clone();
+        assert!(status == "ACCEPTED" || status == "REPLAYED", "{status}");
     }
     let expected = total + WRITERS;
     assert_eq!(app.count("usage_events").await, expected as i64);
@@ -116,7 +111,7 @@ async fn ending_under_load_loses_no_accepted_mutation_and_streams_go_on_elsewher
     let base = process.url.replace("/graphql", "");
     let mut socket = Socket::open(&base, init(&owner)).await;
     socket.acknowledged().await;
-    socket.subscribe("1", updates(cursor.as_deref())).await;
+    socket.subscribe("1", updates(&cursor)).await;
     while heard.len() < expected {
         let told = socket.receive().await.unwrap();
         let key = &told["payload"]["data"]["usageUpdates"]["event"]["idempotencyKey"];
