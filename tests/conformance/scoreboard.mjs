@@ -6,7 +6,7 @@ import { run } from 'node:test';
 import { spec as Spec } from 'node:test/reporters';
 
 /** So long may one suite take. */
-const LIMIT = 180_000;
+const LIMIT = 600_000;
 const ENDING = '.test.mjs';
 
 /**
