@@ -69,7 +69,7 @@ impl Session {
         }
     }
 
-    /// The session that [`crate::execute()`] put into the request.
+    /// The session that [`CanopySchema::execute`](crate::CanopySchema::execute) put into the request.
     pub(crate) fn of<'c>(ctx: &Context<'c>) -> &'c Session {
         let session: &Arc<Session> = ctx
             .data_opt()
