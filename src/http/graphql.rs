@@ -107,11 +107,12 @@ async fn run(
             // One after the other: a batch does not take more of the house at once than a request.
             let mut answers = Vec::with_capacity(requests.len());
             for incoming in requests {
-                answers.push(
-                    answer(gateway, id, incoming, actor.clone(), false)
-                        .await?
-                        .to_json(),
-                );
+                let answer = answer(gateway, id, incoming, actor.clone(), false).await;
+                // What was done before stays done, so that its answer must not be lost to a later refusal.
+                answers.push(match answer {
+                    Ok(answer) => answer.to_json(),
+                    Err(refusal) => refusal.body().to_string(),
+                });
             }
             let content_type = [(header::CONTENT_TYPE, MediaType::Json.content_type())];
             Ok((content_type, format!("[{}]", answers.join(","))).into_response())

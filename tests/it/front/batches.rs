@@ -28,6 +28,14 @@ async fn a_batch_is_answered_in_its_order_where_it_is_allowed() {
     assert_eq!(answers.body[2]["data"]["me"]["apiKey"], json!(null));
     assert_eq!(answers.body.as_array().unwrap().len(), 3);
 
+    let followed = json!([house.body(), {"query": "subscription { nothing }"}]);
+    let answers = reply(house.post().json(&followed)).await;
+    assert_eq!(answers.body[0]["data"]["account"]["name"], "Main");
+    assert_eq!(
+        answers.body[1]["errors"][0]["extensions"]["code"],
+        "BAD_USER_INPUT"
+    );
+
     let longer = json!([house.body(), house.body(), house.body(), house.body()]);
     assert_eq!(
         reply(house.post().json(&longer)).await.status,
