@@ -86,7 +86,7 @@ test('another tenant reads nothing of it', async () => {
   const nodes = await execute(demo, stranger, 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', {
     ids: [demo.accounts.itellico, id],
   });
-  assert.deepEqual(nodes, { data: { nodes: [null, null] } });
+  assert.deepEqual([nodes.data, nodes.errors], [{ nodes: [null, null] }, undefined]);
   for (const subscribe of Object.values(transports(demo))) {
     const { inbox, close } = subscribe(stranger, { query: USAGE_UPDATES, variables: { accountId: id } });
     assert.deepEqual(codesOf(await inbox.refusal()), ['NOT_FOUND']);
