@@ -37,7 +37,7 @@ enum Kind {
 }
 
 /// Each metric: its kind, its name, its unit if it has one, what it counts.
-const METRICS: [(Kind, &str, Option<Unit>, &str); 30] = [
+const METRICS: [(Kind, &str, Option<Unit>, &str); 34] = [
     (
         Counter,
         "canopy_http_requests_total",
@@ -79,6 +79,25 @@ const METRICS: [(Kind, &str, Option<Unit>, &str); 30] = [
         "canopy_budget_refusals_total",
         None,
         "Answers that an account's budget had no points for, as the database said.",
+    ),
+    (Gauge, "canopy_connections_open", None, "Open connections."),
+    (
+        Counter,
+        "canopy_connections_refused_total",
+        None,
+        "Connections that found no room, and were answered 503.",
+    ),
+    (
+        Counter,
+        "canopy_connections_displaced_total",
+        None,
+        "Idle connections that made room for others.",
+    ),
+    (
+        Counter,
+        "canopy_connections_overdue_total",
+        None,
+        "Connections that were closed because they were idle, or slow with a request's head, for too long.",
     ),
     (Gauge, "canopy_websockets_open", None, "Open WebSockets."),
     (
