@@ -229,7 +229,7 @@ impl CanopySchema {
         let carried = match ask.idempotency_key {
             Some(key) => {
                 let name = ask.operation_name.as_deref();
-                idempotency::carry(&mut parsed, name, &mut variables, &key)?
+                idempotency::carry(self.0.documents.shape(), &mut parsed, name, &mut variables, &key)?
             }
             None => None,
         };

@@ -9,6 +9,8 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Pos, Positioned, ServerError, Value as Const, Variables};
 use async_graphql_value::Value;
 
+use crate::shape::Shape;
+
 const INPUT: &str = "input";
 const KEY: &str = "idempotencyKey";
 const REPLAYED: &str = "replayed";
@@ -37,6 +39,7 @@ impl Carried {
 /// Puts `key` into the one mutation of the operation; a query has no use for it. Refuses several mutations, which
 /// cannot share a key, and another key in the input.
 pub(crate) fn carry(
+    shape: &Shape,
     document: &mut ExecutableDocument,
     operation_name: Option<&str>,
     variables: &mut Variables,
@@ -60,6 +63,9 @@ pub(crate) fn carry(
         ));
     };
     let field = &mut field.node;
+    if !keeps_answers(shape, &field.name.node) {
+        return Ok(None);
+    }
     let Some((_, input)) = field.arguments.iter_mut().find(|(name, _)| name.node == INPUT) else {
         return Ok(None);
     };
@@ -74,6 +80,12 @@ pub(crate) fn carry(
     let mutation = field.response_key().node.clone();
     field.selection_set.node.items.push(asked());
     Ok(Some(Carried { mutation }))
+}
+
+/// Whether a mutation's answers are kept for retries, as its payload says. Signing in gives a new token each time.
+fn keeps_answers(shape: &Shape, mutation: &str) -> bool {
+    let payload = shape.field("Mutation", mutation);
+    payload.is_some_and(|payload| shape.field(&payload.gives, REPLAYED).is_some())
 }
 
 fn chosen<'d>(
@@ -120,4 +132,32 @@ fn asked() -> Positioned<Selection> {
 
 fn refused(message: &str) -> ServerError {
     ServerError::new(message, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    /// Whether a key is put into a mutation.
+    fn is_carried(document: &str) -> bool {
+        let shape = Shape::of(&crate::sdl());
+        let before = parse_query(document).unwrap();
+        let mut after = before.clone();
+        let carried = carry(&shape, &mut after, None, &mut Variables::default(), "k").unwrap();
+        assert_eq!(carried.is_some(), format!("{before:?}") != format!("{after:?}"));
+        carried.is_some()
+    }
+
+    #[test]
+    fn a_key_goes_where_answers_are_kept_and_nowhere_else() {
+        assert!(is_carried(
+            "mutation { createSubaccount(input: {name: \"A\"}) { replayed } }"
+        ));
+        assert!(!is_carried(
+            "mutation { signIn(input: {email: \"a\"}) { token } }"
+        ));
+        assert!(!is_carried("{ me { user { id } } }"));
+    }
 }

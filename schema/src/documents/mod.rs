@@ -159,6 +159,11 @@ impl Documents {
         }
     }
 
+    /// The types that its documents are about.
+    pub(crate) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
     /// The document with this text: as it was read before, or read now.
     pub(crate) fn read(&self, text: String) -> Result<Arc<Document>, ServerError> {
         if text.len() > self.bounds.max_bytes {
