@@ -12,6 +12,7 @@ pub mod budgets;
 pub mod domain;
 pub mod error;
 pub mod events;
+pub mod forest;
 pub mod idempotency;
 pub mod ledger;
 pub mod limits;

@@ -76,6 +76,15 @@ pub(super) enum Command {
         Without a database URL the demo lives in a new directory that is removed at the end.\n\
         A second run on the same database finds its tree and goes on with it.")]
     Demo(DemoOptions),
+    /// Fill an empty database for benchmarks.
+    #[command(after_help = "Example:\n  canopy bench seed --database-url sqlite://forest.db?mode=rwc")]
+    Bench {
+        #[command(subcommand)]
+        command: BenchCommand,
+        /// The database; overrides database.url.
+        #[arg(long, global = true, value_name = "URL")]
+        database_url: Option<String>,
+    },
     /// Make, list and revoke API keys, directly in the database.
     #[command(after_help = "Examples:\n  \
         canopy keys create --account acc_01k… --name production --full\n  \
@@ -197,6 +206,21 @@ fn endpoint(given: &str) -> Result<Url, String> {
     let url = Url::parse(given).ok();
     url.filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host())
         .ok_or_else(|| "it is not like http://127.0.0.1:8080/graphql or https://…".to_owned())
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BenchCommand {
+    /// Write trees of accounts with members, restrictions, limits, transfers of billing and a month of usage into an
+    /// empty database: the same rows each time. The last line of output is JSON: what was written, the main account of
+    /// each tree, and API keys to sign in with.
+    #[command(after_help = "Examples:\n  \
+        canopy bench seed --database-url postgres://canopy@localhost/forest\n  \
+        canopy bench seed --trees 2 --database-url sqlite://grove.db?mode=rwc > forest.json")]
+    Seed {
+        /// How many trees. Each has a main account, 25 subaccounts and four accounts below those.
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        trees: u32,
+    },
 }
 
 #[derive(Debug, Subcommand)]

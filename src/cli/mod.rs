@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit code out. Each command does one thing with the parts of the process.
 
 mod arguments;
+mod bench;
 mod demo;
 mod keys;
 mod output;
@@ -73,6 +74,13 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             migrate(&loaded, status, &Output::new(&output)).await
         }
         Command::Demo(options) => demo::run(sources, options).await,
+        Command::Bench {
+            command,
+            database_url,
+        } => {
+            let loaded = start(sources.flag("--database-url", "database.url", database_url))?;
+            bench::run(&loaded.config, command).await
+        }
         Command::Keys {
             command,
             database_url,

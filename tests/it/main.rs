@@ -20,6 +20,7 @@ mod credentials;
 mod doorkeeper;
 mod failure_policies;
 mod foreign;
+mod forest;
 mod front;
 mod funding;
 mod guards;

@@ -94,7 +94,7 @@ pub(super) fn event(
 
 /// What tells one payload from another under the same key. A time that was not given stays so: a retry without a
 /// time is the same payload.
-fn digest(event: &NewUsageEvent) -> String {
+pub(crate) fn digest(event: &NewUsageEvent) -> String {
     let occurred_at = event.occurred_at.map(time::truncate);
     let attributes = canonical(&event.attributes);
     let payload = serde_json::json!([event.meter, event.quantity, occurred_at, attributes]);

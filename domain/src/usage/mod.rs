@@ -12,6 +12,7 @@ pub(crate) mod subtree;
 mod sums;
 mod write;
 
+pub(crate) use check::digest as digest_of;
 pub use read::{MAX_BUCKETS, MAX_METERS, Period, UsageBucket, UsageQuery, UsageTotal, UsageView};
 pub use record::{EventOutcome, MAX_BATCH, NewUsageEvent, RecordUsage};
 pub use write::FAULT_POINTS;

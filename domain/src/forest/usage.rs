@@ -1,0 +1,125 @@
+//! The month of usage of a forest: one event of each meter, account and day, and what they add up to. Pure.
+
+use canopy_entity::time::Timestamp;
+use canopy_entity::usage_aggregate::{self, Granularity};
+use canopy_entity::usage_event::{self, RatingStatus};
+use canopy_entity::{UsageEventId, usage_aggregate::Model as Sum};
+use chrono::{Duration, TimeZone, Utc};
+
+use super::ids::id;
+use super::tree::Planted;
+use crate::Micros;
+use crate::usage::{NewUsageEvent, Period, bucket, digest_of};
+
+/// The days of the month.
+pub const DAYS: u64 = 30;
+const METERS: [&str; 3] = ["call_minutes", "messages", "tokens"];
+
+/// June 2025.
+pub(super) fn period() -> Period {
+    let start = Utc
+        .with_ymd_and_hms(2025, 6, 1, 0, 0, 0)
+        .single()
+        .expect("an instant of UTC is one instant");
+    Period {
+        start,
+        end: start + Duration::days(DAYS as i64),
+    }
+}
+
+/// The events of one account, in the order of their ids, which is that of time.
+pub(super) fn events(account: &Planted) -> Vec<usage_event::Model> {
+    let days = (0..DAYS).flat_map(|day| METERS.into_iter().zip(0_u64..).map(move |of| (day, of)));
+    days.map(|(day, (meter, place))| event(account, day, meter, place))
+        .collect()
+}
+
+fn event(account: &Planted, day: u64, meter: &str, place: u64) -> usage_event::Model {
+    let number = account.number;
+    // Hundredths of a unit.
+    let hundredths = (number * 3_100 + day * 1_703 + place * 10_109) % 500_000 + 1;
+    let occurred_at = period().start + Duration::hours((day * 24 + 8 + number % 10) as i64);
+    let quantity = Micros::new(hundredths as i64 * 10_000).expect("within the bound");
+    let told = NewUsageEvent {
+        account_id: None,
+        idempotency_key: format!("{meter}-{}", occurred_at.format("%Y-%m-%d")),
+        meter: meter.to_owned(),
+        quantity,
+        occurred_at: Some(occurred_at),
+        attributes: serde_json::json!({}),
+    };
+    let in_order = (number * DAYS + day) * METERS.len() as u64 + place;
+    usage_event::Model {
+        id: id(UsageEventId::PREFIX, in_order),
+        account_id: account.row.id.clone(),
+        path: account.row.path.clone(),
+        payload_digest: digest_of(&told),
+        idempotency_key: told.idempotency_key,
+        meter: told.meter,
+        quantity: quantity.get(),
+        occurred_at,
+        recorded_at: occurred_at,
+        attributes: told.attributes.to_string(),
+        rating_status: RatingStatus::Pending,
+        rating_attempts: 0,
+    }
+}
+
+/// What events of one account add up to, by each granularity.
+pub(super) fn sums(events: &[usage_event::Model]) -> Vec<usage_aggregate::Model> {
+    let mut sums: Vec<Sum> = Vec::with_capacity(events.len() * 2 + METERS.len());
+    for granularity in bucket::GRANULARITIES {
+        let first = sums.len();
+        for event in events {
+            add(&mut sums, first, granularity, event);
+        }
+    }
+    sums
+}
+
+/// Adds an event to its sum, which is among the last few: events are in the order of time.
+fn add(sums: &mut Vec<Sum>, first: usize, granularity: Granularity, event: &usage_event::Model) {
+    let start: Timestamp = bucket::start_of(granularity, event.occurred_at);
+    let known = sums[first..].iter_mut().rev().take(METERS.len());
+    let mut known = known.filter(|sum| sum.bucket_start == start && sum.meter == event.meter);
+    if let Some(sum) = known.next() {
+        sum.quantity += event.quantity;
+        sum.events += 1;
+        return;
+    }
+    drop(known);
+    sums.push(Sum {
+        account_id: event.account_id.clone(),
+        granularity,
+        bucket_start: start,
+        meter: event.meter.clone(),
+        quantity: event.quantity,
+        events: 1,
+        amount: 0,
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use canopy_entity::RuleVersionId;
+
+    use super::*;
+    use crate::forest::ForestSize;
+    use crate::forest::tree::Trees;
+
+    #[test]
+    fn each_granularity_adds_up_to_the_events() {
+        let trees = Trees::new(ForestSize { trees: 1 }, RuleVersionId::new());
+        let events = events(&trees.accounts[7]);
+        assert_eq!(events.len(), 90);
+        assert!(events.is_sorted_by_key(|event| event.id.clone()));
+        let sums = sums(&events);
+        let quantity: i64 = events.iter().map(|event| event.quantity).sum();
+        for (granularity, rows) in bucket::GRANULARITIES.into_iter().zip([90, 90, 3]) {
+            let of: Vec<&Sum> = sums.iter().filter(|sum| sum.granularity == granularity).collect();
+            assert_eq!(of.len(), rows, "{granularity:?}");
+            assert_eq!(of.iter().map(|sum| sum.quantity).sum::<i64>(), quantity);
+            assert_eq!(of.iter().map(|sum| sum.events).sum::<i64>(), 90);
+        }
+    }
+}
