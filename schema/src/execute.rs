@@ -1,12 +1,15 @@
 //! Runs a document: as a request with one answer, or as a stream of answers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::{Request, Response, Schema, ServerError, ValidationMode, Value, Variables};
+use canopy_domain::entity::AccountId;
 use canopy_domain::{Actor, Domain, Error};
 use futures_util::{Stream, StreamExt, stream};
 
-use crate::documents::Documents;
+use crate::cost::Top;
+use crate::documents::{Bill, Documents};
 use crate::idempotency::Carried;
 use crate::loaders::drive::Driven;
 use crate::session::Session;
@@ -49,13 +52,12 @@ pub struct Ask {
     pub request_id: RequestId,
 }
 
-/// A request that is within all bounds.
+/// A request that is within all bounds that hold whoever asks.
 pub struct Prepared {
     ask: Ask,
     /// The operation that it runs.
     pub operation: Operation,
-    /// The points that its answer may cost.
-    points: u64,
+    bill: Bill,
 }
 
 impl Prepared {
@@ -96,15 +98,15 @@ impl CanopySchema {
         self.0.documents.known(hash)
     }
 
-    /// Finds the operation, and holds its variables and the points of its answer against their bounds; the errors as a
-    /// response without data.
-    pub fn prepare(&self, ask: Ask) -> Result<Prepared, Box<Response>> {
+    /// Finds the operation, and holds its variables and, as far as the document tells, the points of its answer against
+    /// their bounds; the errors as a response without data.
+    pub fn prepare(&self, mut ask: Ask) -> Result<Prepared, Box<Response>> {
         let name = ask.operation_name.as_deref();
         let operation = ask.document.operation(name).map_err(refused)?;
-        let points = self.0.documents.price(&ask.document, name, &ask.variables);
+        let bill = self.0.documents.price(&ask.document, name, &mut ask.variables);
         Ok(Prepared {
             operation,
-            points: points.map_err(refused)?,
+            bill: bill.map_err(refused)?,
             ask,
         })
     }
@@ -122,19 +124,13 @@ impl CanopySchema {
 
     async fn answered(&self, prepared: Prepared, actor: Option<Actor>) -> Result<Response, ServerError> {
         self.require_introspection(&prepared.operation, actor.is_some())?;
+        let points = self.afford(&prepared.bill, actor.as_ref()).await?;
         let charge = match &actor {
-            Some(actor) => Some(
-                self.0
-                    .domain
-                    .charge(actor, prepared.points)
-                    .await
-                    .map_err(top_level)?,
-            ),
+            Some(actor) => Some(self.0.domain.charge(actor, points).await.map_err(top_level)?),
             None => None,
         };
-        let (document, points) = (Arc::clone(&prepared.ask.document), prepared.points);
+        let (document, bill) = (Arc::clone(&prepared.ask.document), prepared.bill);
         let name = prepared.ask.operation_name.clone();
-        let variables = prepared.ask.variables.clone();
         let (request, carried) = self.request(prepared.ask)?;
         let session = Arc::new(Session::new(&self.0.domain, actor));
         let resolvers = self.executable(&document).execute(request.data(session.clone()));
@@ -147,7 +143,7 @@ impl CanopySchema {
             response.extensions.insert("idempotency".to_owned(), replayed());
         }
         let documents = &self.0.documents;
-        let actual = documents.points(&document, name.as_deref(), &variables, &response.data);
+        let actual = documents.points(&document, name.as_deref(), &bill, &response.data);
         let budget = match charge {
             Some(charge) => charge.settle(actual).await,
             None => None,
@@ -184,9 +180,10 @@ impl CanopySchema {
         actor: Option<Actor>,
     ) -> Result<stream::BoxStream<'static, Response>, ServerError> {
         self.require_introspection(&prepared.operation, actor.is_some())?;
+        let points = self.afford(&prepared.bill, actor.as_ref()).await?;
         if let Some(actor) = &actor {
-            let charge = self.0.domain.charge(actor, prepared.points).await;
-            charge.map_err(top_level)?.settle(prepared.points).await;
+            let charge = self.0.domain.charge(actor, points).await;
+            charge.map_err(top_level)?.settle(points).await;
         }
         let document = Arc::clone(&prepared.ask.document);
         let (request, _) = self.request(prepared.ask)?;
@@ -203,6 +200,29 @@ impl CanopySchema {
             session.tick();
         });
         Ok(noted.boxed())
+    }
+
+    /// The points that the answer to `actor` may cost, or a refusal. Accounts are counted only where the sizes of the
+    /// pages alone would have it refused.
+    async fn afford(&self, bill: &Bill, actor: Option<&Actor>) -> Result<u64, ServerError> {
+        let (documents, requested) = (&self.0.documents, &bill.requested);
+        if requested.plain <= documents.max_cost() {
+            return Ok(requested.plain);
+        }
+        let most = requested.accounts_for(documents.max_cost());
+        let mut below: HashMap<&Top, u64> = HashMap::new();
+        for (top, actor) in requested.tops().filter_map(|top| Some((top, actor?))) {
+            let id = match top {
+                Top::ActingAs => actor.acting_as().cloned(),
+                Top::Id(text) => AccountId::parse(text).ok(),
+            };
+            if let (Some(id), false) = (id, below.contains_key(top)) {
+                let count = self.0.domain.accounts_below(actor, &id, most).await;
+                below.insert(top, count.map_err(top_level)?);
+            }
+        }
+        let points = requested.with(|top| below.get(top).copied().unwrap_or(0));
+        documents.affordable(points).map_err(coded)
     }
 
     fn executable(&self, document: &Document) -> &Executable {
@@ -259,12 +279,16 @@ fn top_level(error: Error) -> ServerError {
 }
 
 fn refused(error: ServerError) -> Box<Response> {
-    let mut error = error;
+    Box::new(Response::from_errors(vec![coded(error)]))
+}
+
+/// What is wrong with a request that is not told otherwise.
+fn coded(mut error: ServerError) -> ServerError {
     let extensions = error.extensions.get_or_insert_default();
     if extensions.get("code").is_none() {
         extensions.set("code", canopy_domain::ErrorCode::BadUserInput.as_str());
     }
-    Box::new(Response::from_errors(vec![error]))
+    error
 }
 
 fn replayed() -> Value {

@@ -29,7 +29,7 @@ use async_graphql::{SDLExportOptions, Schema};
 use canopy_domain::Domain;
 
 pub use authorization::{FieldRequirement, Requirement, requirements};
-pub use documents::{Bounds, Document, DocumentHash, Operation};
+pub use documents::{Bounds, Document, DocumentHash, Operation, has_more_values};
 pub use errors::whole_seconds;
 pub use execute::{Ask, CanopySchema, Prepared};
 pub use mutations::Mutation;

@@ -224,7 +224,7 @@ fn innermost(ty: &Type) -> (&str, bool) {
 }
 
 /// A number of rows as an argument gives it.
-pub(crate) fn as_count(value: &Value) -> Option<u32> {
+fn as_count(value: &Value) -> Option<u32> {
     match value {
         Value::Number(number) => u32::try_from(number.as_u64()?).ok(),
         _ => None,

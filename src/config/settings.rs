@@ -87,6 +87,7 @@ pub struct GraphqlConfig {
     pub max_root_fields: usize,
     pub max_cost: u64,
     pub max_batch: usize,
+    pub max_values: usize,
     pub kept_documents: Size,
     pub introspection: Introspection,
 }

@@ -4,7 +4,7 @@
 
 use async_graphql::Variables;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
-use canopy_schema::{DocumentHash, Uploads};
+use canopy_schema::{DocumentHash, Uploads, has_more_values};
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
@@ -71,6 +71,16 @@ impl Default for Source {
 pub(super) enum Body {
     One(Incoming),
     Batch(Vec<Incoming>),
+}
+
+/// Refuses JSON with more than `most` values, which is dearer to read than its bytes tell.
+pub(super) fn check_values(json: &[u8], most: usize) -> Result<(), Refusal> {
+    if has_more_values(json, most) {
+        return Err(Refusal::bad_request(format!(
+            "The JSON has more than {most} values."
+        )));
+    }
+    Ok(())
 }
 
 /// What is in a JSON body; a batch has at most `max_batch` requests.

@@ -174,12 +174,14 @@ async fn received(gateway: &Gateway, arrived: Arrived) -> Result<document::Body,
     let bound = gateway.config.http.max_body.bytes();
     if let Some(boundary) = multipart::boundary(&arrived.headers) {
         let largest = gateway.engine.domain.largest_rule();
-        let read = multipart::read(arrived, boundary, bound, largest);
+        let values = gateway.config.graphql.max_values;
+        let read = multipart::read(arrived, boundary, bound, values, largest);
         let read = tokio::time::timeout(gateway.config.http.request_timeout.get(), read).await;
         return read.map_err(late)?.map(document::Body::One);
     }
     document::check_content_type(&arrived.headers)?;
     let body = within_bounds(gateway, arrived.body, &arrived.headers, bound).await?;
+    document::check_values(&body, gateway.config.graphql.max_values)?;
     document::from_body(&body, gateway.config.graphql.max_batch)
 }
 

@@ -27,11 +27,12 @@ pub(super) fn boundary(headers: &HeaderMap) -> Option<String> {
     multer::parse_boundary(content_type).ok()
 }
 
-/// Reads a request with a file of at most `max_file` bytes, and `max_operations` beside it.
+/// Reads a request with a file of at most `max_file` bytes, and `max_operations` with `max_values` beside it.
 pub(super) async fn read(
     arrived: Arrived,
     boundary: String,
     max_operations: usize,
+    max_values: usize,
     max_file: usize,
 ) -> Result<Incoming, Refusal> {
     if !preflight::is_shown(&arrived.headers) {
@@ -51,8 +52,8 @@ pub(super) async fn read(
     let constraints = Constraints::new().size_limit(limits);
     let mut parts = Multipart::with_constraints(arrived.body.into_data_stream(), boundary, constraints);
 
-    let mut operations: Value = json_part(&mut parts, "operations").await?;
-    let map: BTreeMap<String, Vec<String>> = json_part(&mut parts, "map").await?;
+    let mut operations: Value = json_part(&mut parts, "operations", max_values).await?;
+    let map: BTreeMap<String, Vec<String>> = json_part(&mut parts, "map", max_values).await?;
     let mut files = Vec::new();
     while let Some(field) = parts.next_field().await.map_err(broken)? {
         let places = field.name().and_then(|name| map.get(name));
@@ -82,6 +83,7 @@ pub(super) async fn read(
 async fn json_part<T: serde::de::DeserializeOwned>(
     parts: &mut Multipart<'_>,
     name: &str,
+    max_values: usize,
 ) -> Result<T, Refusal> {
     let named = |field: &Field<'_>| field.name() == Some(name);
     let field = parts.next_field().await.map_err(broken)?.filter(named);
@@ -91,6 +93,7 @@ async fn json_part<T: serde::de::DeserializeOwned>(
         )
     })?;
     let bytes = field.bytes().await.map_err(broken)?;
+    document::check_values(&bytes, max_values)?;
     serde_json::from_slice(&bytes).map_err(|_| Refusal::bad_request(format!("\"{name}\" cannot be read.")))
 }
 

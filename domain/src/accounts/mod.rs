@@ -1,5 +1,6 @@
 //! The account tree: reading it within a scope, and changing it.
 
+mod count;
 mod create;
 mod managed;
 mod name;

@@ -4,21 +4,27 @@
 //! An object costs one point, a row of a list like any other; what is dearer stands in [`weights`]. Lists multiply: a
 //! page by `first` or `last`, others by a length that is assumed. docs/limits.md tells it to clients.
 
+mod actual;
+mod given;
+mod requested;
 mod weights;
 
 use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
-use async_graphql::{Name, Positioned, Value, Variables};
+use async_graphql::{Name, Positioned, Value};
 use canopy_domain::budgets::Budget;
 use canopy_domain::page::MAX_PAGE;
 
 use crate::shape::{self, Count, Shape};
+use given::Given;
+pub(crate) use given::Outline;
+pub(crate) use requested::{Requested, Top};
 
 /// An operation with the values of its variables.
 pub(crate) struct Priced<'d> {
     pub(crate) shape: &'d Shape,
     pub(crate) document: &'d ExecutableDocument,
     pub(crate) operation: &'d OperationDefinition,
-    pub(crate) variables: &'d Variables,
+    pub(crate) variables: &'d Outline,
 }
 
 /// A selection set in its place.
@@ -31,17 +37,15 @@ struct Place<'d> {
     page: u64,
 }
 
+/// What a selection is, the conditions on it seen through.
+enum Selected<'d> {
+    Field(&'d Field),
+    /// What a fragment selects.
+    Set(Place<'d>),
+    Nothing,
+}
+
 impl<'d> Priced<'d> {
-    /// The most points that the answer may cost.
-    pub(crate) fn requested(&self) -> u64 {
-        self.of(self.root(), None)
-    }
-
-    /// The points that an answer with this `data` cost.
-    pub(crate) fn actual(&self, data: &Value) -> u64 {
-        self.of(self.root(), Some(data))
-    }
-
     fn root(&self) -> Place<'d> {
         Place {
             set: &self.operation.selection_set.node,
@@ -50,85 +54,51 @@ impl<'d> Priced<'d> {
         }
     }
 
-    /// The points of one object: as it may be, or as it is if there is one.
-    fn of(&self, place: Place<'d>, object: Option<&Value>) -> u64 {
-        let selections = place.set.items.iter();
-        selections.fold(0_u64, |points, selection| {
-            points.saturating_add(self.selection(place, &selection.node, object))
-        })
-    }
-
-    fn selection(&self, place: Place<'d>, selection: &'d Selection, object: Option<&Value>) -> u64 {
+    fn selected(&self, place: Place<'d>, selection: &'d Selection) -> Selected<'d> {
         if self.is_skipped(selection) {
-            return 0;
+            return Selected::Nothing;
         }
         match selection {
-            Selection::Field(field) => self.field(place, &field.node, object),
+            Selection::Field(field) => Selected::Field(&field.node),
             Selection::InlineFragment(fragment) => {
                 let condition = fragment.node.type_condition.as_ref();
                 let set = &fragment.node.selection_set.node;
                 let ty = condition.map_or(place.ty, |condition| condition.node.on.node.as_str());
-                self.of(Place { set, ty, ..place }, object)
+                Selected::Set(Place { set, ty, ..place })
             }
             Selection::FragmentSpread(spread) => {
                 let Some(fragment) = self.document.fragments.get(&spread.node.fragment_name.node) else {
-                    return 0;
+                    return Selected::Nothing;
                 };
                 let set = &fragment.node.selection_set.node;
                 let ty = fragment.node.type_condition.node.on.node.as_str();
-                self.of(Place { set, ty, ..place }, object)
+                Selected::Set(Place { set, ty, ..place })
             }
         }
     }
 
-    fn field(&self, place: Place<'d>, field: &'d Field, object: Option<&Value>) -> u64 {
-        // What the schema does not have is refused by validation.
-        let Some(known) = self.shape.field(place.ty, &field.name.node) else {
-            return 0;
-        };
-        let weight = weights::of(place.ty, &field.name.node, known) * self.items(place, field);
-        let inner = Place {
+    /// What a field selects from what it gives.
+    fn inside(&self, place: Place<'d>, field: &'d Field, known: &'d shape::Field) -> Place<'d> {
+        Place {
             set: &field.selection_set.node,
             ty: &known.gives,
             page: match known.count {
                 Count::Page(default) => self.slice(field, default),
                 _ => place.page,
             },
-        };
-        match object {
-            None => {
-                let each = weight.saturating_add(self.of(inner, None));
-                self.many(place, field, known).saturating_mul(each)
-            }
-            Some(Value::Object(fields)) => match fields.get(&field.response_key().node) {
-                Some(value) => self.given(inner, weight, value),
-                None => 0,
-            },
-            Some(_) => 0,
         }
     }
 
-    /// The points of what a field gave.
-    fn given(&self, inner: Place<'d>, weight: u64, value: &Value) -> u64 {
-        match value {
-            Value::List(items) => items.iter().fold(0, |points: u64, item| {
-                points.saturating_add(self.given(inner, weight, item))
-            }),
-            Value::Object(_) => weight.saturating_add(self.of(inner, Some(value))),
-            _ => weight,
-        }
+    /// The points of each thing that a field gives, without what is selected from it.
+    fn weight(&self, place: Place<'_>, field: &Field, known: &shape::Field) -> u64 {
+        weights::of(place.ty, &field.name.node, known).saturating_mul(self.items(place, field))
     }
 
     /// For how many things at once a mutation is asked.
     fn items(&self, place: Place<'_>, field: &Field) -> u64 {
         let list = weights::items(place.ty, &field.name.node);
-        match list.and_then(|list| match self.argument(field, "input")? {
-            Value::Object(input) => input.get(list).cloned(),
-            _ => None,
-        }) {
-            Some(Value::List(items)) => (items.len() as u64).max(1),
-            _ => 1,
-        }
+        let length = list.and_then(|list| self.argument(field, "input")?.member(list)?.length());
+        length.map_or(1, |length| length.max(1))
     }
 
     /// How many objects a field may give.
@@ -137,51 +107,30 @@ impl<'d> Priced<'d> {
             Count::One | Count::Page(_) => 1,
             Count::OfPage => place.page,
             Count::Slice(default) => self.slice(field, default),
-            Count::Ids => match self.argument(field, "ids") {
-                Some(Value::List(ids)) => ids.len() as u64,
-                _ => 1,
-            },
+            Count::Ids => self.argument(field, "ids").and_then(Given::length).unwrap_or(1),
             Count::Some => weights::length(place.ty, &field.name.node),
         }
     }
 
     /// The rows that a field is asked for. More than a page has are refused where they are read.
     fn slice(&self, field: &Field, default: u32) -> u64 {
-        let asked = ["first", "last"].iter().find_map(|name| {
-            let value = self.argument(field, name)?;
-            shape::as_count(&value)
-        });
+        let mut asked = ["first", "last"].into_iter();
+        let asked = asked.find_map(|name| self.argument(field, name)?.count());
         u64::from(asked.unwrap_or(default).min(MAX_PAGE))
     }
 
-    fn argument(&self, field: &Field, name: &str) -> Option<Value> {
-        let value = field.get_argument(name)?.node.clone();
-        value
-            .into_const_with(|name| self.variable(&name).cloned().ok_or(()))
-            .ok()
-    }
-
-    /// The value of a variable, or its default.
-    fn variable(&self, name: &Name) -> Option<&Value> {
-        self.variables.get(name).or_else(|| {
-            let mut definitions = self.operation.variable_definitions.iter();
-            let own = definitions.find(|own| own.node.name.node == *name)?;
-            own.node.default_value.as_ref().map(|default| &default.node)
-        })
+    fn argument<'a>(&'a self, field: &'a Field, name: &str) -> Option<Given<'a>> {
+        Given::new(&field.get_argument(name)?.node, self.variables)
     }
 
     fn is_skipped(&self, selection: &Selection) -> bool {
         let directives = selection.directives().iter();
         directives.map(|own: &Positioned<_>| &own.node).any(|directive| {
-            let given = directive.get_argument("if").map(|given| given.node.clone());
-            let given = given.and_then(|given| {
-                given
-                    .into_const_with(|name| self.variable(&name).cloned().ok_or(()))
-                    .ok()
-            });
+            let given = directive.get_argument("if");
+            let given = given.and_then(|given| Given::new(&given.node, self.variables)?.boolean());
             match directive.name.node.as_str() {
-                "skip" => given == Some(Value::Boolean(true)),
-                "include" => given == Some(Value::Boolean(false)),
+                "skip" => given == Some(true),
+                "include" => given == Some(false),
                 _ => false,
             }
         })

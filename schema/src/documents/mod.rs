@@ -6,6 +6,7 @@ mod known;
 mod measure;
 mod scan;
 mod text;
+mod values;
 mod variables;
 
 use std::sync::Arc;
@@ -18,9 +19,10 @@ use async_graphql::parser::{self, parse_query};
 use async_graphql::{ServerError, Variables};
 use sha2::{Digest, Sha256};
 
-use crate::cost::Priced;
+use crate::cost::{Outline, Priced, Requested};
 use crate::shape::Shape;
 use known::Known;
+pub use values::has_more_values;
 
 /// The bounds of a document. All of them hold for each document, whoever sends it.
 #[derive(Debug, Clone, Copy)]
@@ -206,28 +208,44 @@ impl Documents {
         })
     }
 
-    /// Holds the variables against their types, and the points of the answer against their bound: how many those are.
+    /// Holds the variables against their types, and what the answer may cost against its bound, as far as the document
+    /// tells. Variables that the operation does not declare are dropped.
     pub(crate) fn price(
         &self,
         document: &Document,
         name: Option<&str>,
-        values: &Variables,
-    ) -> Result<u64, ServerError> {
+        values: &mut Variables,
+    ) -> Result<Bill, ServerError> {
+        let (_, operation) = document.chosen(name)?;
+        variables::keep_declared(operation, values);
         if text::is_in_variables(values) {
             return Err(nul());
         }
-        let (_, operation) = document.chosen(name)?;
         variables::check(&self.shape, operation, values)
             .map_err(|message| ServerError::new(message, None))?;
-        let points = self.priced(document, operation, values).requested();
-        if points > self.bounds.max_cost {
-            let message = format!(
-                "The answer may cost {points} points, and at most {} are allowed: ask for smaller pages or fewer levels.",
-                self.bounds.max_cost
-            );
-            return Err(ServerError::new(message, None));
+        let variables = Outline::of(operation, values);
+        let requested = self.priced(document, operation, &variables).requested();
+        if requested.least() > self.bounds.max_cost || requested.tops().next().is_none() {
+            self.affordable(requested.plain)?;
         }
-        Ok(points)
+        Ok(Bill { requested, variables })
+    }
+
+    /// The bound on what an answer may cost.
+    pub(crate) fn max_cost(&self) -> u64 {
+        self.bounds.max_cost
+    }
+
+    /// Refuses an answer that may cost more than is allowed.
+    pub(crate) fn affordable(&self, points: u64) -> Result<u64, ServerError> {
+        if points <= self.bounds.max_cost {
+            return Ok(points);
+        }
+        let message = format!(
+            "The answer may cost {points} points, and at most {} are allowed: ask for smaller pages or fewer levels.",
+            self.bounds.max_cost
+        );
+        Err(ServerError::new(message, None))
     }
 
     /// The points that an answer cost.
@@ -235,11 +253,11 @@ impl Documents {
         &self,
         document: &Document,
         name: Option<&str>,
-        values: &Variables,
+        bill: &Bill,
         data: &async_graphql::Value,
     ) -> u64 {
         match document.chosen(name) {
-            Ok((_, operation)) => self.priced(document, operation, values).actual(data),
+            Ok((_, operation)) => self.priced(document, operation, &bill.variables).actual(data),
             Err(_) => 0,
         }
     }
@@ -248,7 +266,7 @@ impl Documents {
         &'d self,
         document: &'d Document,
         operation: &'d OperationDefinition,
-        variables: &'d Variables,
+        variables: &'d Outline,
     ) -> Priced<'d> {
         Priced {
             shape: &self.shape,
@@ -257,6 +275,12 @@ impl Documents {
             variables,
         }
     }
+}
+
+/// What an answer may cost, and what is needed to say what it did.
+pub(crate) struct Bill {
+    pub(crate) requested: Requested,
+    variables: Outline,
 }
 
 /// The parser's error without the line of the document that it shows, which may be the whole of it.

@@ -9,6 +9,16 @@ use async_graphql::{Value, Variables};
 
 use crate::shape::{Input, Shape};
 
+/// Drops the variables that `operation` does not declare: nothing asks for them.
+pub(super) fn keep_declared(operation: &OperationDefinition, variables: &mut Variables) {
+    let mut declared = Variables::default();
+    for definition in &operation.variable_definitions {
+        let own = variables.remove_entry(&definition.node.name.node);
+        declared.extend(own);
+    }
+    *variables = declared;
+}
+
 /// Refuses, with a sentence for its author, variables that do not fit `operation`.
 pub(super) fn check(
     shape: &Shape,

@@ -228,7 +228,11 @@ impl Session {
 
     async fn receive(&mut self, message: Message) -> Result<(), End> {
         match message {
-            Message::Text(text) => self.handle(message::parse(&text).map_err(End::Close)?).await,
+            Message::Text(text) => {
+                document::check_values(text.as_bytes(), self.gateway.config.graphql.max_values)
+                    .map_err(|refusal| End::Close(Close::BadMessage(refusal.message)))?;
+                self.handle(message::parse(&text).map_err(End::Close)?).await
+            }
             Message::Binary(_) => Err(End::Close(Close::BadMessage(
                 "Messages must be text, not binary".to_owned(),
             ))),

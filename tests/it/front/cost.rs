@@ -42,7 +42,9 @@ async fn an_answer_that_may_cost_too_much_is_refused_before_anything_is_read() {
     house.app.statements.take();
     reply(house.post().json(&json!({"query": "{ __typename }"}))).await;
     let of_the_credential = house.app.statements.take().len();
-    let refused = ask(&house, &house.main, 50).await;
+    let people = PAGE.replace("subaccounts", "members");
+    let variables = |first: u32| json!({"id": house.main.id.as_str(), "first": first});
+    let refused = run(&house, &people, variables(50)).await;
     assert_eq!(refused.code(), "BAD_USER_INPUT");
     assert!(
         refused.body["errors"][0]["message"]
@@ -50,12 +52,125 @@ async fn an_answer_that_may_cost_too_much_is_refused_before_anything_is_read() {
             .contains("52 points")
     );
     assert_eq!(house.app.statements.take().len(), of_the_credential);
-    assert_eq!(ask(&house, &house.main, 49).await.code(), "none");
+    assert_eq!(run(&house, &people, variables(49)).await.code(), "none");
 }
 
 async fn ask(house: &House, account: &Account, first: u32) -> Reply {
     let variables = json!({"id": account.id.as_str(), "first": first});
-    reply(house.post().json(&json!({"query": PAGE, "variables": variables}))).await
+    run(house, PAGE, variables).await
+}
+
+async fn run(house: &House, document: &str, variables: Value) -> Reply {
+    reply(
+        house
+            .post()
+            .json(&json!({"query": document, "variables": variables})),
+    )
+    .await
+}
+
+/// So many levels below an account, of 25 accounts each; the account that is acted on if no id is given.
+fn levels(count: usize, each: &str) -> String {
+    let inner = (0..count).fold(String::new(), |inner, _| {
+        format!("subaccounts(first: 25) {{ nodes {{ id {each} {inner} }} }}")
+    });
+    format!("query ($id: ID) {{ account(id: $id) {{ {inner} }} }}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn levels_of_accounts_cost_no_more_than_the_accounts_that_there_are() {
+    let mut house = house().await;
+    let mut child = house.main.clone();
+    for name in ["One", "Two", "Three"] {
+        child = house.app.subaccount(&house.main, name).await;
+        for name in ["First", "Second"] {
+            house.app.subaccount(&child, name).await;
+        }
+    }
+    let three = levels(3, "");
+    let main = json!({"id": house.main.id.as_str()});
+    house.app.statements.take();
+    let plain = run(&house, &three, main.clone()).await;
+    assert_eq!(
+        plain.body["extensions"]["cost"]["requested"],
+        2 + 25 * (2 + 25 * (2 + 25))
+    );
+    let statements = house.app.statements.take().len();
+
+    // The account, its list, and nine accounts below with a list each.
+    house.server = Served::start_with(&house.app, |config| config.graphql.max_cost = 20).await;
+    house.app.statements.take();
+    let counted = run(&house, &three, main.clone()).await;
+    assert_eq!(counted.body["data"], plain.body["data"]);
+    let cost = &counted.body["extensions"]["cost"];
+    assert_eq!((&cost["requested"], &cost["actual"]), (&json!(20), &json!(20)));
+    assert_eq!(
+        house.app.statements.take().len(),
+        statements + 1,
+        "they are counted once"
+    );
+    // One of them has two below, by its id or as the account that is acted on.
+    let by_id = run(&house, &three, json!({"id": child.id.as_str()})).await;
+    let narrowed = house.post().header("x-sub-account-id", child.id.as_str());
+    let narrowed = reply(narrowed.json(&json!({"query": three}))).await;
+    for answer in [by_id, narrowed] {
+        assert_eq!(
+            answer.body["extensions"]["cost"]["requested"],
+            2 + 2 * 2,
+            "{}",
+            answer.body
+        );
+    }
+    // What is not there, or not the caller's, has nothing below.
+    let other = house.app.main_account(None, "Other", "pln_itellico").await;
+    house.app.subaccount(&other, "Unseen").await;
+    let unseen = run(&house, &three, json!({"id": other.id.as_str()})).await;
+    assert_eq!(unseen.code(), "NOT_FOUND");
+    assert_eq!(unseen.body["extensions"]["cost"]["requested"], 2);
+
+    house.server = Served::start_with(&house.app, |config| config.graphql.max_cost = 19).await;
+    let refused = run(&house, &three, main.clone()).await;
+    assert_eq!(refused.code(), "BAD_USER_INPUT");
+    assert!(
+        refused.body["errors"][0]["message"]
+            .to_string()
+            .contains("20 points")
+    );
+    assert_eq!(run(&house, &levels(1, ""), main).await.code(), "none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_levels_of_pages_are_within_the_default_bounds() {
+    let house = house().await;
+    house.app.subaccount(&house.main, "One").await;
+    let five = levels(5, "members(first: 10) { nodes { user { name } } }");
+    let answer = run(&house, &five, json!({})).await;
+    assert_eq!(answer.code(), "none", "{}", answer.body);
+    // The account, its list, and one account with a list of people, ten people, their users and a list of accounts.
+    assert_eq!(
+        answer.body["extensions"]["cost"]["requested"],
+        2 + 1 + 1 + 10 * 2 + 1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_has_a_bounded_number_of_values() {
+    let mut house = house().await;
+    house.server = Served::start_with(&house.app, |config| config.graphql.max_values = 20).await;
+    let document = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }";
+    // The request, its document, the variables, the list, and so many ids.
+    let ids = |count: usize| json!({"ids": vec!["acc_x"; count]});
+    assert_eq!(run(&house, document, ids(16)).await.code(), "none");
+    let refused = run(&house, document, ids(17)).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (StatusCode::BAD_REQUEST, "BAD_USER_INPUT")
+    );
+    assert!(
+        refused.body["errors"][0]["message"]
+            .to_string()
+            .contains("20 values")
+    );
 }
 
 /// Budgets that do not fill again while a test runs.

@@ -38,7 +38,7 @@ const fn served(name: &'static str, body: fn(usize) -> String) -> Family {
 /// The largest size that is worth trying: a little less than the bound on a document.
 pub(crate) const LARGEST: usize = 60_000;
 
-pub(crate) const FAMILIES: [Family; 52] = [
+pub(crate) const FAMILIES: [Family; 53] = [
     refused("fragments that double", |size| document(&doubling(size / 40))),
     refused("fragments that double, in 600 bytes", |_| document(&doubling(14))),
     refused("a fragment in itself", |_| {
@@ -167,7 +167,7 @@ pub(crate) const FAMILIES: [Family; 52] = [
             &format!("{{\"a\":\"{}\"}}", "x".repeat(size * 20)),
         )
     }),
-    served("many variables that nobody declared", |size| {
+    refused("many variables that nobody declared", |size| {
         let mut all = "{".to_owned();
         for n in 0..size {
             let _ = write!(all, "\"v{n}\":{n},");
@@ -218,11 +218,18 @@ pub(crate) const FAMILIES: [Family; 52] = [
         let chain = format!("{}name{}", "ofType{".repeat(15), "}".repeat(15));
         document(&format!("{{ __type(name: \"Query\") {{ {chain} }} }}"))
     }),
-    refused("pages in pages", |_| {
+    // Bounded by the accounts that there are.
+    served("pages in pages", |_| {
         let inner = (0..6).fold("id".to_owned(), |inner, _| {
             format!("subaccounts(first:100){{nodes{{{inner}}}}}")
         });
         document(&format!("{{ me {{ actingAs {{ {inner} }} }} }}"))
+    }),
+    refused("pages in pages of the same accounts", |_| {
+        let inner = (0..6).fold("id".to_owned(), |inner, _| {
+            format!("subaccounts(first:100){{nodes{{parent{{{inner}}}}}}}")
+        });
+        document(&format!("{{ me {{ actingAs {{ parent {{ {inner} }} }} }} }}"))
     }),
     refused("unknown fields with names like known ones", |size| {
         document(&fields((size / 10).min(4_000), |n| format!("acount{n} ")))
