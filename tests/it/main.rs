@@ -8,6 +8,7 @@
 
 mod accounts;
 mod activation;
+mod api_keys;
 mod app;
 mod breaking;
 mod browsers;

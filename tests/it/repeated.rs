@@ -76,6 +76,23 @@ async fn a_subaccount_is_made_and_changed_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_made_once_and_its_secret_told_once() {
+    let House { app, main, owner, .. } = house().await;
+    let create = with_key(json!({"accountId": main.id.as_str(), "name": "Key", "permissions": []}));
+    let answers = join_all((0..AT_ONCE).map(|_| app.create_api_key(&owner, create.clone()))).await;
+    let told = answers
+        .iter()
+        .filter(|answer| answer.success()["secret"].is_string());
+    assert_eq!(told.count(), 1);
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.payload()["apiKey"] == answers[0].payload()["apiKey"])
+    );
+    assert_eq!(app.count("api_keys").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rule_is_uploaded_and_activated_once() {
     let House { app, main, owner, .. } = house().await;
     let upload = with_key(json!({

@@ -1,5 +1,8 @@
 //! API keys: made, listed, revoked. The secret is shown once and only its digest is kept.
 
+mod bounds;
+mod read;
+
 use std::collections::HashMap;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -7,14 +10,11 @@ use canopy_entity::account::AccountKind;
 use canopy_entity::{ApiKeyId, Level, PermissionKey, api_key, time, time::Timestamp};
 use canopy_rules_host::KeyPolicy;
 use ipnet::IpNet;
-use sea_orm::{
-    ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
-};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, QuerySelect};
 use serde_json::json;
 
 use super::credential::{KEY_PREFIX, hash_of};
-use super::ranges;
+use crate::idempotency::{Claim, Replayable};
 use crate::limits::Counted;
 use crate::transaction::{self, work};
 use crate::{AccountView, Actor, Domain, Error, Result, accounts, audit};
@@ -23,10 +23,6 @@ use crate::{AccountView, Actor, Domain, Error, Result, accounts, audit};
 const SECRET_BYTES: usize = 32;
 /// How many characters of a key stay visible: what all begin with, and a few of its own.
 const VISIBLE: usize = KEY_PREFIX.len() + 4;
-/// The longest name of a key, in characters.
-const MAX_NAME: usize = 120;
-/// The most keys that are listed.
-const MAX_LISTED: u64 = 1_000;
 
 /// What an API key is made with.
 #[derive(Debug, Clone)]
@@ -60,18 +56,49 @@ impl std::fmt::Debug for CreatedApiKey {
     }
 }
 
+/// An API key that was made now, or before under the same idempotency key.
+pub struct IssuedApiKey {
+    /// The row.
+    pub key: api_key::Model,
+    /// `ck_live_…`; only if it was made now.
+    pub secret: Option<String>,
+}
+
 impl Domain {
-    /// Makes an API key for `account`. Needs `API_KEYS` FULL, and the plan's key policy must allow it. Nobody can
-    /// give a key more than they have themselves.
+    /// Makes an API key for `account`, as [`Domain::issue_api_key`] does.
     pub async fn create_api_key(
         &self,
         actor: &Actor,
         account: &AccountView,
         new: NewApiKey,
     ) -> Result<CreatedApiKey> {
+        let Replayable { value, .. } = self.issue_api_key(actor, account, new, None).await?;
+        let secret = value
+            .secret
+            .expect("without an idempotency key nothing was made before");
+        Ok(CreatedApiKey {
+            key: value.key,
+            secret,
+        })
+    }
+
+    /// Makes an API key for `account`. Needs `API_KEYS` FULL, and the plan's key policy must allow it. Nobody can
+    /// give a key more than they have themselves. The answer to an idempotency key that was used before is without the
+    /// secret.
+    pub async fn issue_api_key(
+        &self,
+        actor: &Actor,
+        account: &AccountView,
+        new: NewApiKey,
+        idempotency_key: Option<&str>,
+    ) -> Result<Replayable<IssuedApiKey>> {
         account.access().require(PermissionKey::ApiKeys, Level::Full)?;
-        account.require_active(&["account"])?;
-        check(account, &new)?;
+        let claim = &Claim::new(actor, "createApiKey", idempotency_key, &new.told(account))?;
+        if let Some(id) = claim.find(&self.0.db).await? {
+            return self.issued_before(&id).await;
+        }
+        account.require_active(&["accountId"])?;
+        self.check_new_key(actor, account, &new).await?;
         let chains = self.evaluate_limits([account.path()]).await?;
         let policy = match &account.row().parent_id {
             Some(parent_id) if account.row().kind == AccountKind::Subaccount => {
@@ -97,13 +124,16 @@ impl Domain {
             last_used_at: None,
             revoked_at: None,
         };
-        transaction::run(&self.0.db, "create-api-key", |txn| {
+        let before = transaction::run(&self.0.db, "create-api-key", |txn| {
             work(async move {
+                if let Some(id) = claim.find::<ApiKeyId>(txn).await? {
+                    return Ok(Some(id));
+                }
                 accounts::lock(txn, account.id()).await?;
                 let used = Counted::ApiKeys.count(txn, account.id()).await?;
                 if policy == KeyPolicy::AutoOne && used > 0 {
                     return Err(Error::conflict(
-                        &["account"],
+                        &["accountId"],
                         "The plan gives a subaccount one API key; revoke it to make another.",
                     ));
                 }
@@ -122,34 +152,83 @@ impl Domain {
                         "name": row.name, "prefix": row.prefix, "levels": row.levels, "allowedIps": row.allowed_ips,
                     }),
                 };
-                audit::write(txn, actor, entry).await
+                audit::write(txn, actor, entry).await?;
+                claim.store(txn, &row.id).await?;
+                Ok(None)
             })
         })
         .await?;
-        Ok(CreatedApiKey {
-            key: row.clone(),
-            secret,
-        })
+        match before {
+            Some(id) => self.issued_before(&id).await,
+            None => Ok(Replayable::fresh(IssuedApiKey {
+                key: row.clone(),
+                secret: Some(secret),
+            })),
+        }
     }
 
-    /// The API keys of `account`, revoked ones included. Needs `API_KEYS` READ.
-    pub async fn api_keys(&self, _actor: &Actor, account: &AccountView) -> Result<Vec<api_key::Model>> {
-        account.access().require(PermissionKey::ApiKeys, Level::Read)?;
-        Ok(api_key::Entity::find()
-            .filter(api_key::Column::AccountId.eq(account.id().clone()))
-            .order_by_asc(api_key::Column::Id)
-            .limit(MAX_LISTED)
-            .all(&self.0.db)
-            .await?)
+    async fn issued_before(&self, id: &ApiKeyId) -> Result<Replayable<IssuedApiKey>> {
+        let key = api_key::Entity::find_by_id(id.clone()).one(&self.0.db).await?;
+        Ok(Replayable::replayed(IssuedApiKey {
+            key: key.ok_or(Error::NotFound("API key"))?,
+            secret: None,
+        }))
     }
 
     /// Revokes a key, with immediate effect. Needs `API_KEYS` FULL on its account, which under the policies AUTO_ONE
     /// and PARENT_ONLY must come from above. A key that is revoked stays as it is.
     pub async fn revoke_api_key(&self, actor: &Actor, id: &ApiKeyId) -> Result<api_key::Model> {
+        Ok(self.end_api_key(actor, id, None).await?.value)
+    }
+
+    /// The same, safe to be sent again with an idempotency key.
+    pub async fn end_api_key(
+        &self,
+        actor: &Actor,
+        id: &ApiKeyId,
+        idempotency_key: Option<&str>,
+    ) -> Result<Replayable<api_key::Model>> {
+        let account = &self.account_of_key(actor, id).await?;
+        let claim = &Claim::new(actor, "revokeApiKey", idempotency_key, id)?;
+        let outcome = transaction::run(&self.0.db, "revoke-api-key", |txn| {
+            work(async move {
+                let key = api_key::Entity::find_by_id(id.clone())
+                    .lock_exclusive()
+                    .one(txn)
+                    .await?;
+                let key = key.ok_or(Error::NotFound("API key"))?;
+                if claim.find::<ApiKeyId>(txn).await?.is_some() {
+                    return Ok(Replayable::replayed(key));
+                }
+                claim.store(txn, id).await?;
+                if key.revoked_at.is_some() {
+                    return Ok(Replayable::fresh(key));
+                }
+                let mut row = key.into_active_model();
+                row.revoked_at = Set(Some(time::now()));
+                let key = row.update(txn).await?;
+                let entry = audit::Entry {
+                    account_id: account.id(),
+                    path: account.path(),
+                    action: "api_key.revoke",
+                    target: key.id.as_str(),
+                    detail: json!({ "name": key.name, "prefix": key.prefix }),
+                };
+                audit::write(txn, actor, entry).await?;
+                Ok(Replayable::fresh(key))
+            })
+        })
+        .await?;
+        self.0.hub.rights_changed();
+        Ok(outcome)
+    }
+
+    /// The account of a key that the actor may end or change.
+    pub(crate) async fn account_of_key(&self, actor: &Actor, id: &ApiKeyId) -> Result<AccountView> {
         let missing = Error::NotFound("API key");
         let key = api_key::Entity::find_by_id(id.clone()).one(&self.0.db).await?;
         let key = key.ok_or_else(|| missing.clone())?;
-        let account = &self
+        let account = self
             .account(actor, &key.account_id)
             .await
             .map_err(|error| match error {
@@ -166,67 +245,8 @@ impl Domain {
                 return Err(keys_are_the_parents());
             }
         }
-        let key = transaction::run(&self.0.db, "revoke-api-key", |txn| {
-            work(async move {
-                let key = api_key::Entity::find_by_id(id.clone())
-                    .lock_exclusive()
-                    .one(txn)
-                    .await?;
-                let key = key.ok_or(Error::NotFound("API key"))?;
-                if key.revoked_at.is_some() {
-                    return Ok(key);
-                }
-                let mut row = key.into_active_model();
-                row.revoked_at = Set(Some(time::now()));
-                let key = row.update(txn).await?;
-                let entry = audit::Entry {
-                    account_id: account.id(),
-                    path: account.path(),
-                    action: "api_key.revoke",
-                    target: key.id.as_str(),
-                    detail: json!({ "name": key.name, "prefix": key.prefix }),
-                };
-                audit::write(txn, actor, entry).await?;
-                Ok(key)
-            })
-        })
-        .await?;
-        self.0.hub.rights_changed();
-        Ok(key)
+        Ok(account)
     }
-}
-
-/// `Error::BadInput` or `Error::Forbidden` for what is wrong with the new key in itself.
-fn check(account: &AccountView, new: &NewApiKey) -> Result<()> {
-    if !(1..=MAX_NAME).contains(&new.name.trim().chars().count()) {
-        return Err(Error::bad_input(
-            &["name"],
-            format!("A name has 1 to {MAX_NAME} characters."),
-        ));
-    }
-    if new.expires_at.is_some_and(|expires| expires <= time::now()) {
-        return Err(Error::bad_input(
-            &["expiresAt"],
-            "The key would expire before it is made.",
-        ));
-    }
-    ranges::check(&new.allowed_ips)?;
-    for (key, level) in &new.levels {
-        let name = key.to_value();
-        if !key.allowed_levels().contains(level) {
-            return Err(Error::bad_input(
-                &["levels", &name],
-                format!("{name} does not allow {}.", level.to_value()),
-            ));
-        }
-        if !account.access().allows(*key, *level) {
-            return Err(Error::Forbidden(format!(
-                "{name} {} is more than you have yourself.",
-                level.to_value()
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// `Error::Forbidden` unless the policy lets the actor make a key for the account.

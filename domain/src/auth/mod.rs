@@ -18,7 +18,7 @@ mod tests;
 use std::net::IpAddr;
 
 pub use actor::{Actor, Grant, GrantKind, Principal};
-pub use api_keys::{CreatedApiKey, NewApiKey};
+pub use api_keys::{CreatedApiKey, IssuedApiKey, NewApiKey};
 pub(crate) use credential::MAX_MEMBERSHIPS;
 pub(crate) use foreign::ForeignTokens;
 pub use foreign::{ForeignSettings, KeySource};

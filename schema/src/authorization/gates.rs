@@ -21,6 +21,8 @@ pub(super) const QUERY: &[Gate] = &[ME, NODE, NODES, ACCOUNT, RATING, PLANS, SIM
 pub(crate) const CREATE_SUBACCOUNT: Gate = Gate::needs("createSubaccount", Key::Subaccounts, Level::Full);
 pub(crate) const UPDATE_SUBACCOUNT: Gate = Gate::needs("updateSubaccount", Key::Subaccounts, Level::Full);
 pub(crate) const SET_PERMISSIONS: Gate = Gate::needs("setPermissions", Key::Members, Level::Full);
+pub(crate) const CREATE_API_KEY: Gate = Gate::needs("createApiKey", Key::ApiKeys, Level::Full);
+pub(crate) const REVOKE_API_KEY: Gate = Gate::needs("revokeApiKey", Key::ApiKeys, Level::Full);
 pub(crate) const RECORD_USAGE: Gate = Gate::needs("recordUsage", Key::Usage, Level::Full);
 pub(crate) const UPLOAD_RULE: Gate = Gate::needs("uploadRule", Key::Billing, Level::Full);
 pub(crate) const CHECK_RULE: Gate = Gate::needs("checkRule", Key::Billing, Level::Full);
@@ -37,6 +39,8 @@ pub(super) const MUTATION: &[Gate] = &[
     CREATE_SUBACCOUNT,
     UPDATE_SUBACCOUNT,
     SET_PERMISSIONS,
+    CREATE_API_KEY,
+    REVOKE_API_KEY,
     RECORD_USAGE,
     UPLOAD_RULE,
     CHECK_RULE,
@@ -60,6 +64,7 @@ pub(super) const SUBSCRIPTION: &[Gate] = &[USAGE_UPDATES, RULE_CHANGES, SIMULATI
 /// Fields that `Tenant`, `Account` and `Subaccount` share and that need more than to be in scope.
 pub(crate) const SUBACCOUNTS: Gate = Gate::needs("subaccounts", Key::Subaccounts, Level::Read);
 pub(crate) const MEMBERS: Gate = Gate::needs("members", Key::Members, Level::Read);
+pub(crate) const API_KEYS: Gate = Gate::needs("apiKeys", Key::ApiKeys, Level::Read);
 pub(crate) const LIMITS: Gate = Gate::needs("limits", Key::Settings, Level::Read);
 pub(crate) const BILLING_TRANSFER: Gate = Gate::needs("billingTransfer", Key::Billing, Level::Full);
 pub(crate) const CREDITS: Gate = Gate::needs("credits", Key::Billing, Level::Full);
@@ -73,6 +78,7 @@ pub(crate) const SIMULATIONS: Gate = Gate::needs("simulations", Key::Billing, Le
 pub(super) const TENANT: &[Gate] = &[
     SUBACCOUNTS,
     MEMBERS,
+    API_KEYS,
     LIMITS,
     BILLING_TRANSFER,
     CREDITS,

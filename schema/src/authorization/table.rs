@@ -33,7 +33,26 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
     (&["UserError"], Public, &["field", "message", "code"]),
     // The actor itself.
     (&["Me"], SignedIn, &["user", "apiKey", "actingAs", "accounts"]),
-    (&["ApiKey"], SignedIn, &["id", "account"]),
+    // The caller's own, or one of an account where the caller has API_KEYS READ.
+    (
+        &["ApiKey"],
+        SignedIn,
+        &[
+            "id",
+            "name",
+            "prefix",
+            "account",
+            "permissions",
+            "allowedIps",
+            "createdAt",
+            "expiresAt",
+            "lastUsedAt",
+            "revokedAt",
+        ],
+    ),
+    (&["ApiKeyPermission"], SignedIn, &["key", "level"]),
+    (&["ApiKeyConnection"], Permission(Key::ApiKeys, Read), CONNECTION),
+    (&["ApiKeyEdge"], Permission(Key::ApiKeys, Read), EDGE),
     (&["User"], SignedIn, &["id", "name", "email"]),
     (&["AccessConnection"], SignedIn, CONNECTION),
     (&["AccessEdge"], SignedIn, &["cursor", "node", "role"]),
@@ -309,6 +328,16 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
         &["SetPermissionsPayload"],
         Permission(Key::Members, Full),
         &["permissionSet", "account", "replayed", "userErrors"],
+    ),
+    (
+        &["CreateApiKeyPayload"],
+        Permission(Key::ApiKeys, Full),
+        &["apiKey", "secret", "replayed", "userErrors"],
+    ),
+    (
+        &["RevokeApiKeyPayload"],
+        Permission(Key::ApiKeys, Full),
+        &["apiKey", "replayed", "userErrors"],
     ),
     (
         &["RecordUsagePayload"],

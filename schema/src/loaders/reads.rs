@@ -8,7 +8,7 @@ use canopy_domain::entity::rule_version::RuleKind;
 use canopy_domain::entity::{
     AccountId, MemberId, PlanId, RatingId, RuleVersionId, SimulationId, UsageEventId,
 };
-use canopy_domain::entity::{plan, rating, rule_failure, usage_event, user};
+use canopy_domain::entity::{api_key, plan, rating, rule_failure, usage_event, user};
 use canopy_domain::ledger::Credits;
 use canopy_domain::limits::{LimitSteps, ResourceLimit};
 use canopy_domain::members::{AccessibleAccount, MemberView};
@@ -150,6 +150,10 @@ reads! {
     Members(PageArgs) of AccountView => Page<MemberView>,
     |read, reader, accounts| reader.domain.members(&reader.actor, accounts, &read.0).await;
 
+    /// A page of an account's API keys.
+    ApiKeys(PageArgs) of AccountView => Page<api_key::Model>,
+    |read, reader, accounts| reader.domain.pages_of_api_keys(&reader.actor, accounts, &read.0).await;
+
     /// An account's limits; the failure of a rule is that of its own accounts.
     Limits of AccountView => Result<Vec<ResourceLimit>>,
     |_read, reader, accounts| reader.domain.limits(&reader.actor, accounts).await;
@@ -262,6 +266,10 @@ reads! {
     /// The person behind the actor.
     CurrentUser of () => Option<user::Model>,
     |_read, reader, _actor| Ok(about_actor(reader.domain.current_user(&reader.actor).await?));
+
+    /// The API key that the actor presented.
+    OwnApiKey of () => Option<api_key::Model>,
+    |_read, reader, _actor| Ok(about_actor(reader.domain.own_api_key(&reader.actor).await?));
 
     /// The plans that the actor may give.
     AvailablePlans of () => Vec<plan::Model>,

@@ -1,5 +1,6 @@
 //! The mutations, by noun. Each takes one `input` and answers a payload with `userErrors`.
 
+mod api_keys;
 mod permissions;
 mod rule_life;
 mod rules;
@@ -12,6 +13,7 @@ use async_graphql::{ID, MergedObject};
 use canopy_domain::entity::MalformedId;
 use canopy_domain::{Error, Result};
 
+use api_keys::ApiKeyMutations;
 use permissions::PermissionMutations;
 use rule_life::RuleLifeMutations;
 use rules::UploadRuleMutation;
@@ -28,6 +30,7 @@ pub struct Mutation(
     SignInMutation,
     SubaccountMutations,
     PermissionMutations,
+    ApiKeyMutations,
     UsageMutations,
     UploadRuleMutation,
     RuleLifeMutations,

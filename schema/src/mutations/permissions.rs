@@ -63,14 +63,14 @@ struct SetPermissionsInput {
     idempotency_key: Option<String>,
 }
 
-/// A key's new level.
+/// A level for a key.
 #[derive(InputObject)]
-struct PermissionInput {
+pub(super) struct PermissionInput {
     /// The key.
-    key: PermissionKey,
-    /// The highest level left: one that the key allows, else BAD_USER_INPUT. The key's highest level lifts
-    /// the restriction.
-    level: PermissionLevel,
+    pub(super) key: PermissionKey,
+    /// The level: one that the key allows, else BAD_USER_INPUT. In `setPermissions` it is the highest level left, and
+    /// the key's highest level lifts the restriction.
+    pub(super) level: PermissionLevel,
 }
 
 /// What setting permissions came to.

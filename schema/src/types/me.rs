@@ -1,7 +1,7 @@
 //! `Me`.
 
 use async_graphql::{Context, Object};
-use canopy_domain::{Principal, Result};
+use canopy_domain::Result;
 
 use super::access::Accesses;
 use super::api_key::ApiKey;
@@ -24,15 +24,9 @@ impl Me<'_> {
     }
 
     /// The API key that the request was made with; null if a person signed in.
-    async fn api_key(&self) -> Option<ApiKey> {
-        let actor = self.0.actor();
-        match actor.principal() {
-            Principal::ApiKey(id) => {
-                let account = actor.grants().first().map(|grant| grant.account_id.clone());
-                Some(ApiKey::new(id.clone(), account))
-            }
-            Principal::User(_) | Principal::System => None,
-        }
+    async fn api_key(&self) -> Option<Result<ApiKey>> {
+        let key = async { Ok(self.0.loaders.load(reads::OwnApiKey, ()).await?.flatten()) };
+        nullable(key).await
     }
 
     /// The account that is acted on where none is named: that of the header X-Sub-Account-Id, or the first

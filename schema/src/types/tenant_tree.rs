@@ -3,6 +3,7 @@
 use async_graphql::{Context, Object};
 use canopy_domain::{AccountView, Result};
 
+use super::api_key::ApiKeys;
 use super::member::Members;
 use super::tenant::{Tenant, Tenants};
 use crate::authorization::gates;
@@ -70,6 +71,25 @@ impl TenantTree {
             let caller = gates::MEMBERS.open(ctx, &self.0)?;
             let page = page(ctx, first, after, last, before)?;
             caller.loaders.load(reads::Members(page), self.0.clone()).await
+        };
+        nullable(rows).await
+    }
+
+    /// The account's API keys, in the order in which they were made, revoked ones included. Null, with a
+    /// FORBIDDEN error, without API_KEYS READ.
+    async fn api_keys(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many rows, 0 to 100. 25 if neither `first` nor `last` is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many rows, 0 to 100. Not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> Option<Result<Connection<ApiKeys>>> {
+        let rows = async {
+            let caller = gates::API_KEYS.open(ctx, &self.0)?;
+            let page = page(ctx, first, after, last, before)?;
+            caller.loaders.load(reads::ApiKeys(page), self.0.clone()).await
         };
         nullable(rows).await
     }

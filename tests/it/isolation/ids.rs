@@ -27,6 +27,7 @@ async fn foreign(world: &World, kind: &str) -> Vec<String> {
     let sql = match kind {
         "acc" => return hidden.to_vec(),
         "pln" => return vec!["pln_omega".to_owned()],
+        "key" => column("SELECT id FROM api_keys WHERE account_id IN (@ids)"),
         "evt" => column("SELECT id FROM usage_events WHERE account_id IN (@ids)"),
         "mem" => column("SELECT id FROM members WHERE account_id IN (@ids)"),
         "rul" => column("SELECT id FROM rule_versions WHERE owner_account_id IN (@ids)"),

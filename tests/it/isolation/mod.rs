@@ -232,7 +232,7 @@ async fn a_field_that_the_role_does_not_reach_is_null_and_forbidden() {
             _ => None,
         })
         .collect();
-    assert_eq!(gated.len(), 10, "{gated:?}");
+    assert_eq!(gated.len(), 11, "{gated:?}");
     for asker in world
         .callers
         .iter()

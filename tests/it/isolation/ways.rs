@@ -87,6 +87,20 @@ fn accounts() -> Vec<Way> {
             "acc",
             json!({"accountId": "", "permissions": permissions}),
         ),
+        mutation(
+            "createApiKey",
+            "apiKey { id } secret",
+            "/input/accountId",
+            "acc",
+            json!({"accountId": "", "name": "Key", "permissions": []}),
+        ),
+        mutation(
+            "revokeApiKey",
+            "apiKey { id }",
+            "/input/id",
+            "key",
+            json!({"id": ""}),
+        ),
     ]
 }
 
