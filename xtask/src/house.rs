@@ -26,7 +26,7 @@ struct Reserved {
 const RESERVED: [Reserved; 6] = [
     Reserved {
         word: "axum",
-        places: &["src/", "tests/"],
+        places: &["src/", "tests/", "benches/"],
         instead: "only the process speaks HTTP; hand it plain values",
     },
     Reserved {
