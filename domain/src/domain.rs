@@ -10,6 +10,7 @@ use crate::auth::{
     ForeignSettings, ForeignTokens, LastUses, Passwords, SignInSettings, Throttle, TokenSettings, Tokens,
 };
 use crate::budgets::{BudgetSettings, Budgets};
+use crate::documents::KnownTexts;
 use crate::events::{Hub, StreamSettings};
 use crate::rules::{QuarantineSettings, Refusals};
 use crate::simulation::Bell;
@@ -80,6 +81,7 @@ pub(crate) struct Core {
     pub(crate) last_uses: LastUses,
     pub(crate) passwords: Passwords,
     pub(crate) budgets: Budgets,
+    pub(crate) documents: KnownTexts,
     pub(crate) hub: Hub,
     pub(crate) faults: Faults,
     pub(crate) quarantine: QuarantineSettings,
@@ -100,6 +102,7 @@ impl Domain {
             last_uses: LastUses::new(),
             passwords: Passwords::new(),
             budgets: Budgets::new(settings.budget),
+            documents: KnownTexts::new(),
             hub: Hub::new(),
             faults: settings.faults,
             quarantine: settings.quarantine,

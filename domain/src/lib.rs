@@ -9,6 +9,7 @@ pub mod audit;
 pub mod auth;
 pub mod billing;
 pub mod budgets;
+pub mod documents;
 pub mod domain;
 pub mod error;
 pub mod events;

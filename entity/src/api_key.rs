@@ -34,6 +34,10 @@ pub struct Model {
     pub last_used_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// Whether it may run nothing but the documents that are registered for it.
+    pub persisted_only: bool,
+    /// How often its documents were changed.
+    pub documents_version: i32,
 }
 
 /// Rows are joined by hand in the statements that need it.

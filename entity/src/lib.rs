@@ -6,6 +6,7 @@
 pub mod account;
 pub mod account_limit;
 pub mod api_key;
+pub mod api_key_document;
 pub mod audit_log;
 pub mod billing_transfer;
 pub mod budget;

@@ -35,6 +35,7 @@ impl MigrationTrait for Migration {
         for table in [
             "account_limits",
             "permission_levels",
+            "api_key_documents",
             "api_keys",
             "members",
             "users",
@@ -225,9 +226,18 @@ CREATE TABLE api_keys (
   expires_at {time},
   allowed_ips {json} NOT NULL,
   last_used_at {time},
-  revoked_at {time}
+  revoked_at {time},
+  persisted_only boolean NOT NULL,
+  documents_version integer NOT NULL CHECK (documents_version >= 0)
 );
 CREATE INDEX api_keys_account ON api_keys (account_id, id);
+CREATE TABLE api_key_documents (
+  api_key_id {text} NOT NULL REFERENCES api_keys (id),
+  hash {text} NOT NULL CHECK (length(hash) = 64),
+  document text NOT NULL,
+  registered_at {time} NOT NULL,
+  PRIMARY KEY (api_key_id, hash)
+);
 ";
 
 /// The levels that each key allows are checked here as well as in the code: N is NONE, R READ, L LIMITED, F FULL.

@@ -1,7 +1,7 @@
 //! Runs a document: as a request with one answer, or as a stream of answers.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_graphql::{Request, Response, Schema, ServerError, ValidationMode, Value, Variables};
 use canopy_domain::entity::AccountId;
@@ -9,7 +9,7 @@ use canopy_domain::{Actor, Domain, Error};
 use futures_util::{Stream, StreamExt, stream};
 
 use crate::cost::Top;
-use crate::documents::{Bill, Documents};
+use crate::documents::{Bill, Documents, VALID, ValidateOnly};
 use crate::idempotency::Carried;
 use crate::loaders::drive::Driven;
 use crate::session::Session;
@@ -29,6 +29,8 @@ struct Inner {
     strict: Executable,
     /// Runs what was valid before: async-graphql would validate a document for each request again.
     trusting: Executable,
+    /// Validates and runs nothing; made when it is needed first.
+    validating: OnceLock<Executable>,
     domain: Domain,
     documents: Documents,
     introspection: Introspection,
@@ -82,6 +84,7 @@ impl CanopySchema {
         Self(Arc::new(Inner {
             strict: build(ValidationMode::Strict),
             trusting: build(ValidationMode::Fast),
+            validating: OnceLock::new(),
             documents: Documents::new(&crate::sdl(), settings.bounds, settings.kept_documents),
             introspection: settings.introspection,
             domain,
@@ -91,6 +94,26 @@ impl CanopySchema {
     /// The document with this text, within its bounds; the errors as a response without data.
     pub fn read(&self, text: String) -> Result<Arc<Document>, Box<Response>> {
         self.0.documents.read(text).map_err(refused)
+    }
+
+    /// Holds a document that is to be run later against the bounds and the schema: its hash, or what is wrong with it.
+    pub async fn validate(&self, text: &str) -> Result<DocumentHash, String> {
+        let document = self
+            .0
+            .documents
+            .read(text.to_owned())
+            .map_err(|error| error.message)?;
+        let validating = self.0.validating.get_or_init(|| {
+            let builder = Schema::build(Query, Mutation::default(), Subscription);
+            builder.extension(ValidateOnly).finish()
+        });
+        let mut request = Request::new(String::new());
+        request.set_parsed_query(document.parsed().clone());
+        let response = validating.execute(request).await;
+        match response.errors.into_iter().next() {
+            Some(error) if error.message != VALID => Err(error.message),
+            _ => Ok(document.hash()),
+        }
     }
 
     /// The document with this hash, if it was read lately.
@@ -259,6 +282,8 @@ impl CanopySchema {
         if let Some(address) = ask.client_address {
             request = request.data(address);
         }
+        // For what is to be validated in turn.
+        let request = request.data(self.clone());
         Ok((request.data(ask.uploads), carried))
     }
 }

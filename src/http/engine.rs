@@ -90,9 +90,14 @@ impl Engine {
     }
 
     /// Finds the document and the operation to run, and holds both against their bounds. Errors will name the request.
-    pub(super) fn prepare(&self, incoming: Incoming, id: &RequestId) -> Result<Prepared, Box<Response>> {
+    pub(super) async fn prepare(
+        &self,
+        incoming: Incoming,
+        actor: Option<&Actor>,
+        id: &RequestId,
+    ) -> Result<Prepared, Box<Response>> {
         self.schema.prepare(Ask {
-            document: self.document(incoming.source)?,
+            document: self.document(incoming.source, actor).await?,
             operation_name: incoming.operation_name,
             variables: incoming.variables,
             uploads: incoming.uploads,
@@ -103,11 +108,13 @@ impl Engine {
     }
 
     /// The document that is meant, if it may be.
-    fn document(&self, source: Source) -> Result<Arc<Document>, Box<Response>> {
+    async fn document(&self, source: Source, actor: Option<&Actor>) -> Result<Arc<Document>, Box<Response>> {
+        let only_own = actor.is_some_and(Actor::is_persisted_only);
+        let only = only_own || self.persisted_only;
         match source {
-            Source::Persisted(hash) => self.persisted.get(&hash).ok_or_else(not_persisted),
-            Source::Text(text) | Source::Automatic(_, Some(text)) if self.persisted_only => {
-                let known = self.persisted.get(&DocumentHash::of(&text));
+            Source::Persisted(hash) => self.persisted(hash, actor).await?.ok_or_else(not_persisted),
+            Source::Text(text) | Source::Automatic(_, Some(text)) if only => {
+                let known = self.persisted(DocumentHash::of(&text), actor).await?;
                 known.ok_or_else(|| Box::new(coded("FORBIDDEN", "Only persisted documents are answered.")))
             }
             Source::Text(text) => self.schema.read(text),
@@ -115,11 +122,41 @@ impl Engine {
                 "PERSISTED_QUERY_NOT_SUPPORTED",
                 "PersistedQueryNotSupported",
             ))),
+            Source::Automatic(hash, None) if only => {
+                self.persisted(hash, actor).await?.ok_or_else(not_persisted)
+            }
             Source::Automatic(hash, None) => self.schema.known(&hash).ok_or_else(not_persisted),
             Source::Automatic(hash, Some(text)) if DocumentHash::of(&text) == hash => self.schema.read(text),
             Source::Automatic(..) => {
                 let message = "The hash of the persisted query is not that of its text.";
                 Err(Box::new(coded("BAD_USER_INPUT", message)))
+            }
+        }
+    }
+
+    /// The document with this hash that the operator persisted, or that is registered for the API key of the actor. A key
+    /// may be for its own ones only.
+    async fn persisted(
+        &self,
+        hash: DocumentHash,
+        actor: Option<&Actor>,
+    ) -> Result<Option<Arc<Document>>, Box<Response>> {
+        let of_all = self.persisted.get(&hash);
+        let Some(actor) = actor else {
+            return Ok(of_all);
+        };
+        if of_all.is_some() && !actor.is_persisted_only() {
+            return Ok(of_all);
+        }
+        match self.domain.registered_document(actor, &hash.to_string()).await {
+            Ok(None) => Ok(None),
+            Ok(Some(text)) => match self.schema.known(&hash) {
+                Some(known) => Ok(Some(known)),
+                None => self.schema.read(text.as_ref().to_owned()).map(Some),
+            },
+            Err(error) => {
+                tracing::error!(error = ?error, "a registered document could not be read");
+                Err(Box::new(internal()))
             }
         }
     }

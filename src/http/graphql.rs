@@ -128,7 +128,7 @@ async fn answer(
     actor: Option<Actor>,
     by_get: bool,
 ) -> Result<Answer, Refusal> {
-    let prepared = match gateway.engine.prepare(incoming, id) {
+    let prepared = match gateway.engine.prepare(incoming, actor.as_ref(), id).await {
         Ok(prepared) => prepared,
         Err(response) => return Ok(noted(Answer::new(*response, &id.0))),
     };

@@ -112,7 +112,7 @@ async fn start(
     // At shutdown a subscription ends without `complete`, which tells the client to ask again; a query or a mutation is
     // answered.
     let mut cut = CancellationToken::new();
-    let responses = match gateway.engine.prepare(request, &id) {
+    let responses = match gateway.engine.prepare(request, actor.as_ref(), &id).await {
         Ok(prepared) => {
             note_operation(&prepared);
             check_method(&prepared, by_get)?;

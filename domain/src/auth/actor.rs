@@ -48,6 +48,17 @@ pub struct Actor {
     pub(super) token_version: Option<i32>,
     /// From when on the credential does not hold any more.
     pub(super) expires_at: Option<Timestamp>,
+    /// Of an API key: what it has of documents of its own.
+    pub(super) documents: OwnDocuments,
+}
+
+/// What an API key has of documents that were registered for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct OwnDocuments {
+    /// Whether it may run nothing else.
+    pub(crate) only: bool,
+    /// How often they were changed; 0 if there never were any.
+    pub(crate) version: i32,
 }
 
 impl Actor {
@@ -62,7 +73,23 @@ impl Actor {
             grants: grants.into(),
             token_version: None,
             expires_at: None,
+            documents: OwnDocuments::default(),
         }
+    }
+
+    /// The same actor, with these documents of its own.
+    pub(super) fn with_documents(mut self, documents: OwnDocuments) -> Self {
+        self.documents = documents;
+        self
+    }
+
+    /// Whether the credential may run nothing but the documents that were registered for it.
+    pub fn is_persisted_only(&self) -> bool {
+        self.documents.only
+    }
+
+    pub(crate) fn documents(&self) -> OwnDocuments {
+        self.documents
     }
 
     /// The same actor, by a token of this version.

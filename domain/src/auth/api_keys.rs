@@ -123,6 +123,8 @@ impl Domain {
             allowed_ips: serde_json::to_value(&new.allowed_ips).map_err(Error::internal)?,
             last_used_at: None,
             revoked_at: None,
+            persisted_only: false,
+            documents_version: 0,
         };
         let before = transaction::run(&self.0.db, "create-api-key", |txn| {
             work(async move {

@@ -13,6 +13,7 @@ use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelec
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::actor::OwnDocuments;
 use super::foreign::Person;
 use super::{Actor, Credentials, Grant, GrantKind, Principal, ranges};
 use crate::statement::statement;
@@ -152,7 +153,12 @@ impl Domain {
         if grants.is_empty() {
             return Err(Error::Unauthenticated);
         }
-        Ok(Actor::new(Principal::ApiKey(key.id.clone()), grants).until(key.expires_at))
+        let documents = OwnDocuments {
+            only: key.persisted_only,
+            version: key.documents_version,
+        };
+        let actor = Actor::new(Principal::ApiKey(key.id.clone()), grants);
+        Ok(actor.until(key.expires_at).with_documents(documents))
     }
 
     /// The actor as the same credential would make it now, on the same account: for those who go on for longer than

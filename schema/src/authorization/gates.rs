@@ -22,6 +22,7 @@ pub(crate) const CREATE_SUBACCOUNT: Gate = Gate::needs("createSubaccount", Key::
 pub(crate) const UPDATE_SUBACCOUNT: Gate = Gate::needs("updateSubaccount", Key::Subaccounts, Level::Full);
 pub(crate) const SET_PERMISSIONS: Gate = Gate::needs("setPermissions", Key::Members, Level::Full);
 pub(crate) const CREATE_API_KEY: Gate = Gate::needs("createApiKey", Key::ApiKeys, Level::Full);
+pub(crate) const REGISTER_DOCUMENTS: Gate = Gate::needs("registerDocuments", Key::ApiKeys, Level::Full);
 pub(crate) const REVOKE_API_KEY: Gate = Gate::needs("revokeApiKey", Key::ApiKeys, Level::Full);
 pub(crate) const RECORD_USAGE: Gate = Gate::needs("recordUsage", Key::Usage, Level::Full);
 pub(crate) const UPLOAD_RULE: Gate = Gate::needs("uploadRule", Key::Billing, Level::Full);
@@ -40,6 +41,7 @@ pub(super) const MUTATION: &[Gate] = &[
     UPDATE_SUBACCOUNT,
     SET_PERMISSIONS,
     CREATE_API_KEY,
+    REGISTER_DOCUMENTS,
     REVOKE_API_KEY,
     RECORD_USAGE,
     UPLOAD_RULE,

@@ -48,6 +48,7 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
             "expiresAt",
             "lastUsedAt",
             "revokedAt",
+            "persistedOnly",
         ],
     ),
     (&["ApiKeyPermission"], SignedIn, &["key", "level"]),
@@ -333,6 +334,11 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
         &["CreateApiKeyPayload"],
         Permission(Key::ApiKeys, Full),
         &["apiKey", "secret", "replayed", "userErrors"],
+    ),
+    (
+        &["RegisterDocumentsPayload"],
+        Permission(Key::ApiKeys, Full),
+        &["apiKey", "documentIds", "replayed", "userErrors"],
     ),
     (
         &["RevokeApiKeyPayload"],

@@ -52,7 +52,7 @@ const WEIGHTS: [(&str, &str, u64); 27] = [
 ];
 
 /// Mutations that cost so much for each item of a list in their input.
-const EACH: [(&str, &str); 1] = [("recordUsage", "events")];
+const EACH: [(&str, &str); 2] = [("recordUsage", "events"), ("registerDocuments", "documents")];
 
 /// What each mutation costs that is not in the table.
 const MUTATION: u64 = 20;

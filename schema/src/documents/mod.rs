@@ -6,6 +6,7 @@ mod known;
 mod measure;
 mod scan;
 mod text;
+mod validity;
 mod values;
 mod variables;
 
@@ -22,6 +23,7 @@ use sha2::{Digest, Sha256};
 use crate::cost::{Outline, Priced, Requested};
 use crate::shape::Shape;
 use known::Known;
+pub(crate) use validity::{VALID, ValidateOnly};
 pub use values::has_more_values;
 
 /// The bounds of a document. All of them hold for each document, whoever sends it.

@@ -1,6 +1,7 @@
 //! The mutations, by noun. Each takes one `input` and answers a payload with `userErrors`.
 
 mod api_keys;
+mod documents;
 mod permissions;
 mod rule_life;
 mod rules;
@@ -14,6 +15,7 @@ use canopy_domain::entity::MalformedId;
 use canopy_domain::{Error, Result};
 
 use api_keys::ApiKeyMutations;
+use documents::DocumentMutations;
 use permissions::PermissionMutations;
 use rule_life::RuleLifeMutations;
 use rules::UploadRuleMutation;
@@ -31,6 +33,7 @@ pub struct Mutation(
     SubaccountMutations,
     PermissionMutations,
     ApiKeyMutations,
+    DocumentMutations,
     UsageMutations,
     UploadRuleMutation,
     RuleLifeMutations,

@@ -67,6 +67,11 @@ impl ApiKey {
         serde_json::from_value(self.0.allowed_ips.clone()).map_err(Error::internal)
     }
 
+    /// Whether the key may run nothing but the documents that are registered for it (`registerDocuments`).
+    async fn persisted_only(&self) -> bool {
+        self.0.persisted_only
+    }
+
     /// When it was made.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()

@@ -295,14 +295,19 @@ impl Session {
             let response = async_graphql::Response::from_errors(vec![error]);
             return self.refuse(&id, response).await;
         }
-        match self.gateway.engine.prepare(request, &self.id) {
+        // An operation counts as a request of its own: with what the credential allows now.
+        self.check_credential().await?;
+        let State::Ready(actor) = &self.state else {
+            return Err(End::Close(Close::Unauthorized));
+        };
+        let actor = actor.clone();
+        match self
+            .gateway
+            .engine
+            .prepare(request, actor.as_ref(), &self.id)
+            .await
+        {
             Ok(prepared) => {
-                // An operation counts as a request of its own: with what the credential allows now.
-                self.check_credential().await?;
-                let State::Ready(actor) = &self.state else {
-                    return Err(End::Close(Close::Unauthorized));
-                };
-                let actor = actor.clone();
                 let is_subscription = prepared.operation.kind == OperationType::Subscription;
                 let responses = self.gateway.engine.stream(prepared, actor, &self.id);
                 self.operations.start(id, responses, is_subscription);

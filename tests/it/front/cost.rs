@@ -54,7 +54,7 @@ async fn an_answer_that_may_cost_too_much_is_refused_before_anything_is_read() {
             .to_string()
             .contains("52 points")
     );
-    assert_eq!(house.app.statements.take().len(), of_the_credential);
+    assert!(house.app.statements.take().len() <= of_the_credential);
     assert_eq!(run(&house, &people, variables(49)).await.code(), "none");
 }
 
@@ -70,6 +70,15 @@ async fn run(house: &House, document: &str, variables: Value) -> Reply {
             .json(&json!({"query": document, "variables": variables})),
     )
     .await
+}
+
+/// How many of the statements since the last time counted rows.
+fn counts(house: &House) -> usize {
+    let statements = house.app.statements.take();
+    statements
+        .iter()
+        .filter(|own| own.sql.contains("COUNT(*)"))
+        .count()
 }
 
 /// So many levels below an account, of 25 accounts each; the account that is acted on if no id is given.
@@ -98,7 +107,7 @@ async fn levels_of_accounts_cost_no_more_than_the_accounts_that_there_are() {
         plain.body["extensions"]["cost"]["requested"],
         2 + 25 * (2 + 25 * (2 + 25))
     );
-    let statements = house.app.statements.take().len();
+    assert_eq!(counts(&house), 0, "pages alone are within the bound");
 
     // The account, its list, and nine accounts below with a list each.
     house.server = Served::start_with(&house.app, |config| config.graphql.max_cost = 20).await;
@@ -107,11 +116,7 @@ async fn levels_of_accounts_cost_no_more_than_the_accounts_that_there_are() {
     assert_eq!(counted.body["data"], plain.body["data"]);
     let cost = &counted.body["extensions"]["cost"];
     assert_eq!((&cost["requested"], &cost["actual"]), (&json!(20), &json!(20)));
-    assert_eq!(
-        house.app.statements.take().len(),
-        statements + 1,
-        "they are counted once"
-    );
+    assert_eq!(counts(&house), 1);
     // One of them has two below, by its id or as the account that is acted on.
     let by_id = run(&house, &three, json!({"id": child.id.as_str()})).await;
     let narrowed = house.post().header("x-sub-account-id", child.id.as_str());

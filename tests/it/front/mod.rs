@@ -5,6 +5,7 @@ mod cost;
 mod hostile;
 mod introspection;
 mod persisted;
+mod registered;
 mod repeated;
 mod travel;
 

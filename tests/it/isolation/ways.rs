@@ -88,6 +88,13 @@ fn accounts() -> Vec<Way> {
             json!({"accountId": "", "permissions": permissions}),
         ),
         mutation(
+            "registerDocuments",
+            "apiKey { id } documentIds",
+            "/input/apiKeyId",
+            "key",
+            json!({"apiKeyId": "", "documents": ["{ me { user { id } } }"]}),
+        ),
+        mutation(
             "createApiKey",
             "apiKey { id } secret",
             "/input/accountId",

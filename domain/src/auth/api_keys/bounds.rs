@@ -74,6 +74,9 @@ impl Domain {
 /// A key that a key makes neither outlives it nor is of use in more places.
 fn require_within(own: &api_key::Model, new: &NewApiKey) -> Result<()> {
     let refused = |message: &str| Err(Error::Forbidden(message.to_owned()));
+    if own.persisted_only {
+        return refused("An API key that may run registered documents only makes no other.");
+    }
     if own
         .expires_at
         .is_some_and(|end| new.expires_at.is_none_or(|wanted| wanted > end))
