@@ -1,4 +1,5 @@
-//! Whether all servers give the floor's answers, for several trees.
+//! Whether all servers give the floor's answers: for several trees, and for accounts within them, where what holds above
+//! narrows what holds below.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -10,14 +11,21 @@ use crate::servers::Served;
 pub(crate) async fn all_alike(served: &[Served], sizes: &[String], roots: &[String]) -> Result<()> {
     let floor = served.iter().find(|server| server.name() == "floor");
     let floor = floor.context("there is no floor to compare with")?;
+    let mut accounts = Vec::new();
+    for root in [0, roots.len() / 3, roots.len() - 1].map(|place| &roots[place]) {
+        let answer = ask(floor, "M", root).await?;
+        let child = answer.pointer("/data/account/subaccounts/edges/0/node/id");
+        let child = child.and_then(Value::as_str).context("a tree has subaccounts")?;
+        accounts.extend([root.clone(), child.to_owned()]);
+    }
     for size in sizes {
-        for root in [0, roots.len() / 3, roots.len() - 1].map(|place| &roots[place]) {
-            let expected = ask(floor, size, root).await?;
+        for account in &accounts {
+            let expected = normalised(ask(floor, size, account).await?);
             for server in served {
-                let answer = ask(server, size, root).await?;
+                let answer = normalised(ask(server, size, account).await?);
                 if let Some(difference) = difference(&expected, &answer) {
                     let name = server.name();
-                    bail!("{name} answers {size} of {root} otherwise than the floor at {difference}");
+                    bail!("{name} answers {size} of {account} otherwise than the floor at {difference}");
                 }
             }
         }
@@ -25,9 +33,9 @@ pub(crate) async fn all_alike(served: &[Served], sizes: &[String], roots: &[Stri
     Ok(())
 }
 
-async fn ask(server: &Served, size: &str, root: &str) -> Result<Value> {
+async fn ask(server: &Served, size: &str, account: &str) -> Result<Value> {
     let http = canopy::tls::client_builder().build()?;
-    let mut request = http.post(server.url()).json(&server.body(size, root)?);
+    let mut request = http.post(server.url()).json(&server.body(size, account)?);
     if let Some(key) = server.key() {
         request = request.bearer_auth(key);
     }
@@ -42,5 +50,5 @@ async fn ask(server: &Served, size: &str, root: &str) -> Result<Value> {
         !answer["data"]["account"].is_null(),
         "{name} answers {size} with nothing"
     );
-    Ok(normalised(answer))
+    Ok(answer)
 }
