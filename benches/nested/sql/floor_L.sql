@@ -79,7 +79,7 @@ SELECT '{"data":{"account":' || (
         SELECT row_to_json(node) AS node FROM (
         SELECT s.id, s.name,
           (SELECT json_build_object(
-            'totalCount', (SELECT count(*) FROM members m WHERE m.account_id = s.id),
+            'totalCount', own_members.count,
             'edges', coalesce(json_agg(edge), '[]'::json)) FROM (
             SELECT row_to_json(node) AS node FROM (
               SELECT m.id, m.role, (SELECT row_to_json(x) FROM (SELECT u.email) x) AS "user"
@@ -95,18 +95,20 @@ SELECT '{"data":{"account":' || (
             LEFT JOIN permission_levels umbrella ON umbrella.account_id = s.id AND umbrella.key = k.umbrella
             ORDER BY k.place) x) AS "permissionSet",
           (SELECT json_build_object('resources', json_agg(x)) FROM (
-            SELECT y.resource, min(y.max) AS max, CASE y.resource
+            SELECT coalesce(p.resource, l.resource) AS resource, least(p.max, l.maximum) AS max,
+              CASE coalesce(p.resource, l.resource)
               WHEN 'api_keys' THEN (SELECT count(*) FROM api_keys k WHERE k.account_id = s.id
                 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()))
               WHEN 'depth' THEN CASE s.kind
                 WHEN 'SUBACCOUNT' THEN 1 + (SELECT count(*) FROM above WHERE kind = 'SUBACCOUNT') ELSE 0 END
-              WHEN 'members' THEN (SELECT count(*) FROM members m WHERE m.account_id = s.id)
+              WHEN 'members' THEN own_members.count
               WHEN 'subaccounts' THEN (
                 SELECT count(*) FROM accounts c WHERE c.parent_id = s.id AND c.status <> 'CLOSED')
               ELSE 0 END AS used
-            FROM (SELECT p.resource, p.max FROM planned p WHERE p.plan_id = s.plan_id
-              UNION ALL SELECT l.resource, l.maximum FROM account_limits l WHERE l.account_id = s.id
-            ) y GROUP BY y.resource ORDER BY y.resource) x) AS limits,
+            FROM (SELECT resource, max FROM planned WHERE plan_id = s.plan_id) p
+            FULL JOIN (SELECT resource, maximum FROM account_limits WHERE account_id = s.id) l
+              ON l.resource = p.resource
+            ORDER BY 1) x) AS limits,
           (SELECT json_build_object('totals', coalesce(json_agg(x), '[]'::json)) FROM (
             SELECT g.meter, trim_scale(sum(g.quantity) * 0.000001)::text AS quantity,
               (SELECT row_to_json(x) FROM (SELECT trim_scale(sum(g.amount) * 0.000001)::text AS amount) x) AS amount
@@ -121,6 +123,7 @@ SELECT '{"data":{"account":' || (
           (SELECT row_to_json(x) FROM (
             SELECT count(*) AS "totalCount" FROM accounts c
             WHERE c.parent_id = s.id AND c.status <> 'CLOSED') x) AS subaccounts
-        FROM child s ORDER BY s.id) node) edge) AS subaccounts
+        FROM child s CROSS JOIN LATERAL (SELECT count(*) AS count FROM members m WHERE m.account_id = s.id) own_members
+        ORDER BY s.id) node) edge) AS subaccounts
   ) answer)::text || '}}'
 FROM root

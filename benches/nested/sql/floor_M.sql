@@ -1,5 +1,5 @@
--- The middle query in one statement. What limits a child is the least of what its plan, its parent and all above it say;
--- what holds for all children of a plan is worked out once. Lists are built by row_to_json and json_agg.
+-- The middle query in one statement. What limits a child is the least of what its plan, its parent and all above it
+-- say; what holds for all children of a plan is worked out once. Lists are built by row_to_json and json_agg.
 WITH root AS MATERIALIZED (
   SELECT a.id, a.name, string_to_array(rtrim(a.path, '/'), '/') AS path
   FROM accounts a WHERE a.id = $1
@@ -32,20 +32,22 @@ SELECT '{"data":{"account":' || (
         SELECT row_to_json(node) AS node FROM (
           SELECT s.id, s.name,
             (SELECT json_build_object('resources', json_agg(x)) FROM (
-              SELECT y.resource, min(y.max) AS max, CASE y.resource
+              SELECT coalesce(p.resource, l.resource) AS resource, least(p.max, l.maximum) AS max,
+                CASE coalesce(p.resource, l.resource)
                 WHEN 'api_keys' THEN (SELECT count(*) FROM api_keys k WHERE k.account_id = s.id
                   AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()))
                 WHEN 'depth' THEN CASE s.kind
                   WHEN 'SUBACCOUNT' THEN 1 + (SELECT count(*) FROM above WHERE kind = 'SUBACCOUNT') ELSE 0 END
-                WHEN 'members' THEN (SELECT count(*) FROM members m WHERE m.account_id = s.id)
+                WHEN 'members' THEN own.members
                 WHEN 'subaccounts' THEN (
                   SELECT count(*) FROM accounts c WHERE c.parent_id = s.id AND c.status <> 'CLOSED')
                 ELSE 0 END AS used
-              FROM (
-                SELECT p.resource, p.max FROM planned p WHERE p.plan_id = s.plan_id
-                UNION ALL SELECT l.resource, l.maximum FROM account_limits l WHERE l.account_id = s.id
-              ) y GROUP BY y.resource ORDER BY y.resource) x) AS limits,
-            (SELECT row_to_json(x) FROM (SELECT count(*) AS "totalCount" FROM members m WHERE m.account_id = s.id) x) AS members
-          FROM child s ORDER BY s.id) node) edge) AS subaccounts
+              FROM (SELECT resource, max FROM planned WHERE plan_id = s.plan_id) p
+              FULL JOIN (SELECT resource, maximum FROM account_limits WHERE account_id = s.id) l
+                ON l.resource = p.resource
+              ORDER BY 1) x) AS limits,
+            (SELECT row_to_json(x) FROM (SELECT own.members AS "totalCount") x) AS members
+          FROM child s CROSS JOIN LATERAL (SELECT count(*) AS members FROM members m WHERE m.account_id = s.id) own
+          ORDER BY s.id) node) edge) AS subaccounts
   ) answer)::text || '}}'
 FROM root

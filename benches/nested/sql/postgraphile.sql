@@ -1,5 +1,5 @@
--- What PostGraphile needs beside the tables: computed columns for what is worked out, each written as floor_L.sql has it
--- for one account.
+-- What PostGraphile needs beside the tables: computed columns for what is worked out, each written as floor_L.sql has
+-- it for one account.
 CREATE TYPE account_permission AS (key text, level text);
 CREATE TYPE account_resource AS (resource text, max integer, used integer);
 CREATE TYPE account_usage AS (meter text, quantity text, amount text);
