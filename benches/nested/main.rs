@@ -145,7 +145,7 @@ async fn measure(
     served: &[Served],
     forest: &Forest,
 ) -> Result<Report> {
-    let mut report = Report::new(options.connections, options.rounds, options.secs);
+    let mut report = Report::new(options.trees, options.connections, options.rounds, options.secs);
     for round in 0..=options.rounds {
         for size in &options.sizes {
             for turn in 0..served.len() {
