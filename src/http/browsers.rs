@@ -13,7 +13,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::{
     engine::SUB_ACCOUNT,
     graphql::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED},
-    request_id,
+    request_id, single,
 };
 use crate::config::{HttpConfig, WebOrigin};
 
@@ -81,6 +81,7 @@ pub(super) fn cors(config: &HttpConfig) -> Option<CorsLayer> {
         HeaderName::from_static("traceparent"),
         HeaderName::from_static("tracestate"),
         IDEMPOTENCY_KEY,
+        single::TOKEN,
         request_id::HEADER,
     ];
     let read = [
@@ -94,7 +95,7 @@ pub(super) fn cors(config: &HttpConfig) -> Option<CorsLayer> {
     Some(
         CorsLayer::new()
             .allow_origin(origin)
-            .allow_methods([Method::GET, Method::POST, Method::PUT])
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
             .allow_headers(sent)
             .expose_headers(read)
             .max_age(config.cors_max_age.get()),

@@ -48,6 +48,8 @@ pub(super) struct Incoming {
     pub(super) variables: Variables,
     pub(super) uploads: Uploads,
     pub(super) idempotency_key: Option<String>,
+    /// Names the operation on a stream that several share.
+    pub(super) operation_id: Option<String>,
 }
 
 /// Which document.
@@ -134,8 +136,12 @@ pub(super) fn from_query_string(uri: &Uri) -> Result<Incoming, Refusal> {
 pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Incoming, Refusal> {
     let query = text(&mut fields, "query")?.filter(|query| !query.trim().is_empty());
     let id = text(&mut fields, "documentId")?.filter(|id| !id.is_empty());
+    let mut operation_id = None;
     let automatic = match fields.remove("extensions") {
-        Some(Value::Object(extensions)) => automatic(&extensions)?,
+        Some(Value::Object(mut extensions)) => {
+            operation_id = text(&mut extensions, "operationId")?;
+            automatic(&extensions)?
+        }
         Some(Value::Null) | None => None,
         Some(_) => return Err(Refusal::bad_request("\"extensions\" must be an object.")),
     };
@@ -162,6 +168,7 @@ pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Incoming, Re
         source,
         operation_name: text(&mut fields, "operationName")?.filter(|name| !name.is_empty()),
         variables,
+        operation_id,
         ..Incoming::default()
     })
 }

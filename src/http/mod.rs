@@ -21,6 +21,7 @@ mod refusal;
 mod request_id;
 mod rules;
 mod simulations;
+mod single;
 mod sse;
 mod ws;
 
@@ -45,6 +46,7 @@ use engine::Engine;
 use persisted::Persisted;
 pub(crate) use persisted::PersistedError;
 use refusal::Refusal;
+use single::Streams;
 
 /// What every handler needs.
 pub(crate) struct Gateway {
@@ -56,6 +58,8 @@ pub(crate) struct Gateway {
     draining: CancellationToken,
     /// The open sockets, which outlive their HTTP connections.
     sockets: TaskTracker,
+    /// The event streams that several requests share.
+    streams: Streams,
 }
 
 impl Gateway {
@@ -85,6 +89,7 @@ impl Gateway {
             metrics,
             draining,
             sockets,
+            streams: Streams::default(),
         })
     }
 
@@ -101,7 +106,11 @@ impl Gateway {
             )
             .route(
                 "/graphql/stream",
-                get(sse::handle).post(sse::handle).fallback(graphql::wrong_method),
+                get(sse::handle)
+                    .post(sse::handle)
+                    .put(single::reserve)
+                    .delete(single::end)
+                    .fallback(graphql::wrong_method),
             )
             .route("/graphql/ws", any(ws::handle))
             .route("/rules", put(rules::put).fallback(rules::wrong_method))

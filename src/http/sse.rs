@@ -1,4 +1,5 @@
-//! GraphQL over Server-Sent Events, distinct connections mode of graphql-sse: one operation a request.
+//! GraphQL over Server-Sent Events, distinct connections mode of graphql-sse: one operation a request. The other mode is
+//! in [`super::single`].
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -22,13 +23,22 @@ use super::{
     Gateway,
     access::{note_code, note_operation},
     answer::Answer,
-    document::Body,
+    document::{Body, Incoming},
     engine, expiry,
     graphql::{Arrived, check_method, not_acceptable, read},
     negotiation::{MediaType, negotiate},
     refusal::{INVALID_CREDENTIAL, Refusal},
     request_id::RequestId,
+    single,
 };
+
+/// The headers of a stream.
+pub(super) const HEADERS: [(HeaderName, &str); 3] = [
+    (header::CONTENT_TYPE, "text/event-stream"),
+    (header::CACHE_CONTROL, "no-cache"),
+    // Proxies must pass events on as they come.
+    (HeaderName::from_static("x-accel-buffering"), "no"),
+];
 
 /// `POST` and `GET /graphql/stream`.
 pub(super) async fn handle(
@@ -39,8 +49,21 @@ pub(super) async fn handle(
     headers: HeaderMap,
     body: HttpBody,
 ) -> Response {
+    let token = single::token(&headers, &uri);
+    if let Some(token) = token.clone().filter(|_| method == Method::POST) {
+        let arrived = Arrived {
+            method,
+            uri,
+            headers,
+            body,
+        };
+        return single::start(gateway, id, token, arrived).await;
+    }
     if negotiate(&headers, &MediaType::OF_STREAM).is_none() {
         return not_acceptable().into_response();
+    }
+    if let Some(token) = token {
+        return single::open(gateway, id, token, headers).await;
     }
     respond(
         gateway,
@@ -60,14 +83,8 @@ pub(super) async fn respond(gateway: Arc<Gateway>, id: RequestId, arrived: Arriv
     let heartbeat = gateway.config.subscriptions.heartbeat.get();
     match start(gateway, id, arrived).await {
         Ok(events) => {
-            let headers = [
-                (header::CONTENT_TYPE, MediaType::EventStream.content_type()),
-                (header::CACHE_CONTROL, "no-cache"),
-                // Proxies must pass events on as they come.
-                (HeaderName::from_static("x-accel-buffering"), "no"),
-            ];
             let frames = kept_alive(events, heartbeat).map(Ok::<_, Infallible>);
-            (headers, HttpBody::from_stream(frames)).into_response()
+            (HEADERS, HttpBody::from_stream(frames)).into_response()
         }
         Err(refusal) => {
             note_code(Some(refusal.code));
@@ -77,13 +94,13 @@ pub(super) async fn respond(gateway: Arc<Gateway>, id: RequestId, arrived: Arriv
 }
 
 /// One event as it goes over the wire. JSON has no line breaks, so `data` is one line.
-fn frame(event: &str, data: &str) -> Bytes {
+pub(super) fn frame(event: &str, data: &str) -> Bytes {
     debug_assert!(!data.contains('\n'), "JSON is written in one line");
     Bytes::from(format!("event: {event}\ndata: {data}\n\n"))
 }
 
 /// The same stream with a comment whenever it was silent for so long.
-fn kept_alive(
+pub(super) fn kept_alive(
     events: impl Stream<Item = Bytes> + Send + 'static,
     silence: Duration,
 ) -> impl Stream<Item = Bytes> + Send {
@@ -109,10 +126,32 @@ async fn start(
     let Body::One(request) = read(&gateway, arrived).await? else {
         return Err(Refusal::bad_request("A stream has one operation, not a batch."));
     };
-    // At shutdown a subscription ends without `complete`, which tells the client to ask again; a query or a mutation is
-    // answered.
+    let request_id = id.0.clone();
+    let Responses { responses, cut } = responses(&gateway, request, actor, &id, by_get).await?;
+    let next = responses.map(move |response| frame("next", &Answer::new(response, &request_id).to_json()));
+    // A browser drops an event without a data line, so this one has an empty one.
+    let complete = stream::once(async { frame("complete", "") });
+    Ok(next.chain(complete).take_until(cut.cancelled_owned()))
+}
+
+/// What an operation answers.
+pub(super) struct Responses {
+    pub(super) responses: BoxStream<'static, GraphqlResponse>,
+    /// When they break off. At shutdown a subscription ends without `complete`, which tells the client to ask again; a
+    /// query or a mutation is answered.
+    pub(super) cut: CancellationToken,
+}
+
+/// Starts the operation of `request`.
+pub(super) async fn responses(
+    gateway: &Gateway,
+    request: Incoming,
+    actor: Option<Actor>,
+    id: &RequestId,
+    by_get: bool,
+) -> Result<Responses, Refusal> {
     let mut cut = CancellationToken::new();
-    let responses = match gateway.engine.prepare(request, actor.as_ref(), &id).await {
+    let responses = match gateway.engine.prepare(request, actor.as_ref(), id).await {
         Ok(prepared) => {
             note_operation(&prepared);
             check_method(&prepared, by_get)?;
@@ -121,16 +160,12 @@ async fn start(
                 cut = gateway.draining.clone();
             }
             let end = actor.as_ref().and_then(Actor::expires_at).filter(|_| lasts);
-            let responses = gateway.engine.stream(prepared, actor, &id);
-            until_expired(responses, end)
+            until_expired(gateway.engine.stream(prepared, actor, id), end)
         }
         // The protocol reports a document that cannot run as an event of an accepted stream.
         Err(response) => stream::once(async { *response }).boxed(),
     };
-    let next = responses.map(move |response| frame("next", &Answer::new(response, &id.0).to_json()));
-    // A browser drops an event without a data line, so this one has an empty one.
-    let complete = stream::once(async { frame("complete", "") });
-    Ok(next.chain(complete).take_until(cut.cancelled_owned()))
+    Ok(Responses { responses, cut })
 }
 
 /// The same responses until the credential that they are for has expired; then an error that says so.

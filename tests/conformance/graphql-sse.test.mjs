@@ -117,6 +117,32 @@ test('a stream that broke goes on behind its cursor', async () => {
   second.dispose();
 });
 
+test('operations share one connection', async () => {
+  const sent = [];
+  const one = createClient({
+    url: demo.sseUrl,
+    headers: { authorization: bearer(owner) },
+    retryAttempts: 0,
+    singleConnection: true,
+    fetchFn: (url, init = {}) => {
+      sent.push(init.method ?? 'GET');
+      return fetch(url, init);
+    },
+  });
+  const { inbox, unsubscribe } = follow(one, updates);
+  await live(watched, inbox);
+  const [result] = await results(one, named);
+  assert.equal(result.data.account.id, agency);
+  const [refused] = await results(one, { query: '{ unknown }' });
+  assert.equal(refused.errors[0].extensions.code, 'BAD_USER_INPUT');
+  await arrival(inbox, await record(watched));
+  unsubscribe();
+  one.dispose();
+  assert.equal(sent.filter((method) => method === 'PUT').length, 1, sent);
+  assert.equal(sent.filter((method) => method === 'GET').length, 1, sent);
+  assert.equal(sent.filter((method) => method === 'POST').length, 3, sent);
+});
+
 test('next and complete are written as the protocol says', async () => {
   for (const response of [await stream(named), await stream(named, { method: 'GET', url: inQuery(named) })]) {
     assert.equal(response.status, 200);

@@ -110,22 +110,7 @@ impl Domain {
         let limit = &chains.limit_of(account, Counted::ApiKeys.name(), actor.scope())?;
 
         let secret = fresh_secret();
-        let row = &api_key::Model {
-            id: ApiKeyId::new(),
-            account_id: account.id().clone(),
-            name: new.name.trim().to_owned(),
-            prefix: secret[..VISIBLE].to_owned(),
-            secret_hash: hash_of(&secret),
-            levels: serde_json::to_value(&new.levels).map_err(Error::internal)?,
-            created_by: actor.label(),
-            created_at: time::now(),
-            expires_at: new.expires_at.map(time::truncate),
-            allowed_ips: serde_json::to_value(&new.allowed_ips).map_err(Error::internal)?,
-            last_used_at: None,
-            revoked_at: None,
-            persisted_only: false,
-            documents_version: 0,
-        };
+        let row = &row_of(actor, account, &new, &secret)?;
         let before = transaction::run(&self.0.db, "create-api-key", |txn| {
             work(async move {
                 if let Some(id) = claim.find::<ApiKeyId>(txn).await? {
@@ -249,6 +234,26 @@ impl Domain {
         }
         Ok(account)
     }
+}
+
+/// The row of a new key.
+fn row_of(actor: &Actor, account: &AccountView, new: &NewApiKey, secret: &str) -> Result<api_key::Model> {
+    Ok(api_key::Model {
+        id: ApiKeyId::new(),
+        account_id: account.id().clone(),
+        name: new.name.trim().to_owned(),
+        prefix: secret[..VISIBLE].to_owned(),
+        secret_hash: hash_of(secret),
+        levels: serde_json::to_value(&new.levels).map_err(Error::internal)?,
+        created_by: actor.label(),
+        created_at: time::now(),
+        expires_at: new.expires_at.map(time::truncate),
+        allowed_ips: serde_json::to_value(&new.allowed_ips).map_err(Error::internal)?,
+        last_used_at: None,
+        revoked_at: None,
+        persisted_only: false,
+        documents_version: 0,
+    })
 }
 
 /// `Error::Forbidden` unless the policy lets the actor make a key for the account.

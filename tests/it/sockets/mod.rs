@@ -2,6 +2,7 @@
 
 mod drain;
 mod protocol;
+mod single;
 
 use std::time::Duration;
 
