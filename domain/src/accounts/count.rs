@@ -1,12 +1,24 @@
 //! How many accounts there are below one, up to a bound.
 
 use canopy_entity::{AccountId, account};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter};
 
+use crate::statement::statement;
 use crate::{Actor, Domain, Result};
 
 /// The most accounts that are counted: a tree with more counts as endless.
 const MAX_COUNTED: u64 = 100_000;
+
+/// The index on paths alone answers this, and goes no further than the bound.
+const BELOW: &str = "
+SELECT COUNT(*) AS accounts
+FROM (SELECT path FROM accounts WHERE path > $1 AND path < $2 LIMIT $3) AS below
+";
+
+#[derive(FromQueryResult)]
+struct Below {
+    accounts: i64,
+}
 
 impl Domain {
     /// How many accounts there are below this one in the actor's scope, closed ones included: none if it is not in scope
@@ -25,15 +37,15 @@ impl Domain {
         let Some(path) = path else {
             return Ok(0);
         };
-        let most = most.min(MAX_COUNTED);
-        // The index on paths alone answers this.
-        let below = account::Entity::find()
-            .select_only()
-            .column(account::Column::Path)
-            .filter(account::Column::Path.gt(path.as_str()))
-            .filter(account::Column::Path.lt(path.end()))
-            .limit(most);
-        let count = below.count(&self.0.db).await?;
+        let (db, most) = (&self.0.db, most.min(MAX_COUNTED));
+        let limit = i64::try_from(most).expect("the bound is small");
+        let below = statement(
+            db.get_database_backend(),
+            BELOW,
+            [path.as_str().into(), path.end().into(), limit.into()],
+        );
+        let below = Below::find_by_statement(below).one(db).await?;
+        let count = below.map_or(0, |below| below.accounts.unsigned_abs());
         Ok(if count < most { count } else { u64::MAX })
     }
 }

@@ -333,3 +333,24 @@ async fn a_restriction_holds_below_and_is_lifted_by_the_highest_level() {
     assert_eq!(set(PermissionKey::Members, Level::Full).await.level, Level::Read);
     assert_eq!(set(PermissionKey::Account, Level::Full).await.level, Level::Full);
 }
+
+#[tokio::test]
+async fn accounts_below_are_counted_up_to_a_bound_and_within_the_scope() {
+    let test = TestDomain::new().await;
+    let (main, actor) = test.main_account("pln_agentphone").await;
+    let (other, _) = test.main_account("pln_agentphone").await;
+    let domain = &test.domain;
+    let mut last = None;
+    for name in ["One", "Two", "Three"] {
+        let made = domain
+            .create_subaccount(&actor, subaccount(&main.id, name), None)
+            .await;
+        last = Some(made.unwrap().value.id().clone());
+    }
+    let last = last.unwrap();
+    let below = async |id, most| domain.accounts_below(&actor, id, most).await.unwrap();
+    assert_eq!(below(&main.id, 4).await, 3);
+    assert_eq!(below(&main.id, 3).await, u64::MAX);
+    assert_eq!(below(&last, 1).await, 0);
+    assert_eq!(below(&other.id, 4).await, 0, "it is out of scope");
+}

@@ -72,12 +72,12 @@ async fn run(house: &House, document: &str, variables: Value) -> Reply {
     .await
 }
 
-/// How many of the statements since the last time counted rows.
+/// How many of the statements since the last time counted rows, up to a bound.
 fn counts(house: &House) -> usize {
     let statements = house.app.statements.take();
     statements
         .iter()
-        .filter(|own| own.sql.contains("COUNT(*)"))
+        .filter(|own| own.sql.contains("COUNT(*)") && own.sql.contains("LIMIT"))
         .count()
 }
 
