@@ -18,6 +18,7 @@ use sea_orm::{
 use serde::Serialize;
 use serde_json::json;
 
+use crate::events::{RightsChange, outbox};
 use crate::idempotency::{Claim, Replayable};
 use crate::statement::statement;
 use crate::transaction::{self, work};
@@ -95,6 +96,7 @@ impl Domain {
         }
         let claim = &Claim::new(actor, "registerDocuments", idempotency_key, &input)?;
         let input = &input;
+        let rights = &RightsChange::Of(input.key_id.to_string());
         let outcome = transaction::run(&self.0.db, "register-documents", |txn| {
             work(async move {
                 let key = api_key::Entity::find_by_id(input.key_id.clone())
@@ -122,11 +124,12 @@ impl Domain {
                 };
                 audit::write(txn, actor, entry).await?;
                 claim.store(txn, &key.id).await?;
+                outbox::write_rights_change(txn, account.id(), account.path(), rights).await?;
                 Ok(Replayable::fresh(key))
             })
         })
         .await?;
-        self.0.hub.rights_changed();
+        self.0.hub.rights_changed(rights.clone());
         Ok(outcome)
     }
 

@@ -1,4 +1,4 @@
-//! Runs a document: as a request with one answer, or as a stream of answers.
+//! Runs a document as a request with one answer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -6,13 +6,13 @@ use std::sync::{Arc, OnceLock};
 use async_graphql::{Request, Response, Schema, ServerError, ValidationMode, Value, Variables};
 use canopy_domain::entity::AccountId;
 use canopy_domain::{Actor, Domain, Error};
-use futures_util::{Stream, StreamExt, stream};
 
 use crate::cost::Top;
 use crate::documents::{Bill, Documents, VALID, ValidateOnly};
 use crate::idempotency::Carried;
 use crate::loaders::drive::Driven;
 use crate::session::Session;
+use crate::shape::Shape;
 use crate::{
     ClientAddress, Document, DocumentHash, Introspection, Mutation, Operation, Query, RequestId,
     SchemaSettings, Subscription, Uploads, cost, errors, idempotency,
@@ -66,6 +66,14 @@ impl Prepared {
     /// The hash of the document, which names it in logs.
     pub fn document(&self) -> DocumentHash {
         self.ask.document.hash()
+    }
+
+    pub(crate) fn request_id(&self) -> &RequestId {
+        &self.ask.request_id
+    }
+
+    pub(crate) fn into_parts(self) -> (Ask, Bill) {
+        (self.ask, self.bill)
     }
 }
 
@@ -177,57 +185,13 @@ impl CanopySchema {
         Ok(response)
     }
 
-    /// Answers an operation of any kind as a stream: a subscription as often as there is news, others once. The actor
-    /// and the loaders stay for the whole stream.
-    pub fn execute_stream(
-        &self,
-        prepared: Prepared,
-        actor: Option<Actor>,
-    ) -> impl Stream<Item = Response> + Send + use<> {
-        let request_id = prepared.ask.request_id.clone();
-        let schema = self.clone();
-        let responses = stream::once(async move {
-            match schema.followed(prepared, actor).await {
-                Ok(responses) => responses,
-                Err(error) => stream::iter([Response::from_errors(vec![error])]).boxed(),
-            }
-        });
-        responses
-            .flatten()
-            .map(move |response| errors::finish(response, &request_id))
-    }
-
-    async fn followed(
-        &self,
-        prepared: Prepared,
-        actor: Option<Actor>,
-    ) -> Result<stream::BoxStream<'static, Response>, ServerError> {
-        self.require_introspection(&prepared.operation, actor.is_some())?;
-        let points = self.afford(&prepared.bill, actor.as_ref()).await?;
-        if let Some(actor) = &actor {
-            let charge = self.0.domain.charge(actor, points).await;
-            charge.map_err(top_level)?.settle(points).await;
-        }
-        let document = Arc::clone(&prepared.ask.document);
-        let (request, _) = self.request(prepared.ask)?;
-        let session = Arc::new(Session::new(&self.0.domain, actor));
-        let resolvers = self
-            .executable(&document)
-            .execute_stream(request.data(session.clone()));
-        let resolvers = match &session.caller {
-            Some(caller) => Driven::new(resolvers, caller.loaders.clone()).boxed(),
-            None => resolvers,
-        };
-        let noted = resolvers.inspect(move |response| {
-            note_validity(&document, response);
-            session.tick();
-        });
-        Ok(noted.boxed())
+    pub(crate) fn domain(&self) -> &Domain {
+        &self.0.domain
     }
 
     /// The points that the answer to `actor` may cost, or a refusal. Accounts are counted only where the sizes of the
     /// pages alone would have it refused.
-    async fn afford(&self, bill: &Bill, actor: Option<&Actor>) -> Result<u64, ServerError> {
+    pub(crate) async fn afford(&self, bill: &Bill, actor: Option<&Actor>) -> Result<u64, ServerError> {
         let (documents, requested) = (&self.0.documents, &bill.requested);
         if requested.plain <= documents.max_cost() {
             return Ok(requested.plain);
@@ -248,14 +212,22 @@ impl CanopySchema {
         documents.affordable(points).map_err(coded)
     }
 
-    fn executable(&self, document: &Document) -> &Executable {
+    pub(crate) fn shape(&self) -> &Shape {
+        self.0.documents.shape()
+    }
+
+    pub(crate) fn executable(&self, document: &Document) -> &Executable {
         match document.is_valid() {
             true => &self.0.trusting,
             false => &self.0.strict,
         }
     }
 
-    fn require_introspection(&self, operation: &Operation, signed_in: bool) -> Result<(), ServerError> {
+    pub(crate) fn require_introspection(
+        &self,
+        operation: &Operation,
+        signed_in: bool,
+    ) -> Result<(), ServerError> {
         match self.0.introspection {
             _ if !operation.introspects => Ok(()),
             Introspection::Anyone => Ok(()),
@@ -266,7 +238,7 @@ impl CanopySchema {
     }
 
     /// The request as async-graphql takes it, without a session.
-    fn request(&self, ask: Ask) -> Result<(Request, Option<Carried>), ServerError> {
+    pub(crate) fn request(&self, ask: Ask) -> Result<(Request, Option<Carried>), ServerError> {
         let mut parsed = ask.document.parsed().clone();
         let mut variables = ask.variables;
         let carried = match ask.idempotency_key {
@@ -289,7 +261,7 @@ impl CanopySchema {
 }
 
 /// Validation found nothing wrong if something was executed.
-fn note_validity(document: &Document, response: &Response) {
+pub(crate) fn note_validity(document: &Document, response: &Response) {
     let ran = response.errors.iter().all(|error| !error.path.is_empty());
     if ran {
         document.set_valid();
@@ -297,7 +269,7 @@ fn note_validity(document: &Document, response: &Response) {
 }
 
 /// An error of the domain that is none of a field.
-fn top_level(error: Error) -> ServerError {
+pub(crate) fn top_level(error: Error) -> ServerError {
     let mut error = async_graphql::Error::from(error).into_server_error(async_graphql::Pos::default());
     error.locations.clear();
     error

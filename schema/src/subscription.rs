@@ -6,10 +6,10 @@ use canopy_domain::{Error, Result};
 use futures_util::{Stream, StreamExt};
 
 use crate::authorization::gates;
+use crate::live;
 use crate::loaders::reads;
 use crate::types::rule_change_update::RuleChangeUpdate;
 use crate::types::simulation::Simulation;
-use crate::types::usage_update::UsageUpdate;
 
 /// The root of all subscriptions.
 pub struct Subscription;
@@ -29,7 +29,10 @@ impl Subscription {
             desc = "The cursor of the last update seen: the stream goes on behind it. From now on if none."
         )]
         after: Option<String>,
-    ) -> Result<impl Stream<Item = Result<UsageUpdate>> + use<>> {
+    ) -> Result<live::Updates> {
+        if let Some(update) = live::given(ctx) {
+            return Ok(update);
+        }
         let caller = gates::USAGE_UPDATES.caller(ctx)?;
         let missing = Error::NotFound("account");
         let id = AccountId::parse(&account_id).map_err(|_| missing.clone())?;
@@ -39,7 +42,7 @@ impl Subscription {
         let updates = domain
             .usage_updates(caller.actor(), &account, include_descendants, after.as_deref())
             .await?;
-        Ok(updates.map(|update| update.map(UsageUpdate::from)))
+        Ok(live::hand_over(ctx, updates))
     }
 
     /// News of an account's own rules, as soon as it is committed: each step in the life of their versions, a

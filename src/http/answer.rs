@@ -1,7 +1,10 @@
 //! A GraphQL response as bytes: every error with a code, no `data` when nothing was executed. Pure.
 
+use std::sync::Arc;
+
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 use axum::http::StatusCode;
+use canopy_schema::StreamAnswer;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use sha2::{Digest, Sha256};
 
@@ -40,9 +43,9 @@ impl Answer {
         }
     }
 
-    /// The errors alone, for the `error` message of a socket.
-    pub(super) fn errors(&self) -> &[ServerError] {
-        &self.0.errors
+    /// The errors alone as JSON text, for the `error` message of a socket.
+    pub(super) fn errors_to_json(&self) -> String {
+        serde_json::to_string(&self.0.errors).expect("errors have string keys only and no foreign types")
     }
 
     /// The HTTP status in the given media type.
@@ -83,6 +86,14 @@ impl Answer {
     /// The response as JSON text.
     pub(super) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a response has string keys only and no foreign types")
+    }
+}
+
+/// An answer of a stream as JSON text.
+pub(super) fn text(answer: StreamAnswer, request_id: &str) -> Arc<str> {
+    match answer {
+        StreamAnswer::Own(response) => Answer::new(*response, request_id).to_json().into(),
+        StreamAnswer::Shared(json) => json,
     }
 }
 

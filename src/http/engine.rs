@@ -12,7 +12,7 @@ use std::{
 use async_graphql::{Response, ServerError, parser::types::OperationType};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use canopy_domain::{Actor, Credentials, Domain, Error, ErrorCode};
-use canopy_schema::{Ask, CanopySchema, ClientAddress, Document, DocumentHash, Prepared};
+use canopy_schema::{Ask, CanopySchema, ClientAddress, Document, DocumentHash, Prepared, StreamAnswer};
 use futures_util::{
     FutureExt, Stream, StreamExt,
     stream::{self, BoxStream},
@@ -198,7 +198,7 @@ impl Engine {
         prepared: Prepared,
         actor: Option<Actor>,
         id: &RequestId,
-    ) -> BoxStream<'static, Response> {
+    ) -> BoxStream<'static, StreamAnswer> {
         let operation = &prepared.operation;
         let span = info_span!(
             parent: None,
@@ -213,18 +213,23 @@ impl Engine {
         if operation.kind != OperationType::Subscription {
             let engine = self.clone();
             let once = async move { engine.execute(prepared, actor).await.unwrap_or_else(timed_out) };
-            return stream::once(once.instrument(span)).boxed();
+            return stream::once(once.instrument(span)).map(own).boxed();
         }
         metrics::counter!("canopy_graphql_operations_total", "type" => "subscription", "outcome" => "started")
             .increment(1);
         let responses = self.schema.execute_stream(prepared, actor);
         let guarded = std::panic::AssertUnwindSafe(responses).catch_unwind();
         Running::new(
-            guarded.map(|response| response.unwrap_or_else(|_panic| internal())),
+            guarded.map(|answer| answer.unwrap_or_else(|_panic| own(internal()))),
             span,
         )
         .boxed()
     }
+}
+
+/// A response as an answer of a stream.
+pub(super) fn own(response: Response) -> StreamAnswer {
+    StreamAnswer::Own(Box::new(response))
 }
 
 /// The name of an operation type in metrics.

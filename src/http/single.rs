@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Gateway,
     access::note_code,
-    answer::Answer,
+    answer,
     document::Body,
     engine, expiry,
     graphql::{Arrived, read},
@@ -281,8 +281,8 @@ impl Reserved {
         let task = tokio::spawn(async move {
             let sse::Responses { responses, cut } = responses;
             let mut responses = responses.take_until(cut.clone().cancelled_owned()).boxed();
-            while let Some(response) = responses.next().await {
-                let payload = Answer::new(response, &request_id).to_json();
+            while let Some(answer) = responses.next().await {
+                let payload = answer::text(answer, &request_id);
                 let next = sse::frame("next", &format!("{{\"id\":{name},\"payload\":{payload}}}"));
                 if stream.frames.send(next).await.is_err() {
                     break;

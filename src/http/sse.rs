@@ -3,7 +3,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use async_graphql::{Response as GraphqlResponse, parser::types::OperationType};
+use async_graphql::parser::types::OperationType;
 use axum::{
     Extension,
     body::{Body as HttpBody, Bytes},
@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use canopy_domain::{Actor, entity::time::Timestamp};
+use canopy_schema::StreamAnswer;
 use futures_util::{
     Stream, StreamExt,
     stream::{self, BoxStream},
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Gateway,
     access::{note_code, note_operation},
-    answer::Answer,
+    answer,
     document::{Body, Incoming},
     engine, expiry,
     graphql::{Arrived, check_method, not_acceptable, read},
@@ -128,7 +129,7 @@ async fn start(
     };
     let request_id = id.0.clone();
     let Responses { responses, cut } = responses(&gateway, request, actor, &id, by_get).await?;
-    let next = responses.map(move |response| frame("next", &Answer::new(response, &request_id).to_json()));
+    let next = responses.map(move |answer| frame("next", &answer::text(answer, &request_id)));
     // A browser drops an event without a data line, so this one has an empty one.
     let complete = stream::once(async { frame("complete", "") });
     Ok(next.chain(complete).take_until(cut.cancelled_owned()))
@@ -136,7 +137,7 @@ async fn start(
 
 /// What an operation answers.
 pub(super) struct Responses {
-    pub(super) responses: BoxStream<'static, GraphqlResponse>,
+    pub(super) responses: BoxStream<'static, StreamAnswer>,
     /// When they break off. At shutdown a subscription ends without `complete`, which tells the client to ask again; a
     /// query or a mutation is answered.
     pub(super) cut: CancellationToken,
@@ -163,16 +164,16 @@ pub(super) async fn responses(
             until_expired(gateway.engine.stream(prepared, actor, id), end)
         }
         // The protocol reports a document that cannot run as an event of an accepted stream.
-        Err(response) => stream::once(async { *response }).boxed(),
+        Err(response) => stream::once(async { StreamAnswer::Own(response) }).boxed(),
     };
     Ok(Responses { responses, cut })
 }
 
 /// The same responses until the credential that they are for has expired; then an error that says so.
 fn until_expired(
-    responses: BoxStream<'static, GraphqlResponse>,
+    responses: BoxStream<'static, StreamAnswer>,
     end: Option<Timestamp>,
-) -> BoxStream<'static, GraphqlResponse> {
+) -> BoxStream<'static, StreamAnswer> {
     if end.is_none() {
         return responses;
     }
@@ -181,7 +182,10 @@ fn until_expired(
         let (mut responses, mut passed) = running?;
         tokio::select! {
             biased;
-            () = passed.as_mut() => Some((engine::coded("UNAUTHENTICATED", INVALID_CREDENTIAL), None)),
+            () = passed.as_mut() => {
+                let expired = engine::coded("UNAUTHENTICATED", INVALID_CREDENTIAL);
+                Some((engine::own(expired), None))
+            }
             next = responses.next() => next.map(|next| (next, Some((responses, passed)))),
         }
     })

@@ -14,6 +14,7 @@ use super::managed::Managed;
 use super::name::name;
 use super::room::Room;
 use super::{AccountView, lock};
+use crate::events::{RightsChange, outbox};
 use crate::idempotency::{Claim, Replayable};
 use crate::transaction::{self, work};
 use crate::{Actor, Domain, Error, Result, audit};
@@ -55,18 +56,21 @@ impl Domain {
         managed.parent.require_active(&["id"])?;
         let (input, room) = self.checked(actor, input, &managed).await?;
         let (input, room) = (&input, room.as_ref());
+        let path = managed.account.path();
+        let rights = &RightsChange::At(path.clone());
         let replayed = transaction::run(&self.0.db, "update-subaccount", |txn| {
             work(async move {
                 if claim.find::<AccountId>(txn).await?.is_some() {
                     return Ok(true);
                 }
                 change(txn, actor, input, room).await?;
+                outbox::write_rights_change(txn, &input.id, path, rights).await?;
                 claim.store(txn, &input.id).await?;
                 Ok(false)
             })
         })
         .await?;
-        self.0.hub.rights_changed();
+        self.0.hub.rights_changed(rights.clone());
         let value = self.account(actor, &input.id).await?;
         Ok(Replayable { value, replayed })
     }

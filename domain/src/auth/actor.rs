@@ -167,6 +167,23 @@ impl Actor {
         self.acting_as.as_ref().map(|(id, path)| (id, path))
     }
 
+    /// All that decides what the actor may see, as text: who it is, its grants and what it is narrowed to.
+    pub fn sight(&self) -> String {
+        let grants = self.grants.iter().map(|grant| {
+            let may = match &grant.kind {
+                GrantKind::Role(role) => format!("{role:?}"),
+                GrantKind::Levels(levels) => {
+                    let mut levels: Vec<String> = levels.iter().map(|level| format!("{level:?}")).collect();
+                    levels.sort_unstable();
+                    levels.concat()
+                }
+            };
+            (grant.path.as_str(), may)
+        });
+        let grants: Vec<_> = grants.collect();
+        format!("{:?}", (self.label(), grants, &self.acting_as, &self.scope))
+    }
+
     /// How the actor is written in the audit log and in idempotency records.
     pub fn label(&self) -> String {
         match &self.principal {

@@ -14,6 +14,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, 
 use serde_json::json;
 
 use super::credential::{KEY_PREFIX, hash_of};
+use crate::events::{RightsChange, outbox};
 use crate::idempotency::{Claim, Replayable};
 use crate::limits::Counted;
 use crate::transaction::{self, work};
@@ -177,6 +178,7 @@ impl Domain {
     ) -> Result<Replayable<api_key::Model>> {
         let account = &self.account_of_key(actor, id).await?;
         let claim = &Claim::new(actor, "revokeApiKey", idempotency_key, id)?;
+        let rights = &RightsChange::Of(id.to_string());
         let outcome = transaction::run(&self.0.db, "revoke-api-key", |txn| {
             work(async move {
                 let key = api_key::Entity::find_by_id(id.clone())
@@ -202,11 +204,12 @@ impl Domain {
                     detail: json!({ "name": key.name, "prefix": key.prefix }),
                 };
                 audit::write(txn, actor, entry).await?;
+                outbox::write_rights_change(txn, account.id(), account.path(), rights).await?;
                 Ok(Replayable::fresh(key))
             })
         })
         .await?;
-        self.0.hub.rights_changed();
+        self.0.hub.rights_changed(rights.clone());
         Ok(outcome)
     }
 

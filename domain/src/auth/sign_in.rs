@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use canopy_entity::time::{self, Timestamp};
-use canopy_entity::{AccountId, AccountPath, Role, UserId, account, user};
+use canopy_entity::{AccountId, AccountPath, Role, UserId, account, member, user};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{Actor, Grant, GrantKind, Principal};
+use crate::events::{RightsChange, outbox};
+use crate::transaction::{self, work};
 use crate::{Domain, Error, Result};
 
 /// A fresh token.
@@ -56,16 +58,30 @@ impl Domain {
 
     /// Makes all tokens of `user` invalid at once. For an operator.
     pub async fn revoke_tokens(&self, user: &UserId) -> Result<()> {
-        user::Entity::update_many()
-            .col_expr(
-                user::Column::TokenVersion,
-                Expr::col(user::Column::TokenVersion).add(1),
-            )
-            .col_expr(user::Column::TokensRevokedAt, Expr::value(time::now()))
-            .filter(user::Column::Id.eq(user.clone()))
-            .exec(&self.0.db)
-            .await?;
-        self.0.hub.rights_changed();
+        let rights = &RightsChange::Of(user.to_string());
+        transaction::run(&self.0.db, "revoke-tokens", |txn| {
+            work(async move {
+                user::Entity::update_many()
+                    .col_expr(
+                        user::Column::TokenVersion,
+                        Expr::col(user::Column::TokenVersion).add(1),
+                    )
+                    .col_expr(user::Column::TokensRevokedAt, Expr::value(time::now()))
+                    .filter(user::Column::Id.eq(user.clone()))
+                    .exec(txn)
+                    .await?;
+                // Whoever is a member of nothing has no rights to lose.
+                let own = member::Entity::find().filter(member::Column::UserId.eq(user.clone()));
+                let Some(member) = own.one(txn).await? else {
+                    return Ok(());
+                };
+                let account = account::Entity::find_by_id(member.account_id).one(txn).await?;
+                let account = account.ok_or_else(|| Error::internal("a member of no account"))?;
+                outbox::write_rights_change(txn, &account.id, &account.path, rights).await
+            })
+        })
+        .await?;
+        self.0.hub.rights_changed(rights.clone());
         Ok(())
     }
 

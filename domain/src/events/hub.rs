@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use canopy_entity::{AccountPath, rule_change, usage_event};
+use canopy_entity::AccountPath;
 use tokio::sync::{Mutex, Notify, broadcast, watch};
 
-use super::UsageUpdateKind;
+use super::rights::{Changes, RightsChange};
+use super::{RuleNews, UsageUpdate};
 
 /// How many messages wait for the slowest listener.
 const WAITING: usize = 1024;
@@ -22,8 +23,9 @@ pub(super) struct Published {
 /// What a row tells.
 #[derive(Debug)]
 pub(super) enum Told {
-    Usage(UsageUpdateKind, usage_event::Model),
-    Rule(rule_change::Model),
+    Usage(Arc<UsageUpdate>),
+    Rule(Arc<RuleNews>),
+    Rights(RightsChange),
     /// Something that this version of Canopy does not know.
     Else,
 }
@@ -32,7 +34,7 @@ pub(super) enum Told {
 pub struct Hub {
     published: broadcast::Sender<Arc<Published>>,
     written: Notify,
-    rights: watch::Sender<()>,
+    rights: watch::Sender<Changes>,
     /// The last position that was told; held while the next ones are told, so that they are told in order.
     pub(super) told: Mutex<Option<i64>>,
 }
@@ -42,7 +44,7 @@ impl Hub {
         Self {
             published: broadcast::Sender::new(WAITING),
             written: Notify::new(),
-            rights: watch::Sender::new(()),
+            rights: watch::Sender::new(Changes::default()),
             told: Mutex::new(None),
         }
     }
@@ -52,10 +54,11 @@ impl Hub {
         self.written.notify_one();
     }
 
-    /// Makes each stream of this process look at once whether it may go on. To be called after a commit that takes a
-    /// right away: a key or membership revoked, a level lowered, an account closed.
-    pub(crate) fn rights_changed(&self) {
-        self.rights.send_replace(());
+    /// Makes each stream of this process that a change of rights concerns look at once whether it may go on. To be
+    /// called after its commit; other processes are told by the relay.
+    pub(crate) fn rights_changed(&self, change: RightsChange) {
+        self.rights.send_modify(|changes| changes.add(change));
+        self.written();
     }
 
     pub(super) async fn outbox_written(&self) {
@@ -63,19 +66,33 @@ impl Hub {
     }
 
     pub(super) fn has_listeners(&self) -> bool {
-        self.published.receiver_count() > 0
+        self.published.receiver_count() + self.rights.receiver_count() > 0
     }
 
+    /// A change of rights is told before what was published behind it.
     pub(super) fn tell(&self, published: Published) {
+        if let Told::Rights(change) = &published.told {
+            self.rights.send_modify(|changes| changes.add(change.clone()));
+        }
         // Without listeners there is nobody to tell.
         let _ = self.published.send(Arc::new(published));
     }
 
-    pub(super) fn listen(&self) -> (broadcast::Receiver<Arc<Published>>, watch::Receiver<()>) {
-        (self.published.subscribe(), self.rights.subscribe())
+    /// Nobody knows what has changed meanwhile: makes each stream look.
+    pub(super) fn any_rights_may_have_changed(&self) {
+        self.rights.send_modify(Changes::forget);
     }
 
-    pub(super) fn listen_to_rights(&self) -> watch::Receiver<()> {
+    pub(super) fn listen(&self) -> broadcast::Receiver<Arc<Published>> {
+        self.published.subscribe()
+    }
+
+    pub(super) fn listen_to_rights(&self) -> watch::Receiver<Changes> {
         self.rights.subscribe()
+    }
+
+    /// How often rights have changed.
+    pub(super) fn rights_version(&self) -> u64 {
+        self.rights.borrow().version()
     }
 }

@@ -6,8 +6,11 @@
 mod cursor;
 mod hub;
 pub(crate) mod outbox;
+mod renderings;
 mod rights;
 mod stream;
+
+use std::sync::Arc;
 
 use canopy_entity::{Level, PermissionKey, usage_event};
 use futures_util::stream::{BoxStream, StreamExt};
@@ -18,6 +21,8 @@ use crate::rules::RuleChange;
 use crate::{AccountView, Actor, Domain, Result};
 
 pub use hub::Hub;
+pub use renderings::{Renderings, What};
+pub(crate) use rights::RightsChange;
 pub use rights::RightsWatch;
 pub use stream::StreamSettings;
 
@@ -31,8 +36,8 @@ pub enum UsageUpdateKind {
     Rated,
 }
 
-/// News of a usage event.
-#[derive(Debug, Clone)]
+/// News of a usage event. All streams that are told of it as it is published share it.
+#[derive(Debug)]
 pub struct UsageUpdate {
     /// Give it as `after` to go on behind this one. Opaque to clients.
     pub cursor: String,
@@ -40,6 +45,19 @@ pub struct UsageUpdate {
     pub kind: UsageUpdateKind,
     /// The event.
     pub event: usage_event::Model,
+    /// How it was told.
+    pub renderings: Renderings,
+}
+
+impl UsageUpdate {
+    fn new(cursor: String, kind: UsageUpdateKind, event: usage_event::Model) -> Self {
+        Self {
+            cursor,
+            kind,
+            event,
+            renderings: Renderings::default(),
+        }
+    }
 }
 
 /// News of a rule version.
@@ -51,32 +69,33 @@ pub struct RuleChangeUpdate {
     pub change: RuleChange,
 }
 
-/// A usage event in the news, and why.
-struct UsageNews(UsageUpdateKind, usage_event::Model);
-
-impl News for UsageNews {
+impl News for UsageUpdate {
     const TOPIC: &'static str = outbox::USAGE;
     const NEEDS: PermissionKey = PermissionKey::Usage;
 
-    fn of(told: &Told) -> Option<Self> {
+    fn of(told: &Told) -> Option<&Arc<Self>> {
         match told {
-            Told::Usage(kind, event) => Some(Self(*kind, event.clone())),
-            Told::Rule(_) | Told::Else => None,
+            Told::Usage(update) => Some(update),
+            Told::Rule(_) | Told::Rights(_) | Told::Else => None,
         }
     }
 }
 
-/// A step in the life of a rule version.
-struct RuleNews(canopy_entity::rule_change::Model);
+/// A step in the life of a rule version, as it was written.
+#[derive(Debug)]
+struct RuleNews {
+    cursor: String,
+    change: canopy_entity::rule_change::Model,
+}
 
 impl News for RuleNews {
     const TOPIC: &'static str = outbox::RULE;
     const NEEDS: PermissionKey = PermissionKey::Billing;
 
-    fn of(told: &Told) -> Option<Self> {
+    fn of(told: &Told) -> Option<&Arc<Self>> {
         match told {
-            Told::Rule(change) => Some(Self(change.clone())),
-            Told::Usage(..) | Told::Else => None,
+            Told::Rule(news) => Some(news),
+            Told::Usage(_) | Told::Rights(_) | Told::Else => None,
         }
     }
 }
@@ -91,13 +110,9 @@ impl Domain {
         account: &AccountView,
         include_descendants: bool,
         after: Option<&str>,
-    ) -> Result<BoxStream<'static, Result<UsageUpdate>>> {
+    ) -> Result<BoxStream<'static, Result<Arc<UsageUpdate>>>> {
         account.access().require(PermissionKey::Usage, Level::Full)?;
-        let news = stream::open::<UsageNews>(self, actor, account, include_descendants, after).await?;
-        let update = |news: Result<(String, UsageNews)>| {
-            news.map(|(cursor, UsageNews(kind, event))| UsageUpdate { cursor, kind, event })
-        };
-        Ok(news.map(update).boxed())
+        stream::open::<UsageUpdate>(self, actor, account, include_descendants, after).await
     }
 
     /// News of the rules of `account` alone: each step in the life of their versions, a quarantine among them, from
@@ -112,12 +127,15 @@ impl Domain {
         account.access().require(PermissionKey::Billing, Level::Full)?;
         let news = stream::open::<RuleNews>(self, actor, account, false, after).await?;
         let (domain, actor) = (self.clone(), actor.clone());
-        let update = move |news: Result<(String, RuleNews)>| {
+        let update = move |news: Result<Arc<RuleNews>>| {
             let (domain, actor) = (domain.clone(), actor.clone());
             async move {
-                let (cursor, RuleNews(change)) = news?;
-                let change = domain.rule_change_for(&actor, change).await?;
-                Ok(RuleChangeUpdate { cursor, change })
+                let news = news?;
+                let change = domain.rule_change_for(&actor, news.change.clone()).await?;
+                Ok(RuleChangeUpdate {
+                    cursor: news.cursor.clone(),
+                    change,
+                })
             }
         };
         Ok(news.then(update).boxed())

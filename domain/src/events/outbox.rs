@@ -1,16 +1,19 @@
 //! The outbox: rows are written in the transaction that makes the news, and get their place in the published order
 //! afterwards, by one relay at a time among all processes.
 
-use canopy_entity::time::Timestamp;
-use canopy_entity::{AccountPath, outbox, rule_change, usage_event};
+use std::sync::Arc;
+
+use canopy_entity::time::{self, Timestamp};
+use canopy_entity::{AccountId, AccountPath, outbox, rule_change, usage_event};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ConnectionTrait, DbBackend, EntityTrait, FromQueryResult,
 };
 use serde::{Deserialize, Serialize};
 
-use super::UsageUpdateKind;
 use super::hub::{Published, Told};
+use super::rights::RightsChange;
+use super::{RuleNews, UsageUpdate, UsageUpdateKind, cursor};
 use crate::statement::statement;
 use crate::{Domain, Error, Result, transaction};
 
@@ -18,6 +21,8 @@ use crate::{Domain, Error, Result, transaction};
 pub(super) const USAGE: &str = "usage";
 /// The topic of news of rule versions.
 pub(super) const RULE: &str = "rule";
+/// The topic of changes of rights.
+const RIGHTS: &str = "rights";
 /// Rows of one insert.
 const ROWS: usize = 500;
 /// Rows that are read at once to be told.
@@ -95,6 +100,26 @@ pub(crate) async fn write_rule_change(
     Ok(())
 }
 
+/// Writes, in the transaction that makes it, that rights have changed at an account.
+pub(crate) async fn write_rights_change(
+    txn: &impl ConnectionTrait,
+    account_id: &AccountId,
+    path: &AccountPath,
+    change: &RightsChange,
+) -> Result<()> {
+    let row = outbox::ActiveModel {
+        seq: NotSet,
+        position: NotSet,
+        topic: Set(RIGHTS.to_owned()),
+        account_id: Set(account_id.clone()),
+        path: Set(path.clone()),
+        payload: Set(serde_json::to_value(change).map_err(Error::internal)?),
+        created_at: Set(time::now()),
+    };
+    outbox::Entity::insert(row).exec_without_returning(txn).await?;
+    Ok(())
+}
+
 /// The last position that was given; 0 before the first.
 pub(crate) async fn last_position(db: &impl ConnectionTrait) -> Result<i64> {
     let row = db
@@ -109,18 +134,24 @@ pub(crate) async fn last_position(db: &impl ConnectionTrait) -> Result<i64> {
 
 /// What a row tells.
 pub(super) fn published(row: outbox::Model) -> Result<Published> {
+    let position = row
+        .position
+        .ok_or_else(|| Error::internal("a published row without a position"))?;
+    let cursor = cursor::encode(position);
     let told = match row.topic.as_str() {
         USAGE => {
-            let payload: Payload = serde_json::from_value(row.payload).map_err(Error::internal)?;
-            Told::Usage(payload.kind, payload.event)
+            let Payload { kind, event } = serde_json::from_value(row.payload).map_err(Error::internal)?;
+            Told::Usage(Arc::new(UsageUpdate::new(cursor, kind, event)))
         }
-        RULE => Told::Rule(serde_json::from_value(row.payload).map_err(Error::internal)?),
+        RULE => {
+            let change = serde_json::from_value(row.payload).map_err(Error::internal)?;
+            Told::Rule(Arc::new(RuleNews { cursor, change }))
+        }
+        RIGHTS => Told::Rights(serde_json::from_value(row.payload).map_err(Error::internal)?),
         _ => Told::Else,
     };
     Ok(Published {
-        position: row
-            .position
-            .ok_or_else(|| Error::internal("a published row without a position"))?,
+        position,
         path: row.path,
         told,
     })
@@ -180,7 +211,10 @@ impl Domain {
         let mut after = match *told {
             Some(told) => told,
             // Streams may have begun before this relay did: the newest row tells them how far there is to go.
-            None => last_position(db).await?.saturating_sub(1),
+            None => {
+                hub.any_rights_may_have_changed();
+                last_position(db).await?.saturating_sub(1)
+            }
         };
         loop {
             let values = [after.into(), TOLD_AT_ONCE.into()];

@@ -1,34 +1,130 @@
 //! Whether the right that a stream was opened with still stands.
+//!
+//! A change of rights is news like any other: it is written in its own transaction, gets its place in the published
+//! order, and is told before what comes behind it. So a stream on any process ends before the first event that was
+//! recorded after its right was gone.
 
-use canopy_entity::{Level, PermissionKey};
+use std::collections::VecDeque;
+
+use canopy_entity::{AccountPath, Level, PermissionKey};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::{AccountView, Actor, Domain, Result};
 
-/// Tells whoever serves an actor for longer than one request that rights have changed in this process: time to ask for
-/// the actor again, by [`Domain::renewed`].
-pub struct RightsWatch(watch::Receiver<()>);
+/// How many changes are remembered for those who have not looked yet. Whoever is further behind is concerned by all.
+const REMEMBERED: usize = 64;
 
-impl RightsWatch {
-    /// Waits for a change that was not seen; for ever where there cannot be any.
-    pub async fn changed(&mut self) {
-        if self.0.changed().await.is_err() {
-            std::future::pending().await
+/// Whose rights have changed, or where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum RightsChange {
+    /// Those of one person or API key, as [`Actor::label`] names them.
+    Of(String),
+    /// What anyone may do at this account or below.
+    At(AccountPath),
+}
+
+impl RightsChange {
+    /// Whether they may be the rights of `actor`, at the account at `path` if there is one.
+    fn concerns(&self, actor: &Actor, path: Option<&AccountPath>) -> bool {
+        match self {
+            Self::Of(label) => *label == actor.label(),
+            Self::At(place) => {
+                let grants = actor.grants().iter().map(|grant| &grant.path);
+                let acting = actor.acting_on_path().map(|(_, path)| path);
+                grants.chain(acting).chain(path).any(|path| place.contains(path))
+            }
         }
     }
+}
 
-    /// True once for each change, or several at once.
-    pub fn take(&mut self) -> bool {
-        let changed = self.0.has_changed().unwrap_or(false);
-        self.0.mark_unchanged();
-        changed
+/// The latest changes, counted.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    version: u64,
+    latest: VecDeque<RightsChange>,
+}
+
+impl Changes {
+    pub(super) fn add(&mut self, change: RightsChange) {
+        self.version += 1;
+        if self.latest.len() == REMEMBERED {
+            self.latest.pop_front();
+        }
+        self.latest.push_back(change);
+    }
+
+    /// Counts a change of which nothing is known.
+    pub(super) fn forget(&mut self) {
+        self.version += 1;
+        self.latest.clear();
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether one of those since `version` concerns the actor.
+    fn concern(&self, since: u64, actor: &Actor, path: Option<&AccountPath>) -> bool {
+        let new = usize::try_from(self.version - since).unwrap_or(usize::MAX);
+        let mut latest = self.latest.iter().rev().take(new);
+        new > self.latest.len() || latest.any(|change| change.concerns(actor, path))
+    }
+}
+
+/// Tells whoever serves an actor for longer than one request that its rights may have changed: time to ask for the
+/// actor again, by [`Domain::renewed`].
+pub struct RightsWatch {
+    changes: watch::Receiver<Changes>,
+    /// The version that was looked at.
+    seen: u64,
+    /// Whether there may be another.
+    noticed: bool,
+}
+
+impl RightsWatch {
+    /// Waits for a change that was not seen, of whosever rights; for ever where there cannot be any.
+    pub async fn changed(&mut self) {
+        if self.changes.changed().await.is_err() {
+            std::future::pending().await
+        }
+        self.noticed = true;
+    }
+
+    /// True if there were changes that concern this actor since it was asked last.
+    pub fn take(&mut self, actor: &Actor) -> bool {
+        self.take_at(actor, None)
+    }
+
+    /// The same for the actor's rights at the account at `path`.
+    pub(super) fn take_at(&mut self, actor: &Actor, path: Option<&AccountPath>) -> bool {
+        if !self.noticed && !self.changes.has_changed().unwrap_or(false) {
+            return false;
+        }
+        self.noticed = false;
+        let changes = self.changes.borrow_and_update();
+        let concerned = changes.concern(self.seen, actor, path);
+        self.seen = changes.version();
+        concerned
     }
 }
 
 impl Domain {
     /// Tells of changes from now on.
     pub fn watch_rights(&self) -> RightsWatch {
-        RightsWatch(self.0.hub.listen_to_rights())
+        let changes = self.0.hub.listen_to_rights();
+        let seen = changes.borrow().version();
+        RightsWatch {
+            changes,
+            seen,
+            noticed: false,
+        }
+    }
+
+    /// Counts the changes of rights that this process knows of: what was answered at another version may show what
+    /// may not be seen now.
+    pub fn rights_version(&self) -> u64 {
+        self.0.hub.rights_version()
     }
 
     /// An error unless the credential behind `actor` still holds, still reaches `account` and still gives `key` FULL

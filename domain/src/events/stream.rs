@@ -14,17 +14,18 @@ use std::time::Duration;
 use canopy_entity::{PermissionKey, outbox};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use sea_orm::{ConnectionTrait, FromQueryResult};
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::hub::{Published, Told};
-use super::{cursor, outbox as box_};
+use super::{RightsWatch, cursor, outbox as box_};
 use crate::statement::statement;
 use crate::{AccountView, Actor, Domain, Error, Result};
 
-/// How often a stream looks whether it may go on, besides when this process is told that rights have changed.
-const CHECK_RIGHTS_EVERY: Duration = Duration::from_secs(2);
+/// How often a stream looks whether it may go on though it was told of no change of rights: somebody may have mended
+/// the database by hand. A stream's first look comes sooner, so that those that began together do not look together.
+const CHECK_RIGHTS_EVERY: Duration = Duration::from_mins(1);
 /// Rows that are read at once to catch up.
 const PAGE: i64 = 200;
 
@@ -65,14 +66,14 @@ impl Default for StreamSettings {
 }
 
 /// What a stream is about.
-pub(super) trait News: Sized + Send + 'static {
+pub(super) trait News: Send + Sync + Sized + 'static {
     /// The topic of its rows.
     const TOPIC: &'static str;
     /// What it takes to see them: FULL.
     const NEEDS: PermissionKey;
 
     /// The news of a row; none if it is about something else.
-    fn of(told: &Told) -> Option<Self>;
+    fn of(told: &Told) -> Option<&Arc<Self>>;
 }
 
 /// Begins a stream behind the cursor `after`, or at the present end.
@@ -82,17 +83,18 @@ pub(super) async fn open<N: News>(
     account: &AccountView,
     include_descendants: bool,
     after: Option<&str>,
-) -> Result<BoxStream<'static, Result<(String, N)>>> {
+) -> Result<BoxStream<'static, Result<Arc<N>>>> {
     let after = after.map(cursor::decode).transpose()?;
     // Listening begins before the end is read, so that nothing falls between the two.
-    let (published, rights) = domain.0.hub.listen();
+    let (published, rights) = (domain.0.hub.listen(), domain.watch_rights());
     let end = box_::last_position(&domain.0.db).await?;
     let seen = match after {
         Some(after) if after > end => return Err(cursor::not_ours()),
         Some(after) => after,
         None => end,
     };
-    let mut checks = tokio::time::interval_at(Instant::now() + CHECK_RIGHTS_EVERY, CHECK_RIGHTS_EVERY);
+    let first = CHECK_RIGHTS_EVERY.mul_f32(rand::random());
+    let mut checks = tokio::time::interval_at(Instant::now() + first, CHECK_RIGHTS_EVERY);
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let reader = Reader::<N> {
         domain: domain.clone(),
@@ -120,7 +122,7 @@ struct Reader<N> {
     account: AccountView,
     include_descendants: bool,
     published: broadcast::Receiver<Arc<Published>>,
-    rights: watch::Receiver<()>,
+    rights: RightsWatch,
     checks: tokio::time::Interval,
     /// All positions up to this one were looked at.
     seen: i64,
@@ -128,16 +130,15 @@ struct Reader<N> {
     behind: bool,
     /// How far behind the stream began; 0 once it has caught up.
     head_start: i64,
-    /// With their cursors.
-    ready: VecDeque<(String, N)>,
+    ready: VecDeque<Arc<N>>,
 }
 
 impl<N: News> Reader<N> {
     /// The next news; none when the process is shutting down.
-    async fn next(&mut self) -> Result<Option<(String, N)>> {
+    async fn next(&mut self) -> Result<Option<Arc<N>>> {
         loop {
             // A slow reader with much ready must not outlive its right.
-            if self.rights.has_changed().unwrap_or(false) {
+            if self.rights.take_at(&self.actor, Some(self.account.path())) {
                 self.check_rights().await?;
             }
             if let Some(update) = self.ready.pop_front() {
@@ -150,10 +151,7 @@ impl<N: News> Reader<N> {
             }
             tokio::select! {
                 biased;
-                changed = self.rights.changed() => match changed {
-                    Ok(()) => self.check_rights().await?,
-                    Err(_) => return Ok(None),
-                },
+                () = self.rights.changed() => {}
                 _ = self.checks.tick() => self.check_rights().await?,
                 message = self.published.recv() => match message {
                     Ok(published) => self.look_at(&published),
@@ -165,7 +163,6 @@ impl<N: News> Reader<N> {
     }
 
     async fn check_rights(&mut self) -> Result<()> {
-        self.rights.mark_unchanged();
         self.domain
             .still_allowed(&self.actor, &self.account, N::NEEDS)
             .await?;
@@ -184,15 +181,14 @@ impl<N: News> Reader<N> {
         }
     }
 
-    fn wanted(&self, published: &Published) -> Option<(String, N)> {
+    fn wanted(&self, published: &Published) -> Option<Arc<N>> {
         let root = self.account.path();
         let inside = if self.include_descendants {
             root.contains(&published.path)
         } else {
             *root == published.path
         };
-        let news = N::of(&published.told).filter(|_| inside)?;
-        Some((cursor::encode(published.position), news))
+        N::of(&published.told).filter(|_| inside).cloned()
     }
 
     /// Reads one page of what the database has behind `seen`.

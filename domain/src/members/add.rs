@@ -10,6 +10,7 @@ use sea_orm::{
 use serde_json::json;
 
 use crate::auth::MAX_MEMBERSHIPS;
+use crate::events::{RightsChange, outbox};
 use crate::limits::{Counted, ResourceLimit};
 use crate::permissions::Access;
 use crate::transaction::{self, breaks_uniqueness, work};
@@ -80,6 +81,7 @@ impl Domain {
             ));
         }
         let limit = &chains.limit_of(account, Counted::Members.name(), actor.scope())?;
+        let rights = &RightsChange::Of(user.to_string());
         let row = transaction::run(&self.0.db, "add-member", |txn| {
             work(async move {
                 accounts::lock(txn, account.id()).await?;
@@ -92,11 +94,12 @@ impl Domain {
                     detail: json!({ "userId": user, "role": role }),
                 };
                 audit::write(txn, actor, entry).await?;
+                outbox::write_rights_change(txn, account.id(), account.path(), rights).await?;
                 Ok(row)
             })
         })
         .await?;
-        self.0.hub.rights_changed();
+        self.0.hub.rights_changed(rights.clone());
         Ok(row)
     }
 }

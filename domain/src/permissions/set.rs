@@ -7,6 +7,7 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveEnum, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 
+use crate::events::{RightsChange, outbox};
 use crate::idempotency::{Claim, Replayable};
 use crate::transaction::{self, work};
 use crate::{AccountView, Actor, Domain, Error, Result, accounts, audit};
@@ -48,6 +49,7 @@ impl Domain {
         managed.parent.require_active(&["accountId"])?;
         check(&input.permissions)?;
         let (account, changes) = (&managed.account, &input.permissions);
+        let rights = &RightsChange::At(account.path().clone());
         let replayed = transaction::run(&self.0.db, "set-permissions", |txn| {
             work(async move {
                 if claim.find::<AccountId>(txn).await?.is_some() {
@@ -56,12 +58,13 @@ impl Domain {
                 // Two changes of one account follow each other, so that the log tells what each found.
                 accounts::lock(txn, account.id()).await?;
                 write(txn, actor, account, changes).await?;
+                outbox::write_rights_change(txn, account.id(), account.path(), rights).await?;
                 claim.store(txn, account.id()).await?;
                 Ok(false)
             })
         })
         .await?;
-        self.0.hub.rights_changed();
+        self.0.hub.rights_changed(rights.clone());
         let value = self.account(actor, &input.account_id).await?;
         Ok(Replayable { value, replayed })
     }

@@ -129,6 +129,12 @@ impl Document {
         })
     }
 
+    /// What an operation selects at its root, if it is there.
+    pub(crate) fn root(&self, name: Option<&str>) -> Option<&SelectionSet> {
+        let (_, operation) = self.chosen(name).ok()?;
+        Some(&operation.selection_set.node)
+    }
+
     fn chosen(&self, name: Option<&str>) -> Result<(Option<&str>, &OperationDefinition), ServerError> {
         measure::choose(&self.parsed, name).map_err(|message| ServerError::new(message, None))
     }

@@ -1,5 +1,7 @@
 //! `UsageUpdate`.
 
+use std::sync::Arc;
+
 use async_graphql::{Enum, Object};
 use canopy_domain::events;
 
@@ -16,10 +18,10 @@ pub(crate) enum UsageUpdateKind {
 }
 
 /// News of usage.
-pub(crate) struct UsageUpdate(events::UsageUpdate);
+pub(crate) struct UsageUpdate(Arc<events::UsageUpdate>);
 
-impl From<events::UsageUpdate> for UsageUpdate {
-    fn from(update: events::UsageUpdate) -> Self {
+impl From<Arc<events::UsageUpdate>> for UsageUpdate {
+    fn from(update: Arc<events::UsageUpdate>) -> Self {
         Self(update)
     }
 }

@@ -16,30 +16,19 @@ pub(super) enum Client {
     Complete { id: String },
 }
 
-/// A message of the server.
+/// A message of the server without the answer to an operation.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Server<'a, P> {
+pub(super) enum Server<'a> {
     ConnectionAck,
     Pong {
         #[serde(skip_serializing_if = "Option::is_none")]
         payload: Option<Value>,
     },
-    Next {
-        id: &'a str,
-        payload: P,
-    },
-    Error {
-        id: &'a str,
-        payload: P,
-    },
     Complete {
         id: &'a str,
     },
 }
-
-/// A message of the server without a payload of its own.
-pub(super) type Bare<'a> = Server<'a, ()>;
 
 /// Why the server closes the socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,8 +149,24 @@ pub(super) fn parse(text: &str) -> Result<Client, Close> {
 }
 
 /// Writes a message of the server.
-pub(super) fn write<P: Serialize>(message: &Server<'_, P>) -> String {
+pub(super) fn write(message: &Server<'_>) -> String {
     serde_json::to_string(message).expect("messages have string keys only and no foreign types")
+}
+
+/// Writes a `next` message around a response in JSON.
+pub(super) fn next(id: &str, response: &str) -> String {
+    around("next", id, response)
+}
+
+/// Writes an `error` message around errors in JSON.
+pub(super) fn error(id: &str, errors: &str) -> String {
+    around("error", id, errors)
+}
+
+/// The payload is text already, which many sockets may share, so that it is not read and written again.
+fn around(kind: &str, id: &str, payload: &str) -> String {
+    let id = serde_json::to_string(id).expect("a string");
+    format!(r#"{{"type":"{kind}","id":{id},"payload":{payload}}}"#)
 }
 
 #[cfg(test)]
@@ -215,14 +220,12 @@ mod tests {
 
     #[test]
     fn messages_are_written_as_the_protocol_says() {
-        assert_eq!(write(&Bare::ConnectionAck), r#"{"type":"connection_ack"}"#);
-        assert_eq!(write(&Bare::Pong { payload: None }), r#"{"type":"pong"}"#);
+        assert_eq!(write(&Server::ConnectionAck), r#"{"type":"connection_ack"}"#);
+        assert_eq!(write(&Server::Pong { payload: None }), r#"{"type":"pong"}"#);
+        assert_eq!(next("1", "{}"), r#"{"type":"next","id":"1","payload":{}}"#);
+        assert_eq!(error("\"", "[]"), r#"{"type":"error","id":"\"","payload":[]}"#);
         assert_eq!(
-            write(&Server::Next { id: "1", payload: 1 }),
-            r#"{"type":"next","id":"1","payload":1}"#
-        );
-        assert_eq!(
-            write(&Bare::Complete { id: "1" }),
+            write(&Server::Complete { id: "1" }),
             r#"{"type":"complete","id":"1"}"#
         );
     }

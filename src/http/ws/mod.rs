@@ -17,6 +17,10 @@ use axum::{
 use super::{Gateway, client, engine, refusal::Refusal, request_id::RequestId};
 use message::{Close, SUBPROTOCOL};
 
+/// How many bytes of one socket are read at once, and are gathered before they are written. A larger message takes more
+/// while it passes. Most sockets rest most of the time, and thousands of them are open.
+const BUFFER: usize = 4096;
+
 /// `GET /graphql/ws`: the upgrade. A bad credential in the headers is refused here with 401.
 pub(super) async fn handle(
     State(gateway): State<Arc<Gateway>>,
@@ -41,6 +45,8 @@ async fn upgraded(
     let bound = gateway.config.http.max_body.bytes();
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
         .max_message_size(bound)
         .max_frame_size(bound);
     let accepted = upgrade.selected_protocol().is_some();

@@ -1,36 +1,30 @@
 //! The operations that run on one socket: at most one of an id, a bounded number at once.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use futures_util::StreamExt;
+use canopy_schema::StreamAnswer;
+use futures_util::{StreamExt, stream::BoxStream};
 use tokio::{sync::mpsc, task::AbortHandle};
 
 use super::super::answer::Answer;
-use async_graphql::Response;
-use futures_util::stream::BoxStream;
 
 /// A step of an operation, on its way to the socket. Of an operation that has ended since, it is dropped.
+///
+/// Many of them may wait for slow sockets, so it holds as little as it can: the text, which others may have as well.
 pub(super) struct Step {
-    id: String,
+    id: Arc<str>,
     serial: u64,
+    /// Whether it says that there is no credential, or none that holds any more.
+    pub(super) lacks_credential: bool,
     pub(super) kind: StepKind,
 }
 
 pub(super) enum StepKind {
-    Next(Answer),
-    /// Nothing ran: the errors, and the end.
-    Failed(Answer),
+    /// A response, in JSON.
+    Next(Arc<str>),
+    /// Nothing ran: the errors, in JSON, and the end.
+    Failed(Arc<str>),
     Done,
-}
-
-impl StepKind {
-    /// Whether it says that there is no credential, or none that holds any more.
-    pub(super) fn lacks_credential(&self) -> bool {
-        match self {
-            Self::Next(answer) | Self::Failed(answer) => answer.first_code() == Some("UNAUTHENTICATED"),
-            Self::Done => false,
-        }
-    }
 }
 
 struct Running {
@@ -70,23 +64,23 @@ impl Operations {
         self.running.len()
     }
 
-    /// Runs `responses` under `id`, which must be free.
+    /// Runs `answers` under `id`, which must be free.
     pub(super) fn start(
         &mut self,
         id: String,
-        responses: BoxStream<'static, Response>,
+        answers: BoxStream<'static, StreamAnswer>,
         is_subscription: bool,
     ) {
         self.last_serial += 1;
         let serial = self.last_serial;
         let feed = Feed {
-            id: id.clone(),
+            id: id.as_str().into(),
             serial,
             request_id: self.request_id.clone(),
             steps: self.steps.clone(),
             is_subscription,
         };
-        let task = tokio::spawn(feed.run(responses));
+        let task = tokio::spawn(feed.run(answers));
         let running = Running {
             serial,
             task: task.abort_handle(),
@@ -114,12 +108,12 @@ impl Operations {
     }
 
     /// Takes a step: its operation's id, or `None` when that operation is not running any more.
-    pub(super) fn take(&mut self, step: Step) -> Option<(String, StepKind)> {
-        if self.running.get(&step.id)?.serial != step.serial {
+    pub(super) fn take(&mut self, step: Step) -> Option<(Arc<str>, StepKind)> {
+        if self.running.get(&*step.id)?.serial != step.serial {
             return None;
         }
         if matches!(step.kind, StepKind::Failed(_) | StepKind::Done) {
-            self.running.remove(&step.id);
+            self.running.remove(&*step.id);
         }
         Some((step.id, step.kind))
     }
@@ -133,9 +127,9 @@ impl Drop for Operations {
     }
 }
 
-/// Carries the responses of one operation to the socket, as fast as the socket takes them.
+/// Carries the answers of one operation to the socket, as fast as the socket takes them.
 struct Feed {
-    id: String,
+    id: Arc<str>,
     serial: u64,
     request_id: String,
     steps: mpsc::Sender<Step>,
@@ -143,27 +137,40 @@ struct Feed {
 }
 
 impl Feed {
-    async fn run(self, mut responses: BoxStream<'static, Response>) {
+    async fn run(self, mut answers: BoxStream<'static, StreamAnswer>) {
         let mut first = true;
-        while let Some(response) = responses.next().await {
-            let answer = Answer::new(response, &self.request_id);
-            // A subscription whose source cannot be made fails as a whole, like a document that is wrong.
-            if first && (answer.is_request_error() || (self.is_subscription && answer.has_no_data())) {
-                return self.send(StepKind::Failed(answer)).await;
-            }
+        while let Some(answer) = answers.next().await {
+            let (lacks_credential, kind) = match answer {
+                StreamAnswer::Shared(json) => (false, StepKind::Next(json)),
+                StreamAnswer::Own(response) => {
+                    let answer = Answer::new(*response, &self.request_id);
+                    // A subscription whose source cannot be made fails as a whole, like a document that is wrong.
+                    let fails = answer.is_request_error() || (self.is_subscription && answer.has_no_data());
+                    let kind = match first && fails {
+                        true => StepKind::Failed(answer.errors_to_json().into()),
+                        false => StepKind::Next(answer.to_json().into()),
+                    };
+                    (answer.first_code() == Some("UNAUTHENTICATED"), kind)
+                }
+            };
             first = false;
-            self.send(StepKind::Next(answer)).await;
+            let over = matches!(kind, StepKind::Failed(_));
+            self.send(lacks_credential, kind).await;
+            if over {
+                return;
+            }
         }
-        self.send(StepKind::Done).await;
+        self.send(false, StepKind::Done).await;
     }
 
-    async fn send(&self, kind: StepKind) {
+    async fn send(&self, lacks_credential: bool, kind: StepKind) {
         // The socket is gone when nobody listens: this task is about to be aborted.
         let _ = self
             .steps
             .send(Step {
-                id: self.id.clone(),
+                id: Arc::clone(&self.id),
                 serial: self.serial,
+                lacks_credential,
                 kind,
             })
             .await;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_graphql::parser::types::OperationType;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use canopy_domain::{Actor, Credentials, ErrorCode, events::RightsWatch};
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt, stream};
 use serde_json::{Map, Value};
 use tokio::{
     sync::mpsc,
@@ -17,13 +17,15 @@ use crate::config::SubscriptionsConfig;
 
 use super::{
     super::{Gateway, answer::Answer, document, engine::SUB_ACCOUNT, request_id::RequestId},
-    message::{self, Bare, Client, Close, Refused, Server},
+    message::{self, Client, Close, Refused, Server},
     operations::{Operations, Step, StepKind},
     watch::{Watch, expired},
 };
 
 /// How many heartbeats may pass without a sign of life from the client.
 const SILENT_BEATS: u32 = 3;
+/// How many messages go out in one write.
+const AT_ONCE: usize = 32;
 /// How long a close frame may take to be written.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -165,7 +167,7 @@ impl Session {
         let answered = async {
             while !self.operations.is_empty() {
                 tokio::select! {
-                    Some(step) = steps.recv() => self.forward(step).await?,
+                    Some(step) = steps.recv() => self.forward_ready(step, steps).await?,
                     incoming = self.socket.recv() => match incoming {
                         Some(Ok(Message::Close(_))) => return Err(End::Left),
                         // Nothing new is begun.
@@ -185,7 +187,10 @@ impl Session {
     /// Waits for one thing to do, and does it.
     async fn turn(&mut self, steps: &mut mpsc::Receiver<Step>, pulse: &mut Pulse) -> Result<(), End> {
         tokio::select! {
-            () = self.rights.changed() => self.check_credential().await,
+            () = self.rights.changed() => match self.is_concerned() {
+                true => self.check_credential().await,
+                false => Ok(()),
+            },
             incoming = self.socket.recv() => {
                 pulse.last_sign = Instant::now();
                 match incoming {
@@ -194,21 +199,28 @@ impl Session {
                     None => Err(End::Gone),
                 }
             }
-            Some(step) = steps.recv() => self.forward(step).await,
+            Some(step) = steps.recv() => self.forward_ready(step, steps).await,
             _ = pulse.beats.tick() => {
                 if pulse.is_silent() {
                     Err(End::Close(Close::Silent))
                 } else {
-                    self.send_frame(Message::Ping(Default::default())).await
+                    self.send_frames(vec![Message::Ping(Default::default())]).await
                 }
             }
+        }
+    }
+
+    /// Whether rights have changed since this was asked, and they may be those of the socket's actor.
+    fn is_concerned(&mut self) -> bool {
+        match &self.state {
+            State::Ready(Some(actor)) => self.rights.take(actor),
+            State::Ready(None) | State::Waiting => false,
         }
     }
 
     /// Closes the socket if the credential that it was opened with does not hold any more; otherwise what it allows is
     /// what it allows now.
     async fn check_credential(&mut self) -> Result<(), End> {
-        self.rights.take();
         let State::Ready(Some(actor)) = &self.state else {
             return Ok(());
         };
@@ -244,7 +256,7 @@ impl Session {
     async fn handle(&mut self, message: Client) -> Result<(), End> {
         match message {
             Client::Init(payload) => self.init(&payload).await,
-            Client::Ping(payload) => self.send(&Bare::Pong { payload }).await,
+            Client::Ping(payload) => self.send(&Server::Pong { payload }).await,
             Client::Pong => Ok(()),
             Client::Subscribe { id, payload } => self.subscribe(id, payload).await,
             Client::Complete { id } => {
@@ -273,7 +285,7 @@ impl Session {
                 })
             })?;
         self.state = State::Ready(actor);
-        self.send(&Bare::ConnectionAck).await
+        self.send(&Server::ConnectionAck).await
     }
 
     async fn subscribe(&mut self, id: String, payload: Map<String, Value>) -> Result<(), End> {
@@ -288,10 +300,8 @@ impl Session {
         let request = document::from_fields(payload).map_err(malformed)?;
         let bound = self.gateway.config.subscriptions.max_per_socket;
         if self.operations.len() >= bound {
-            let error = async_graphql::ServerError::new(
-                format!("At most {bound} operations run on one socket."),
-                None,
-            );
+            let message = format!("At most {bound} operations run on one socket.");
+            let error = async_graphql::ServerError::new(message, None);
             let response = async_graphql::Response::from_errors(vec![error]);
             return self.refuse(&id, response).await;
         }
@@ -319,51 +329,56 @@ impl Session {
 
     async fn refuse(&mut self, id: &str, response: async_graphql::Response) -> Result<(), End> {
         let answer = Answer::new(response, &self.id.0);
-        self.send(&Server::Error {
-            id,
-            payload: answer.errors(),
-        })
-        .await
+        self.send_text(message::error(id, &answer.errors_to_json())).await
     }
 
-    async fn forward(&mut self, step: Step) -> Result<(), End> {
+    /// Forwards a step and all that wait behind it, in one write.
+    async fn forward_ready(&mut self, first: Step, steps: &mut mpsc::Receiver<Step>) -> Result<(), End> {
+        let mut next = Some(first);
+        let mut frames = Vec::new();
+        while let Some(step) = next {
+            frames.extend(self.forwarded(step).await?);
+            next = match frames.len() < AT_ONCE {
+                true => steps.try_recv().ok(),
+                false => None,
+            };
+        }
+        self.send_frames(frames).await
+    }
+
+    /// The message that a step makes; none if its operation has ended since.
+    async fn forwarded(&mut self, step: Step) -> Result<Option<Message>, End> {
+        let lacks_credential = step.lacks_credential;
         let Some((id, kind)) = self.operations.take(step) else {
-            return Ok(());
+            return Ok(None);
         };
         // What was on its way when the credential was withdrawn is not sent any more; and a stream that ends for want
         // of a credential, which it asks for more often than the socket does, ends the socket.
-        if self.rights.take() || kind.lacks_credential() {
+        if self.is_concerned() || lacks_credential {
             self.check_credential().await?;
         }
-        match kind {
-            StepKind::Next(answer) => {
-                self.send(&Server::Next {
-                    id: &id,
-                    payload: answer,
-                })
-                .await
-            }
-            StepKind::Failed(answer) => {
-                self.send(&Server::Error {
-                    id: &id,
-                    payload: answer.errors(),
-                })
-                .await
-            }
-            StepKind::Done => self.send(&Bare::Complete { id: &id }).await,
-        }
+        let text = match kind {
+            StepKind::Next(answer) => message::next(&id, &answer),
+            StepKind::Failed(errors) => message::error(&id, &errors),
+            StepKind::Done => message::write(&Server::Complete { id: &id }),
+        };
+        Ok(Some(Message::text(text)))
     }
 
-    async fn send<P: serde::Serialize>(&mut self, message: &Server<'_, P>) -> Result<(), End> {
-        let text = Message::Text(message::write(message).into());
-        self.send_frame(text).await
+    async fn send(&mut self, message: &Server<'_>) -> Result<(), End> {
+        self.send_text(message::write(message)).await
+    }
+
+    async fn send_text(&mut self, text: String) -> Result<(), End> {
+        self.send_frames(vec![Message::text(text)]).await
     }
 
     /// Sends when the client has taken enough of what was sent before. One that takes nothing for too long is as silent
     /// as one that says nothing.
-    async fn send_frame(&mut self, frame: Message) -> Result<(), End> {
+    async fn send_frames(&mut self, frames: Vec<Message>) -> Result<(), End> {
         let longest = beat(&self.gateway.config.subscriptions) * SILENT_BEATS;
-        match tokio::time::timeout(longest, self.socket.send(frame)).await {
+        let mut frames = stream::iter(frames.into_iter().map(Ok));
+        match tokio::time::timeout(longest, self.socket.send_all(&mut frames)).await {
             Ok(sent) => sent.map_err(|_| End::Gone),
             Err(_) => Err(End::Close(Close::Silent)),
         }

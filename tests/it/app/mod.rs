@@ -20,7 +20,9 @@ use async_graphql::{Response, Variables};
 use canopy_domain::auth::TokenSettings;
 use canopy_domain::rules_host::Host;
 use canopy_domain::{Credentials, Domain, Settings};
-use canopy_schema::{Ask, Bounds, CanopySchema, Introspection, Prepared, RequestId, SchemaSettings, Uploads};
+use canopy_schema::{
+    Ask, Bounds, CanopySchema, Introspection, Prepared, RequestId, SchemaSettings, StreamAnswer, Uploads,
+};
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 use sea_orm::DatabaseConnection;
@@ -194,7 +196,11 @@ impl App {
         };
         self.schema
             .execute_stream(prepared, actor)
-            .map(|response| Answer::new(serde_json::to_value(response).expect("a response is JSON")))
+            .map(|answer| match answer {
+                StreamAnswer::Own(response) => serde_json::to_value(response),
+                StreamAnswer::Shared(json) => serde_json::from_str(&json),
+            })
+            .map(|answer| Answer::new(answer.expect("a response is JSON")))
             .boxed()
     }
 

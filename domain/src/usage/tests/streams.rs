@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 
 use super::*;
 use crate::Credentials;
-use crate::events::UsageUpdateKind;
+use crate::events::{RightsChange, UsageUpdateKind};
 use crate::testing::insert;
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn a_stream_resumes_without_gap_or_duplicate() {
             (update.event.idempotency_key.as_str(), update.kind),
             (key, UsageUpdateKind::Recorded)
         );
-        cursors.push(update.cursor);
+        cursors.push(update.cursor.clone());
     }
     // From the database, and then on with what comes.
     let mut resumed = open(Some(cursors[0].clone())).await;
@@ -100,7 +100,7 @@ async fn a_slow_stream_sees_all_that_two_relays_publish() {
     let expected = *written.lock().unwrap();
     let seen: Vec<String> = stream
         .take(expected)
-        .map(|update| update.unwrap().event.idempotency_key)
+        .map(|update| update.unwrap().event.idempotency_key.clone())
         .collect()
         .await;
     let distinct: std::collections::HashSet<&String> = seen.iter().collect();
@@ -154,7 +154,8 @@ async fn a_stream_ends_when_the_membership_is_revoked() {
         .exec(&house.database.db)
         .await
         .unwrap();
-    house.domain.0.hub.rights_changed();
+    let change = RightsChange::Of(person.id.to_string());
+    house.domain.0.hub.rights_changed(change);
     house.record(&house.client, vec![event("b", "1")]).await;
     house.domain.relay_outbox(10).await.unwrap();
     let end = stream.next().await.unwrap();

@@ -1,0 +1,92 @@
+//! What transports made of one piece of news, kept with it, so that a thousand subscribers with the same question cost
+//! one answer. It lives as long as the news itself: until the slowest of those who listen has taken it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::OnceCell;
+
+/// All that a rendering depends on besides the news, as a digest.
+pub type What = [u8; 32];
+
+/// How many renderings are kept of one piece of news. A question that is asked once only is not worth being kept, and
+/// many of those must not fill the memory.
+const KEPT: usize = 64;
+
+type Rendering = Arc<OnceCell<Arc<str>>>;
+type Key = (What, u64);
+
+/// The renderings of one piece of news.
+#[derive(Debug, Default)]
+pub struct Renderings(Mutex<HashMap<Key, Rendering>>);
+
+impl Renderings {
+    /// The rendering of `what` with rights of this version, made by `render` if nobody has made it yet. One that fails is
+    /// not kept, and neither is one too many.
+    pub async fn get_or_render<E>(
+        &self,
+        (what, version): (&What, u64),
+        render: impl Future<Output = Result<Arc<str>, E>>,
+    ) -> Result<Arc<str>, E> {
+        match self.place((*what, version)) {
+            Some(place) => place.get_or_try_init(|| render).await.cloned(),
+            None => render.await,
+        }
+    }
+
+    fn place(&self, key: Key) -> Option<Rendering> {
+        let mut kept = self.kept();
+        if let Some(place) = kept.get(&key) {
+            return Some(Arc::clone(place));
+        }
+        if kept.len() == KEPT {
+            return None;
+        }
+        Some(Arc::clone(kept.entry(key).or_default()))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<Key, Rendering>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn render(renderings: &Renderings, what: u8, text: &str) -> Result<Arc<str>, ()> {
+        renderings
+            .get_or_render((&[what; 32], 1), async { Ok(text.into()) })
+            .await
+    }
+
+    #[tokio::test]
+    async fn each_question_is_rendered_once() {
+        let renderings = Renderings::default();
+        assert_eq!(render(&renderings, 1, "first").await, Ok("first".into()));
+        assert_eq!(render(&renderings, 1, "again").await, Ok("first".into()));
+        assert_eq!(render(&renderings, 2, "other").await, Ok("other".into()));
+        let later =
+            renderings.get_or_render((&[1; 32], 2), async { Ok::<_, ()>("with other rights".into()) });
+        assert_eq!(later.await, Ok("with other rights".into()));
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_not_kept() {
+        let renderings = Renderings::default();
+        let failed = renderings.get_or_render((&[1; 32], 1), async { Err("no") }).await;
+        assert_eq!(failed, Err("no"));
+        assert_eq!(render(&renderings, 1, "then").await, Ok("then".into()));
+    }
+
+    #[tokio::test]
+    async fn one_too_many_is_made_but_not_kept() {
+        let renderings = Renderings::default();
+        for what in 0..100 {
+            render(&renderings, what, "first").await.unwrap();
+        }
+        assert_eq!(renderings.kept().len(), KEPT);
+        assert_eq!(render(&renderings, 0, "again").await, Ok("first".into()));
+        assert_eq!(render(&renderings, 99, "again").await, Ok("again".into()));
+    }
+}
