@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 /// All that a rendering depends on besides the news, as a digest.
@@ -23,14 +24,14 @@ pub struct Renderings(Mutex<HashMap<Key, Rendering>>);
 impl Renderings {
     /// The rendering of `what` with rights of this version, made by `render` if nobody has made it yet. One that fails is
     /// not kept, and neither is one too many.
-    pub async fn get_or_render<E>(
+    pub async fn get_or_render<'r, E>(
         &self,
         (what, version): (&What, u64),
-        render: impl Future<Output = Result<Arc<str>, E>>,
+        render: impl FnOnce() -> BoxFuture<'r, Result<Arc<str>, E>>,
     ) -> Result<Arc<str>, E> {
         match self.place((*what, version)) {
-            Some(place) => place.get_or_try_init(|| render).await.cloned(),
-            None => render.await,
+            Some(place) => place.get_or_try_init(render).await.cloned(),
+            None => render().await,
         }
     }
 
@@ -52,12 +53,22 @@ impl Renderings {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     async fn render(renderings: &Renderings, what: u8, text: &str) -> Result<Arc<str>, ()> {
-        renderings
-            .get_or_render((&[what; 32], 1), async { Ok(text.into()) })
-            .await
+        render_at(renderings, (what, 1), text).await
+    }
+
+    async fn render_at(
+        renderings: &Renderings,
+        (what, version): (u8, u64),
+        text: &str,
+    ) -> Result<Arc<str>, ()> {
+        let text = text.into();
+        let render = || async { Ok(text) }.boxed();
+        renderings.get_or_render((&[what; 32], version), render).await
     }
 
     #[tokio::test]
@@ -66,15 +77,15 @@ mod tests {
         assert_eq!(render(&renderings, 1, "first").await, Ok("first".into()));
         assert_eq!(render(&renderings, 1, "again").await, Ok("first".into()));
         assert_eq!(render(&renderings, 2, "other").await, Ok("other".into()));
-        let later =
-            renderings.get_or_render((&[1; 32], 2), async { Ok::<_, ()>("with other rights".into()) });
+        let later = render_at(&renderings, (1, 2), "with other rights");
         assert_eq!(later.await, Ok("with other rights".into()));
     }
 
     #[tokio::test]
     async fn a_failure_is_not_kept() {
         let renderings = Renderings::default();
-        let failed = renderings.get_or_render((&[1; 32], 1), async { Err("no") }).await;
+        let fail = || async { Err("no") }.boxed();
+        let failed = renderings.get_or_render((&[1; 32], 1), fail).await;
         assert_eq!(failed, Err("no"));
         assert_eq!(render(&renderings, 1, "then").await, Ok("then".into()));
     }

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_graphql::{Context, Response, ServerError, Variables};
 use canopy_domain::events::{self, What};
 use canopy_domain::{Actor, Result};
+use futures_util::FutureExt;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::sync::oneshot;
 
@@ -95,7 +96,8 @@ impl CanopySchema {
                 }
             }
         };
-        stream::once(answers).flatten()
+        // Boxed, so that what only the beginning needs is not kept as long as the stream.
+        stream::once(answers.boxed()).flatten()
     }
 
     async fn followed(
@@ -187,17 +189,17 @@ impl Follower {
     async fn shared(&self, update: Arc<events::UsageUpdate>) -> StreamAnswer {
         // What rights the answer was made with, it may show.
         let version = self.schema.domain().rights_version();
-        let rendered = update.renderings.get_or_render((&self.what, version), async {
-            match self.own(Ok(Arc::clone(&update))).await {
-                StreamAnswer::Own(response) if response.errors.is_empty() => {
-                    let text = serde_json::to_string(&response);
-                    Ok(text
-                        .expect("a response has string keys only and no foreign types")
-                        .into())
-                }
-                with_errors => Err(with_errors),
+        let render = async || match self.own(Ok(Arc::clone(&update))).await {
+            StreamAnswer::Own(response) if response.errors.is_empty() => {
+                let text = serde_json::to_string(&response);
+                Ok(text
+                    .expect("a response has string keys only and no foreign types")
+                    .into())
             }
-        });
+            with_errors => Err(with_errors),
+        };
+        let key = (&self.what, version);
+        let rendered = update.renderings.get_or_render(key, || render().boxed());
         match rendered.await {
             Ok(text) => StreamAnswer::Shared(text),
             Err(own) => own,

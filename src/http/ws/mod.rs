@@ -19,7 +19,7 @@ use message::{Close, SUBPROTOCOL};
 
 /// How many bytes of one socket are read at once, and are gathered before they are written. A larger message takes more
 /// while it passes. Most sockets rest most of the time, and thousands of them are open.
-const BUFFER: usize = 4096;
+const BUFFER: usize = 2048;
 
 /// `GET /graphql/ws`: the upgrade. A bad credential in the headers is refused here with 401.
 pub(super) async fn handle(
@@ -55,9 +55,10 @@ async fn upgraded(
         tracker.track_future(async move {
             if accepted {
                 let address = credentials.address;
-                client::on_behalf_of(address, session::run(gateway, id, credentials, socket)).await;
+                let session = session::run(gateway, id, credentials, socket);
+                client::on_behalf_of(address, Box::pin(session)).await;
             } else {
-                session::close(socket, &Close::Subprotocol).await;
+                Box::pin(session::close(socket, &Close::Subprotocol)).await;
             }
         })
     }))

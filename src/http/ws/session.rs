@@ -1,4 +1,6 @@
 //! One socket from its upgrade to its close: a loop over what comes in, what goes out, and the clock.
+//!
+//! Thousands of sockets rest at any time. What they do rarely is awaited in a box, so that a resting socket is small.
 
 use std::{sync::Arc, time::Duration};
 
@@ -148,7 +150,7 @@ impl Session {
             };
             match turn {
                 Ok(()) => {}
-                Err(End::Close(Close::GoingAway)) => return self.finish(&mut steps).await,
+                Err(End::Close(Close::GoingAway)) => return Box::pin(self.finish(&mut steps)).await,
                 Err(end) => return end,
             }
             if let State::Ready(actor) = &self.state
@@ -188,7 +190,7 @@ impl Session {
     async fn turn(&mut self, steps: &mut mpsc::Receiver<Step>, pulse: &mut Pulse) -> Result<(), End> {
         tokio::select! {
             () = self.rights.changed() => match self.is_concerned() {
-                true => self.check_credential().await,
+                true => Box::pin(self.check_credential()).await,
                 false => Ok(()),
             },
             incoming = self.socket.recv() => {
@@ -255,10 +257,10 @@ impl Session {
 
     async fn handle(&mut self, message: Client) -> Result<(), End> {
         match message {
-            Client::Init(payload) => self.init(&payload).await,
+            Client::Init(payload) => Box::pin(self.init(&payload)).await,
             Client::Ping(payload) => self.send(&Server::Pong { payload }).await,
             Client::Pong => Ok(()),
-            Client::Subscribe { id, payload } => self.subscribe(id, payload).await,
+            Client::Subscribe { id, payload } => Box::pin(self.subscribe(id, payload)).await,
             Client::Complete { id } => {
                 self.operations.stop(&id);
                 Ok(())
@@ -306,7 +308,7 @@ impl Session {
             return self.refuse(&id, response).await;
         }
         // An operation counts as a request of its own: with what the credential allows now.
-        self.check_credential().await?;
+        Box::pin(self.check_credential()).await?;
         let State::Ready(actor) = &self.state else {
             return Err(End::Close(Close::Unauthorized));
         };
@@ -355,7 +357,7 @@ impl Session {
         // What was on its way when the credential was withdrawn is not sent any more; and a stream that ends for want
         // of a credential, which it asks for more often than the socket does, ends the socket.
         if self.is_concerned() || lacks_credential {
-            self.check_credential().await?;
+            Box::pin(self.check_credential()).await?;
         }
         let text = match kind {
             StepKind::Next(answer) => message::next(&id, &answer),
