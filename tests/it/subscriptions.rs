@@ -324,3 +324,69 @@ async fn who_falls_too_far_behind_is_told_how_much_was_missed_and_goes_on_from_t
     let (keys, _) = receive(&mut again, TOLD).await;
     assert!(keys.iter().enumerate().all(|(n, key)| *key == format!("k{n:04}")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_another_process_revokes_ends_its_stream_before_the_next_event() {
+    let house = house().await;
+    let elsewhere = App::on(std::sync::Arc::clone(&house.app.database)).await;
+    let key = house.app.full_api_key(&house.main).await;
+    let me = house.app.run(&key, "{ me { apiKey { id } } }", json!({})).await;
+    let id = ApiKeyId::parse(&me.text("/me/apiKey/id")).unwrap();
+    let start = now(&house.app, &key, &house.client).await;
+    let mut stream = watch(&house.app, &key, &house.client, false, Some(&start)).await;
+    record(&house, &house.client, &["a"]).await;
+    assert_eq!(receive(&mut stream, 1).await.0, ["a"]);
+
+    let operator = elsewhere.system(&house.main);
+    elsewhere.domain.revoke_api_key(&operator, &id).await.unwrap();
+    record(&house, &house.client, &["b"]).await;
+    let last = next(&mut stream).await.expect("the end is told");
+    assert_eq!(last.code(), "UNAUTHENTICATED");
+    assert!(next(&mut stream).await.is_none(), "the stream ends");
+}
+
+/// An answer that many get is the same for all of them only where nothing in it depends on who asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_who_follows_an_event_is_told_its_own_part_of_it() {
+    let house = house().await;
+    let inner = house.app.subaccount(&house.client, "Inner").await;
+    house.app.unit_price(&house.client, "2").await;
+    let callers = [
+        house.owner.clone(),
+        house.app.member(&house.client, Role::Owner).await,
+        house.app.member(&inner, Role::Owner).await,
+        house.app.member(&inner, Role::Owner).await,
+    ];
+    const DOCUMENT: &str = "subscription ($account: ID!, $after: String) {
+      usageUpdates(accountId: $account, after: $after) {
+        event { idempotencyKey ratings { buyer } account { parent { id } } }
+      }
+    }";
+    let start = now(&house.app, &house.owner, &inner).await;
+    let variables = json!({"account": inner.id.as_str(), "after": start});
+    let mut streams = Vec::new();
+    for caller in &callers {
+        streams.push(house.app.subscribe(caller, DOCUMENT, variables.clone()).await);
+    }
+    // The first may still be read from the database; those behind it are told to all at once.
+    for key in ["a", "b", "c"] {
+        record(&house, &inner, &[key]).await;
+        let mut told = Vec::new();
+        for stream in &mut streams {
+            let update = next(stream).await.expect("the stream goes on");
+            assert_eq!(update.text("/usageUpdates/event/idempotencyKey"), key);
+            let buyers = update.at("/usageUpdates/event/ratings").clone();
+            told.push((buyers, update.at("/usageUpdates/event/account/parent").clone()));
+        }
+        let (client, inner) = (json!({"buyer": house.client.id}), json!({"buyer": inner.id}));
+        let parent = json!({"id": house.client.id});
+        assert_eq!(
+            told[0],
+            (json!([client, inner]), parent.clone()),
+            "the owner of the tree"
+        );
+        assert_eq!(told[1], (json!([client, inner]), parent), "the client");
+        assert_eq!(told[2], (json!([inner]), Value::Null), "the account itself");
+        assert_eq!(told[3], told[2]);
+    }
+}
