@@ -49,8 +49,9 @@ struct Turn {
     p99: Duration,
     /// Processors in use.
     processors: f64,
-    /// Memory of the process before anyone subscribed, while all were silent, and at the end.
-    before: u64,
+    /// What one subscriber more takes, in KiB.
+    each: f64,
+    /// Memory of the process in KiB, while all rest and at the end.
     silent: u64,
     after: u64,
 }
@@ -77,14 +78,14 @@ async fn run(options: &Options) -> Result<()> {
         options.seconds
     );
     println!(
-        "| round | server | deliveries/s | p50 ms | p99 ms | processors | MiB silent | KiB a subscriber | MiB after |"
+        "| round | server | deliveries/s | p50 ms | p99 ms | processors | MiB at rest | KiB a subscriber | MiB at the end |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     let mut turns: Vec<(Kind, Turn)> = Vec::new();
     for round in 1..=options.rounds {
         for kind in &kinds {
             let turn = turn(*kind, options).await?;
-            print(&round.to_string(), *kind, &turn, options);
+            print(round, *kind, &turn);
             turns.push((*kind, turn));
         }
     }
@@ -96,10 +97,12 @@ async fn run(options: &Options) -> Result<()> {
 
 async fn turn(kind: Kind, options: &Options) -> Result<Turn> {
     let server = Server::start(kind).await?;
+    let mut subscribers = Subscribers::new();
+    // The first of them make the server grow what it has once, such as its pools; what one costs, the others tell.
+    let first = options.subscribers / 10;
+    subscribers.join(&server, first).await?;
     let before = server.memory();
-    let subscribers = Subscribers::connect(&server, options.subscribers).await?;
-    // One that was told of an event is subscribed, whatever the server does in the background.
-    subscribers.warm_up(&server).await?;
+    subscribers.join(&server, options.subscribers - first).await?;
     let silent = server.memory();
     let (processor, started) = (server.processor(), Instant::now());
     let latencies = subscribers
@@ -111,13 +114,13 @@ async fn turn(kind: Kind, options: &Options) -> Result<Turn> {
         p50: at(&latencies, 0.50),
         p99: at(&latencies, 0.99),
         processors: (server.processor() - processor).as_secs_f64() / elapsed,
-        before,
+        each: silent.saturating_sub(before) as f64 / (options.subscribers - first) as f64,
         silent,
         after: server.memory(),
     })
 }
 
-fn print(round: &str, kind: Kind, turn: &Turn, options: &Options) {
+fn print(round: usize, kind: Kind, turn: &Turn) {
     println!(
         "| {round} | {} | {:.0} | {:.1} | {:.1} | {:.2} | {:.0} | {:.1} | {:.0} |",
         kind.name(),
@@ -126,7 +129,7 @@ fn print(round: &str, kind: Kind, turn: &Turn, options: &Options) {
         turn.p99.as_secs_f64() * 1e3,
         turn.processors,
         turn.silent as f64 / 1024.0,
-        turn.silent.saturating_sub(turn.before) as f64 / options.subscribers as f64,
+        turn.each,
         turn.after as f64 / 1024.0,
     );
 }

@@ -43,34 +43,39 @@ pub(crate) struct Subscribers {
     shared: Arc<Shared>,
     count: usize,
     /// Ends them all when it is dropped.
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Subscribers {
-    /// Connects so many, each subscribed to the same account.
-    pub(crate) async fn connect(server: &Server, count: usize) -> Result<Self> {
-        let shared = Arc::new(Shared {
+    /// Nobody yet.
+    pub(crate) fn new() -> Self {
+        let shared = Shared {
             began: Instant::now(),
             warm: AtomicUsize::new(0),
             latencies: Mutex::new(None),
-        });
+        };
+        Self {
+            shared: Arc::new(shared),
+            count: 0,
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Connects so many more, each subscribed to the same account; returns when each was told of an event and the server
+    /// rests.
+    pub(crate) async fn join(&mut self, server: &Server, count: usize) -> Result<()> {
         let mut sockets = stream::iter(0..count)
             .map(|number| subscribe(server, number))
             .buffer_unordered(AT_ONCE);
-        let mut tasks = JoinSet::new();
         while let Some(socket) = sockets.next().await {
-            tasks.spawn(follow(socket?, Arc::clone(&shared)));
+            self.tasks.spawn(follow(socket?, Arc::clone(&self.shared)));
         }
-        drop(sockets);
-        Ok(Self {
-            shared,
-            count,
-            _tasks: tasks,
-        })
+        self.count += count;
+        self.warm_up(server).await
     }
 
-    /// Publishes until each subscriber was told of something, and then waits until the server rests.
-    pub(crate) async fn warm_up(&self, server: &Server) -> Result<()> {
+    /// Publishes until each subscriber was told of something, whatever the server does in the background.
+    async fn warm_up(&self, server: &Server) -> Result<()> {
         let asked = Instant::now();
         while self.shared.warm.load(Ordering::Relaxed) < self.count {
             if asked.elapsed() > PATIENCE {
