@@ -2,6 +2,7 @@
 
 mod message;
 mod operations;
+mod pulse;
 mod session;
 mod watch;
 

@@ -9,23 +9,17 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use canopy_domain::{Actor, Credentials, ErrorCode, events::RightsWatch};
 use futures_util::{SinkExt, StreamExt, stream};
 use serde_json::{Map, Value};
-use tokio::{
-    sync::mpsc,
-    time::{Instant, MissedTickBehavior},
-};
+use tokio::sync::mpsc;
 use tracing::{debug, info};
-
-use crate::config::SubscriptionsConfig;
 
 use super::{
     super::{Gateway, answer::Answer, document, engine::SUB_ACCOUNT, request_id::RequestId},
     message::{self, Client, Close, Refused, Server},
     operations::{Operations, Step, StepKind},
+    pulse::{Pulse, patience},
     watch::{Watch, expired},
 };
 
-/// How many heartbeats may pass without a sign of life from the client.
-const SILENT_BEATS: u32 = 3;
 /// How many messages go out in one write.
 const AT_ONCE: usize = 32;
 /// How long a close frame may take to be written.
@@ -47,29 +41,6 @@ enum State {
     Waiting,
     /// Acknowledged. Nobody, or someone.
     Ready(Option<Actor>),
-}
-
-/// The clock of the heartbeats, and when the client was last heard of.
-struct Pulse {
-    beat: Duration,
-    beats: tokio::time::Interval,
-    last_sign: Instant,
-}
-
-impl Pulse {
-    fn new(beat: Duration) -> Self {
-        let mut beats = tokio::time::interval_at(Instant::now() + beat, beat);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
-            beat,
-            beats,
-            last_sign: Instant::now(),
-        }
-    }
-
-    fn is_silent(&self) -> bool {
-        self.last_sign.elapsed() > self.beat * SILENT_BEATS
-    }
 }
 
 struct Session {
@@ -137,7 +108,7 @@ async fn drain(mut socket: WebSocket) {
 impl Session {
     async fn serve(&mut self, mut steps: mpsc::Receiver<Step>) -> End {
         let bounds = &self.gateway.config.subscriptions;
-        let mut pulse = Pulse::new(beat(bounds));
+        let mut pulse = Pulse::new(bounds);
         let mut watch = Watch::new(&self.gateway.draining, bounds.init_timeout.get());
         let mut waiting = true;
         loop {
@@ -194,7 +165,7 @@ impl Session {
                 false => Ok(()),
             },
             incoming = self.socket.recv() => {
-                pulse.last_sign = Instant::now();
+                pulse.heard();
                 match incoming {
                     Some(Ok(message)) => self.receive(message).await,
                     Some(Err(_)) => Err(End::Close(Close::Malformed)),
@@ -202,7 +173,7 @@ impl Session {
                 }
             }
             Some(step) = steps.recv() => self.forward_ready(step, steps).await,
-            _ = pulse.beats.tick() => {
+            () = pulse.beat() => {
                 if pulse.is_silent() {
                     Err(End::Close(Close::Silent))
                 } else {
@@ -378,18 +349,13 @@ impl Session {
     /// Sends when the client has taken enough of what was sent before. One that takes nothing for too long is as silent
     /// as one that says nothing.
     async fn send_frames(&mut self, frames: Vec<Message>) -> Result<(), End> {
-        let longest = beat(&self.gateway.config.subscriptions) * SILENT_BEATS;
+        let longest = patience(&self.gateway.config.subscriptions);
         let mut frames = stream::iter(frames.into_iter().map(Ok));
         match tokio::time::timeout(longest, self.socket.send_all(&mut frames)).await {
             Ok(sent) => sent.map_err(|_| End::Gone),
             Err(_) => Err(End::Close(Close::Silent)),
         }
     }
-}
-
-/// The time between two heartbeats.
-fn beat(bounds: &SubscriptionsConfig) -> Duration {
-    bounds.heartbeat.get().max(Duration::from_millis(10))
 }
 
 /// The credentials of `connection_init`; what it does not name is taken from the headers.
