@@ -50,6 +50,10 @@ pub(crate) enum End {
     OutOfTime,
 }
 
+/// Programs with the allocator mimalloc, as `canopy` is one, would reserve more address space before they are bounded than
+/// the bound allows.
+const RESERVE: (&str, &str) = ("MIMALLOC_ARENA_RESERVE", "0");
+
 impl Work<'_> {
     /// Does it. [`RuleError::Unavailable`] if that cannot be done at the moment.
     pub(crate) async fn run(self) -> Result<End, RuleError> {
@@ -58,6 +62,7 @@ impl Work<'_> {
             .args(&self.command.args)
             .env_clear()
             .env(variable, bounds)
+            .env(RESERVE.0, RESERVE.1)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
