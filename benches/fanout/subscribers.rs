@@ -28,7 +28,7 @@ const KEY: &str = "\"idempotencyKey\":\"due-";
 /// How many connect at once.
 const AT_ONCE: usize = 50;
 /// A server that takes less of a processor than this in half a second rests.
-const AT_REST: Duration = Duration::from_millis(50);
+const AT_REST: Duration = Duration::from_millis(100);
 /// How long subscribers may take to be told of the first event.
 const PATIENCE: Duration = Duration::from_secs(60);
 

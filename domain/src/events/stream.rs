@@ -26,7 +26,7 @@ use crate::{AccountView, Actor, Domain, Error, Result};
 
 /// How often a stream looks whether it may go on though it was told of no change of rights: somebody may have mended
 /// the database by hand. A stream's first look comes sooner, so that those that began together do not look together.
-const CHECK_RIGHTS_EVERY: Duration = Duration::from_mins(1);
+const CHECK_RIGHTS_EVERY: Duration = Duration::from_mins(10);
 /// Rows that are read at once to catch up.
 const PAGE: i64 = 200;
 
