@@ -112,8 +112,11 @@ impl CanopySchema {
             .read(text.to_owned())
             .map_err(|error| error.message)?;
         let validating = self.0.validating.get_or_init(|| {
-            let builder = Schema::build(Query, Mutation::default(), Subscription);
-            builder.extension(ValidateOnly).finish()
+            let builder = Schema::build(Query, Mutation::default(), Subscription).extension(ValidateOnly);
+            match self.0.introspection {
+                Introspection::Anyone => builder.finish(),
+                Introspection::SignedIn | Introspection::Nobody => builder.disable_suggestions().finish(),
+            }
         });
         let mut request = Request::new(String::new());
         request.set_parsed_query(document.parsed().clone());

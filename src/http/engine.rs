@@ -89,6 +89,18 @@ impl Engine {
             .map_err(|error| refusal_of(&error, request_id))
     }
 
+    /// Who presents these credentials to anything but GraphQL: somebody, whose key may do more than run the documents that
+    /// are registered for it.
+    pub(super) async fn signed_in(&self, given: Credentials, request_id: &str) -> Result<Actor, Refusal> {
+        let actor = self.authenticate(given, request_id).await?;
+        let actor = actor.ok_or_else(invalid_credential)?;
+        if actor.is_persisted_only() {
+            let message = "The API key may run its registered documents and nothing else.";
+            return Err(Refusal::coded(StatusCode::FORBIDDEN, "FORBIDDEN", message));
+        }
+        Ok(actor)
+    }
+
     /// Finds the document and the operation to run, and holds both against their bounds. Errors will name the request.
     pub(super) async fn prepare(
         &self,

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use super::{
     Gateway,
     access::note_code,
-    engine::{self, invalid_credential, refusal_of},
+    engine::{self, refusal_of},
     graphql,
     refusal::Refusal,
     request_id::RequestId,
@@ -145,8 +145,7 @@ pub(super) async fn wrong_method() -> Refusal {
 
 async fn signed_in(gateway: &Gateway, id: &RequestId, headers: &HeaderMap) -> Result<Actor, Refusal> {
     let credentials = engine::credentials(headers)?;
-    let actor = gateway.engine.authenticate(credentials, &id.0).await?;
-    actor.ok_or_else(invalid_credential)
+    gateway.engine.signed_in(credentials, &id.0).await
 }
 
 fn refused(refusal: Refusal) -> Response {

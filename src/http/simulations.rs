@@ -24,8 +24,7 @@ pub(super) async fn csv(
 ) -> Result<Response, Refusal> {
     let missing = || refused(&Error::NotFound("simulation"), &id.0);
     let engine = &gateway.engine;
-    let actor = engine.authenticate(engine::credentials(&headers)?, &id.0).await?;
-    let actor = actor.ok_or_else(engine::invalid_credential)?;
+    let actor = engine.signed_in(engine::credentials(&headers)?, &id.0).await?;
     let name = file.strip_suffix(".csv").ok_or_else(missing)?;
     let simulation = SimulationId::parse(name).map_err(|_| missing())?;
     let parts = engine.domain.simulation_csv(&actor, &simulation).await;

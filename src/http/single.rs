@@ -43,6 +43,8 @@ use super::{
 pub(super) const TOKEN: HeaderName = HeaderName::from_static("x-graphql-event-stream-token");
 /// The most streams of one process that are reserved or open.
 const MAX_STREAMS: usize = 10_000;
+/// The most of them that one person or key has on one account.
+const MAX_OF_ONE: usize = 1_000;
 /// The longest id of an operation, in bytes.
 const MAX_ID: usize = 256;
 
@@ -89,8 +91,13 @@ impl Reserved {
 impl Streams {
     fn reserve(&self, owner: String, buffer: usize, unopened: Duration) -> Result<String, Refusal> {
         let mut streams = locked(&self.0);
-        streams.retain(|_, own| own.is_open() || own.made.elapsed() < unopened);
-        if streams.len() >= MAX_STREAMS {
+        let mut of_owner = 0;
+        streams.retain(|_, own| {
+            let stays = own.is_open() || own.made.elapsed() < unopened;
+            of_owner += usize::from(stays && own.owner == owner);
+            stays
+        });
+        if streams.len() >= MAX_STREAMS || of_owner >= MAX_OF_ONE {
             let message = "There are too many streams: try again later.";
             return Err(Refusal::coded(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -99,7 +106,7 @@ impl Streams {
             ));
         }
         let token = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>());
-        let (frames, waiting) = mpsc::channel(buffer);
+        let (frames, waiting) = mpsc::channel(buffer.max(1));
         let reserved = Reserved {
             owner,
             made: Instant::now(),
@@ -247,21 +254,25 @@ pub(super) async fn start(gateway: Arc<Gateway>, id: RequestId, token: String, a
             .filter(|id| (1..=MAX_ID).contains(&id.len()));
         let operation = operation.ok_or_else(no_operation_id)?;
         // What takes a place must be able to give it back.
-        stream.require_place(&operation, gateway.config.subscriptions.max_per_socket)?;
+        let most = gateway.config.subscriptions.max_per_socket;
+        stream.require_place(&locked(&stream.operations), &operation, most)?;
         let responses = sse::responses(&gateway, request, actor, &id, false).await?;
-        stream.require_place(&operation, gateway.config.subscriptions.max_per_socket)?;
-        stream.run(operation, responses, id.0.clone());
+        stream.run(operation, responses, id.0.clone(), most)?;
         Ok(StatusCode::ACCEPTED.into_response())
     };
     answered(started.await)
 }
 
 impl Reserved {
-    fn require_place(&self, operation: &str, most: usize) -> Result<(), Refusal> {
+    fn require_place(
+        &self,
+        running: &HashMap<String, AbortHandle>,
+        operation: &str,
+        most: usize,
+    ) -> Result<(), Refusal> {
         if !self.is_open() {
             return Err(Refusal::bad_request("The stream is not open: open it by GET."));
         }
-        let running = locked(&self.operations);
         if running.contains_key(operation) {
             let message = "An operation with this id is running.";
             return Err(Refusal::coded(StatusCode::CONFLICT, "CONFLICT", message));
@@ -273,10 +284,18 @@ impl Reserved {
         Ok(())
     }
 
-    fn run(self: &Arc<Self>, id: String, responses: sse::Responses, request_id: String) {
+    /// Runs an operation, if there is a place for it.
+    fn run(
+        self: &Arc<Self>,
+        id: String,
+        responses: sse::Responses,
+        request_id: String,
+        most: usize,
+    ) -> Result<(), Refusal> {
         let stream = Arc::clone(self);
-        // Held until the operation is in its place, so that it cannot end before.
+        // Held until the operation is in its place: it cannot end before, and no other takes the place.
         let mut running = locked(&self.operations);
+        self.require_place(&running, &id, most)?;
         let (name, key) = (serde_json::Value::from(id.as_str()).to_string(), id.clone());
         let task = tokio::spawn(async move {
             let sse::Responses { responses, cut } = responses;
@@ -306,6 +325,7 @@ impl Reserved {
         } else {
             running.insert(id, task.abort_handle());
         }
+        Ok(())
     }
 }
 

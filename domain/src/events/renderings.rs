@@ -13,40 +13,64 @@ pub type What = [u8; 32];
 /// How many renderings are kept of one piece of news. A question that is asked once only is not worth being kept, and
 /// many of those must not fill the memory.
 const KEPT: usize = 64;
+/// How many bytes of them are kept: a thousand pieces may wait for a slow reader.
+const KEPT_BYTES: usize = 64 << 10;
 
 type Rendering = Arc<OnceCell<Arc<str>>>;
 type Key = (What, u64);
 
 /// The renderings of one piece of news.
 #[derive(Debug, Default)]
-pub struct Renderings(Mutex<HashMap<Key, Rendering>>);
+pub struct Renderings(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    places: HashMap<Key, Rendering>,
+    bytes: usize,
+}
 
 impl Renderings {
     /// The rendering of `what` with rights of this version, made by `render` if nobody has made it yet. One that fails is
-    /// not kept, and neither is one too many.
+    /// not kept, and neither is what would be too much.
     pub async fn get_or_render<'r, E>(
         &self,
         (what, version): (&What, u64),
         render: impl FnOnce() -> BoxFuture<'r, Result<Arc<str>, E>>,
     ) -> Result<Arc<str>, E> {
-        match self.place((*what, version)) {
-            Some(place) => place.get_or_try_init(render).await.cloned(),
-            None => render().await,
-        }
+        let key = (*what, version);
+        let Some(place) = self.place(key) else {
+            return render().await;
+        };
+        let text = place.get_or_try_init(|| async {
+            let text = render().await?;
+            self.weigh(&key, text.len());
+            Ok(text)
+        });
+        text.await.cloned()
     }
 
     fn place(&self, key: Key) -> Option<Rendering> {
         let mut kept = self.kept();
-        if let Some(place) = kept.get(&key) {
+        if let Some(place) = kept.places.get(&key) {
             return Some(Arc::clone(place));
         }
-        if kept.len() == KEPT {
+        if kept.places.len() == KEPT {
             return None;
         }
-        Some(Arc::clone(kept.entry(key).or_default()))
+        Some(Arc::clone(kept.places.entry(key).or_default()))
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<Key, Rendering>> {
+    /// Counts a rendering; one that is too much goes to those who wait for it already, and to nobody else.
+    fn weigh(&self, key: &Key, bytes: usize) {
+        let mut kept = self.kept();
+        if kept.bytes + bytes > KEPT_BYTES {
+            kept.places.remove(key);
+        } else {
+            kept.bytes += bytes;
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -96,8 +120,18 @@ mod tests {
         for what in 0..100 {
             render(&renderings, what, "first").await.unwrap();
         }
-        assert_eq!(renderings.kept().len(), KEPT);
+        assert_eq!(renderings.kept().places.len(), KEPT);
         assert_eq!(render(&renderings, 0, "again").await, Ok("first".into()));
         assert_eq!(render(&renderings, 99, "again").await, Ok("again".into()));
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_is_made_each_time() {
+        let renderings = Renderings::default();
+        let long = "x".repeat(KEPT_BYTES);
+        assert_eq!(render(&renderings, 1, "short").await, Ok("short".into()));
+        assert_eq!(render(&renderings, 2, &long).await, Ok(long.as_str().into()));
+        assert_eq!(render(&renderings, 2, "again").await, Ok("again".into()));
+        assert_eq!(renderings.kept().bytes, "short".len() + "again".len());
     }
 }

@@ -88,6 +88,8 @@ pub(super) async fn open<N: News>(
     let after = after.map(cursor::decode).transpose()?;
     // Listening begins before the end is read, so that nothing falls between the two.
     let (published, rights) = (domain.0.hub.listen(), domain.watch_rights());
+    // From here on each change is heard of; what changed since the actor was made is looked for now.
+    domain.still_allowed(actor, account, N::NEEDS).boxed().await?;
     let end = box_::last_position(&domain.0.db).await?;
     let seen = match after {
         Some(after) if after > end => return Err(cursor::not_ours()),
@@ -146,8 +148,9 @@ impl<N: News> Reader<N> {
                 return Ok(Some(update));
             }
             if self.behind {
-                self.check_rights().await?;
                 self.catch_up().await?;
+                // Behind what was read, so that nothing is told that was recorded after the right was gone.
+                self.check_rights().await?;
                 continue;
             }
             tokio::select! {

@@ -2,12 +2,12 @@
 //!
 //! Thousands of sockets rest at any time. What they do rarely is awaited in a box, so that a resting socket is small.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::poll_fn, sync::Arc, time::Duration};
 
 use async_graphql::parser::types::OperationType;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use canopy_domain::{Actor, Credentials, ErrorCode, events::RightsWatch};
-use futures_util::{SinkExt, StreamExt, stream};
+use futures_util::{SinkExt, StreamExt};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tracing::{debug, info};
@@ -51,6 +51,8 @@ struct Session {
     rights: RightsWatch,
     operations: Operations,
     socket: WebSocket,
+    /// What is to be sent and was not yet.
+    unsent: VecDeque<Message>,
 }
 
 /// Serves one socket until either side closes it.
@@ -67,6 +69,7 @@ pub(super) async fn run(gateway: Arc<Gateway>, id: RequestId, from_headers: Cred
         state: State::Waiting,
         operations,
         socket,
+        unsent: VecDeque::new(),
     };
     let end = session.serve(steps).await;
     let Session {
@@ -138,6 +141,7 @@ impl Session {
         self.operations.stop_subscriptions();
         let bound = self.gateway.config.http.shutdown_timeout.get();
         let answered = async {
+            self.flush().await?;
             while !self.operations.is_empty() {
                 tokio::select! {
                     Some(step) = steps.recv() => self.forward_ready(step, steps).await?,
@@ -177,7 +181,7 @@ impl Session {
                 if pulse.is_silent() {
                     Err(End::Close(Close::Silent))
                 } else {
-                    self.send_frames(vec![Message::Ping(Default::default())]).await
+                    self.send_frame(Message::Ping(Default::default())).await
                 }
             }
         }
@@ -308,15 +312,15 @@ impl Session {
     /// Forwards a step and all that wait behind it, in one write.
     async fn forward_ready(&mut self, first: Step, steps: &mut mpsc::Receiver<Step>) -> Result<(), End> {
         let mut next = Some(first);
-        let mut frames = Vec::new();
         while let Some(step) = next {
-            frames.extend(self.forwarded(step).await?);
-            next = match frames.len() < AT_ONCE {
+            let frame = self.forwarded(step).await?;
+            self.unsent.extend(frame);
+            next = match self.unsent.len() < AT_ONCE {
                 true => steps.try_recv().ok(),
                 false => None,
             };
         }
-        self.send_frames(frames).await
+        self.flush().await
     }
 
     /// The message that a step makes; none if its operation has ended since.
@@ -326,7 +330,7 @@ impl Session {
             return Ok(None);
         };
         // What was on its way when the credential was withdrawn is not sent any more; and a stream that ends for want
-        // of a credential, which it asks for more often than the socket does, ends the socket.
+        // of a credential, which it may find out before the socket does, ends the socket.
         if self.is_concerned() || lacks_credential {
             Box::pin(self.check_credential()).await?;
         }
@@ -343,15 +347,29 @@ impl Session {
     }
 
     async fn send_text(&mut self, text: String) -> Result<(), End> {
-        self.send_frames(vec![Message::text(text)]).await
+        self.send_frame(Message::text(text)).await
     }
 
-    /// Sends when the client has taken enough of what was sent before. One that takes nothing for too long is as silent
-    /// as one that says nothing.
-    async fn send_frames(&mut self, frames: Vec<Message>) -> Result<(), End> {
+    async fn send_frame(&mut self, frame: Message) -> Result<(), End> {
+        self.unsent.push_back(frame);
+        self.flush().await
+    }
+
+    /// Sends what is unsent, when the client has taken enough of what was sent before. One that takes nothing for too long
+    /// is as silent as one that says nothing. What a turn that was cut short left unsent is sent by the next.
+    async fn flush(&mut self) -> Result<(), End> {
         let longest = patience(&self.gateway.config.subscriptions);
-        let mut frames = stream::iter(frames.into_iter().map(Ok));
-        match tokio::time::timeout(longest, self.socket.send_all(&mut frames)).await {
+        let Self { socket, unsent, .. } = self;
+        let sent = async {
+            while !unsent.is_empty() {
+                poll_fn(|context| socket.poll_ready_unpin(context)).await?;
+                if let Some(frame) = unsent.pop_front() {
+                    socket.start_send_unpin(frame)?;
+                }
+            }
+            socket.flush().await
+        };
+        match tokio::time::timeout(longest, sent).await {
             Ok(sent) => sent.map_err(|_| End::Gone),
             Err(_) => Err(End::Close(Close::Silent)),
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use canopy_domain::entity::account::Model as Account;
 use canopy_domain::entity::{Level, PermissionKey, Role};
 use canopy_schema::DocumentHash;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Reply, reply};
@@ -121,6 +121,17 @@ async fn a_key_runs_what_is_registered_for_it_and_nothing_else_if_so_marked() {
         (refused.status, refused.code()),
         (StatusCode::FORBIDDEN, "FORBIDDEN")
     );
+    // What is beside GraphQL is no registered document either.
+    for (method, path) in [(Method::PUT, "/rules"), (Method::GET, "/rules/rlv_1.wasm")] {
+        let url = server.url(&format!("{path}?accountId={}&kind=PRICING&name=a", keys.main.id));
+        let request = client.request(method, url).bearer_auth(keys.key.secret());
+        let refused = reply(request).await;
+        assert_eq!(
+            (refused.status, refused.code()),
+            (StatusCode::FORBIDDEN, "FORBIDDEN"),
+            "{path}"
+        );
+    }
     // The process knows this document well, from others.
     assert_eq!(
         keys.ask(&server, automatic(OTHER)).await.code(),
@@ -176,6 +187,10 @@ async fn what_is_registered_is_valid_and_by_whom_it_may_be() {
     let keys = Keys::of(App::start().await).await;
     for (bad, part) in [
         ("{ unknown }", "unknown"),
+        (
+            "{ accoun(id: 1) { id } }",
+            "Unknown field \"accoun\" on type \"Query\".",
+        ),
         ("query ($id: Nothing!) { account(id: $id) { id } }", "Nothing"),
         ("{", "cannot be read"),
         ("{ ...A } fragment A on Query { ...A }", "contains itself"),

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use canopy_entity::{MemberId, Role, UserId, member, user};
+use canopy_entity::{MemberId, PermissionKey, Role, UserId, member, user};
 use futures_util::StreamExt;
 
 use super::*;
 use crate::Credentials;
+use crate::auth::NewApiKey;
 use crate::events::{RightsChange, UsageUpdateKind};
 use crate::testing::insert;
 
@@ -162,4 +163,40 @@ async fn a_stream_ends_when_the_membership_is_revoked() {
     // The token still holds; the account is out of its reach, as one that does not exist.
     assert_eq!(end.unwrap_err().code(), ErrorCode::NotFound);
     assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_stream_is_not_opened_with_a_right_that_has_just_gone() {
+    let house = house().await;
+    let view = house
+        .domain
+        .account(&house.actor, &house.client.id)
+        .await
+        .unwrap();
+    let key = NewApiKey {
+        name: "late".to_owned(),
+        levels: PermissionKey::all().map(|key| (key, key.max_level())).collect(),
+        expires_at: None,
+        allowed_ips: Vec::new(),
+    };
+    let created = house
+        .domain
+        .create_api_key(&house.actor, &view, key)
+        .await
+        .unwrap();
+    let credentials = Credentials {
+        authorization: Some(format!("Bearer {}", created.secret)),
+        sub_account: None,
+        address: None,
+    };
+    let actor = house.domain.authenticate(&credentials).await.unwrap().unwrap();
+    let own = house.domain.account(&actor, &house.client.id).await.unwrap();
+    // Between a request's first look at its credential and the stream.
+    house
+        .domain
+        .revoke_api_key(&house.actor, &created.key.id)
+        .await
+        .unwrap();
+    let refused = house.domain.usage_updates(&actor, &own, true, None).await;
+    assert_eq!(refused.err().unwrap().code(), ErrorCode::Unauthenticated);
 }
