@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use canopy::config::{Config, Sources};
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbErr};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
@@ -169,23 +170,39 @@ fn sibling(admin: &str, name: &str) -> String {
 }
 
 async fn administer(admin: &str, sql: &str) {
+    let done = attempt(admin, sql).await;
+    done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+async fn attempt(admin: &str, sql: &str) -> Result<(), DbErr> {
     let connection = Database::connect(admin)
         .await
         .expect("CANOPY_TEST_DATABASE_URL names a server that answers");
     let done = connection.execute_unprepared(sql).await;
-    done.unwrap_or_else(|error| panic!("{sql}: {error}"));
     connection.close().await.expect("the connection can be closed");
+    done.map(|_| ())
 }
 
-/// Drops a database from outside of any runtime, so that a failed test cleans up too.
+/// How often a database is tried to be dropped, and how fast.
+const TRIES: (u32, Duration) = (100, Duration::from_millis(100));
+
+/// Drops a database from outside of any runtime, so that a failed test cleans up too. While the server's autovacuum is in
+/// it, it cannot be: that process is the server's own and ends by itself.
 fn remove(admin: String, name: String) {
     let removal = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime can be made");
-        runtime.block_on(administer(
-            &admin,
-            &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-        ));
+        runtime.block_on(async {
+            let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            let mut tries = tokio::time::interval(TRIES.1);
+            for _ in 1..TRIES.0 {
+                tries.tick().await;
+                if attempt(&admin, &sql).await.is_ok() {
+                    return;
+                }
+            }
+            administer(&admin, &sql).await;
+        });
     });
     if removal.join().is_err() && !std::thread::panicking() {
         panic!("a database of a test was not dropped");
