@@ -30,6 +30,7 @@ impl Subscription {
         )]
         after: Option<String>,
     ) -> Result<live::Updates> {
+        // Only `live` can give one: for a subscriber whose stream has passed the gates below and looks at its rights.
         if let Some(update) = live::given(ctx) {
             return Ok(update);
         }
