@@ -102,6 +102,7 @@ pub async fn open(config: &Config, pending: Pending, tokens: Tokens) -> Result<D
             child_share: u64::from(config.budget.child_share.min(100)),
             least: config.graphql.max_cost,
         },
+        remember: config.auth.remember.get(),
         faults: canopy_domain::domain::Faults::default(),
     };
     let domain = Domain::open(database, rules, settings).map_err(OpenError::Domain)?;

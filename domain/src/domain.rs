@@ -1,13 +1,15 @@
 //! The domain as one value: the database, the rules' sandbox, the keys for tokens, and who listens.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use canopy_rules_host::Host;
 use sea_orm::DatabaseConnection;
 
 use crate::Result;
 use crate::auth::{
-    ForeignSettings, ForeignTokens, LastUses, Passwords, SignInSettings, Throttle, TokenSettings, Tokens,
+    ForeignSettings, ForeignTokens, LastUses, Passwords, RememberedActors, SignInSettings, Throttle,
+    TokenSettings, Tokens,
 };
 use crate::budgets::{BudgetSettings, Budgets};
 use crate::documents::KnownTexts;
@@ -30,6 +32,8 @@ pub struct Settings {
     pub streams: StreamSettings,
     /// What answers may cost.
     pub budget: BudgetSettings,
+    /// For how long what was read may be used again while no change of it is told; zero for not at all.
+    pub remember: Duration,
     /// Named steps at which a test may break off; see [`Faults`].
     pub faults: Faults,
 }
@@ -44,6 +48,7 @@ impl Settings {
             quarantine: QuarantineSettings::default(),
             streams: StreamSettings::default(),
             budget: BudgetSettings::default(),
+            remember: Duration::from_secs(10),
             faults: Faults::default(),
         }
     }
@@ -79,6 +84,7 @@ pub(crate) struct Core {
     pub(crate) foreign: Option<Arc<ForeignTokens>>,
     pub(crate) sign_in: Throttle,
     pub(crate) last_uses: LastUses,
+    pub(crate) actors: RememberedActors,
     pub(crate) passwords: Passwords,
     pub(crate) budgets: Budgets,
     pub(crate) documents: KnownTexts,
@@ -93,6 +99,7 @@ pub(crate) struct Core {
 impl Domain {
     /// Opens the domain on a migrated database.
     pub fn open(db: DatabaseConnection, rules: Host, settings: Settings) -> Result<Self> {
+        let hub = Hub::new();
         Ok(Self(Arc::new(Core {
             db,
             rules,
@@ -100,10 +107,11 @@ impl Domain {
             foreign: settings.foreign.map(ForeignTokens::new),
             sign_in: Throttle::new(settings.sign_in),
             last_uses: LastUses::new(),
+            actors: RememberedActors::new(settings.remember, &hub),
             passwords: Passwords::new(),
             budgets: Budgets::new(settings.budget),
             documents: KnownTexts::new(),
-            hub: Hub::new(),
+            hub,
             faults: settings.faults,
             quarantine: settings.quarantine,
             streams: settings.streams,

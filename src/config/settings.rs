@@ -129,6 +129,7 @@ pub struct AuthConfig {
     pub audience: String,
     pub token_ttl: Span,
     pub leeway: Span,
+    pub remember: Span,
     pub sign_in: SignInConfig,
     pub jwks: JwksConfig,
 }

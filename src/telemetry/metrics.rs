@@ -37,7 +37,7 @@ enum Kind {
 }
 
 /// Each metric: its kind, its name, its unit if it has one, what it counts.
-const METRICS: [(Kind, &str, Option<Unit>, &str); 34] = [
+const METRICS: [(Kind, &str, Option<Unit>, &str); 35] = [
     (
         Counter,
         "canopy_http_requests_total",
@@ -61,6 +61,12 @@ const METRICS: [(Kind, &str, Option<Unit>, &str); 34] = [
         "canopy_graphql_operation_duration_seconds",
         Some(Unit::Seconds),
         "Time of queries and mutations, by type.",
+    ),
+    (
+        Counter,
+        "canopy_actors_total",
+        None,
+        "Requests with a credential that holds so far, by outcome: remembered, or read from the database.",
     ),
     (
         Counter,

@@ -113,11 +113,11 @@ async fn a_token_ends_with_its_lifetime() {
 async fn a_token_ends_when_its_version_is_withdrawn() {
     let app = App::start().await;
     let main = app.main_account(None, "Main", "pln_itellico").await;
-    let owner = app.member(&main, Role::Owner).await;
+    let person = app.person("Withdrawn").await;
+    app.join(&main, &person, Role::Owner).await;
+    let owner = app.sign_in(&person).await;
     app.run(&owner, ME, json!({})).await.data();
-    app.tamper("UPDATE users SET token_version = token_version + 1")
-        .await
-        .unwrap();
+    app.domain.revoke_tokens(&person).await.unwrap();
     assert_eq!(
         app.run(&owner, ME, json!({})).await,
         ask(&app, "Bearer nonsense").await
@@ -126,7 +126,8 @@ async fn a_token_ends_when_its_version_is_withdrawn() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_or_expired_key_is_refused_at_once() {
-    let app = App::start().await;
+    // What is changed by hand is seen at once only where nothing is remembered.
+    let app = App::configured(|settings| settings.remember = Duration::ZERO).await;
     let main = app.main_account(None, "Main", "pln_itellico").await;
     let key = app.full_api_key(&main).await;
     let id = app.run(&key, ME, json!({})).await.text("/me/apiKey/id");

@@ -34,6 +34,7 @@ mod operations;
 mod permissions;
 mod pricing;
 mod receipts;
+mod remembered;
 mod repeated;
 mod rule_life;
 mod simulation;

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::AccountView;
 use super::name::{check_external_ref, name};
 use super::room::Room;
+use crate::events::{RightsChange, outbox};
 use crate::idempotency::{Claim, Replayable};
 use crate::transaction::{self, breaks_uniqueness, work};
 use crate::{Actor, Domain, Error, Micros, Principal, Result, audit, ledger};
@@ -81,6 +82,10 @@ impl Domain {
             })
         })
         .await?;
+        if let Some(owner) = &draft.owner {
+            let rights = RightsChange::Of(owner.user_id.to_string());
+            self.0.hub.rights_changed(rights);
+        }
         let value = self.account(actor, &id).await?;
         Ok(Replayable { value, replayed })
     }
@@ -168,6 +173,8 @@ async fn insert(txn: &impl ConnectionTrait, actor: &Actor, room: &Room, draft: &
         member::Entity::insert(owner.clone().into_active_model())
             .exec_without_returning(txn)
             .await?;
+        let rights = RightsChange::Of(owner.user_id.to_string());
+        outbox::write_rights_change(txn, &row.id, &row.path, &rights).await?;
     }
     if draft.starter_credits > Micros::ZERO {
         ledger::grant_starter(txn, &parent, &row, draft.starter_credits).await?;

@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use canopy_entity::account::AccountStatus;
 use canopy_entity::time::{self, Timestamp};
@@ -15,6 +16,8 @@ use subtle::ConstantTimeEq;
 
 use super::actor::OwnDocuments;
 use super::foreign::Person;
+use super::remembered::{Made, Presented};
+use super::tokens::Named;
 use super::{Actor, Credentials, Grant, GrantKind, Principal, ranges};
 use crate::statement::statement;
 use crate::{Domain, Error, Result};
@@ -41,9 +44,53 @@ struct Membership {
     path: AccountPath,
 }
 
+/// A credential, checked as far as that needs no database.
+enum Shown {
+    /// An API key, as its hash.
+    Key(String),
+    /// A token of ours.
+    Token(Named),
+    /// A token of another issuer.
+    Person(Person),
+}
+
+impl Shown {
+    /// All of it that decides who the actor is. An empty header is not the same as none.
+    fn presented(&self, sub_account: Option<&str>) -> Presented {
+        let number;
+        let mut parts = match self {
+            Self::Key(hash) => vec!["key", hash],
+            Self::Token(named) => {
+                number = named.token_version.to_string();
+                vec!["token", named.user_id.as_str(), &number]
+            }
+            // Those that were issued before the person's tokens were withdrawn hold no more.
+            Self::Person(person) => {
+                number = person.issued_at.timestamp_micros().to_string();
+                vec!["person", &person.email, &number]
+            }
+        };
+        parts.extend(sub_account);
+        Presented::of(&parts)
+    }
+
+    /// The actor, for as long as the token holds.
+    fn bounded(&self, actor: Actor) -> Actor {
+        match self {
+            Self::Key(_) => actor,
+            Self::Token(Named { expires_at, .. }) | Self::Person(Person { expires_at, .. }) => {
+                actor.until(Some(*expires_at))
+            }
+        }
+    }
+}
+
 impl Domain {
     /// Who is asking; none if there is no credential at all. Any credential that does not hold is
     /// `Error::Unauthenticated`; an `X-Sub-Account-Id` that is no descendant is `Error::NotFound("account")`.
+    ///
+    /// A signature is checked each time. What the database says is remembered for a while, as long as this process is
+    /// told of no change of rights that concerns the actor.
     pub async fn authenticate(&self, credentials: &Credentials) -> Result<Option<Actor>> {
         let Some(authorization) = &credentials.authorization else {
             // Without a credential nobody is asking, and a header alone names nobody.
@@ -52,32 +99,58 @@ impl Domain {
                 None => Ok(None),
             };
         };
-        let credential = bearer(authorization).ok_or(Error::Unauthenticated)?;
-        let actor = if credential.starts_with(KEY_PREFIX) {
-            self.actor_of_key(credential, credentials.address).await?
-        } else {
-            self.actor_of_token(credential).await?
-        };
-        match &credentials.sub_account {
-            None => Ok(Some(actor)),
-            Some(id) => self.act_on(actor, id).await.map(Some),
+        let shown = self
+            .shown(bearer(authorization).ok_or(Error::Unauthenticated)?)
+            .await?;
+        let (sub_account, address) = (credentials.sub_account.as_deref(), credentials.address);
+        let presented = shown.presented(sub_account);
+        let actors = &self.0.actors;
+        if let Some(made) = actors.get(&presented) {
+            if !made.allows(address) {
+                return Err(Error::Unauthenticated);
+            }
+            if let Principal::ApiKey(id) = made.actor.principal() {
+                self.note_use(id, None);
+            }
+            return Ok(Some(shown.bounded(made.actor)));
+        }
+        let version = actors.version();
+        let mut made = self.made_of(&shown, address).await?;
+        if let Some(id) = sub_account {
+            made.actor = self.act_on(made.actor, id).await?;
+        }
+        actors.keep(presented, version, &made);
+        Ok(Some(shown.bounded(made.actor)))
+    }
+
+    /// What a credential says, checked as far as that needs no database.
+    async fn shown(&self, credential: &str) -> Result<Shown> {
+        if credential.starts_with(KEY_PREFIX) {
+            return Ok(Shown::Key(hash_of(credential)));
+        }
+        match self
+            .0
+            .foreign
+            .as_ref()
+            .filter(|foreign| foreign.is_for(credential))
+        {
+            Some(foreign) => foreign.check(credential).await.map(Shown::Person),
+            None => self.0.tokens.check(credential).map(Shown::Token),
         }
     }
 
-    async fn actor_of_token(&self, token: &str) -> Result<Actor> {
-        if let Some(foreign) = self.0.foreign.as_ref().filter(|foreign| foreign.is_for(token)) {
-            let person = foreign.check(token).await?;
-            return self.actor_of_person(person).await;
+    async fn made_of(&self, shown: &Shown, address: Option<IpAddr>) -> Result<Made> {
+        match shown {
+            Shown::Key(hash) => self.actor_of_key(hash, address).await,
+            Shown::Token(named) => self.actor_of_user(&named.user_id, named.token_version).await,
+            Shown::Person(person) => self.actor_of_person(person).await,
         }
-        let named = self.0.tokens.check(token)?;
-        let actor = self.actor_of_user(&named.user_id, named.token_version).await?;
-        Ok(actor.until(Some(named.expires_at)))
     }
 
     /// The user whom a token of another issuer names. There must be one: a foreign token makes none.
-    async fn actor_of_person(&self, person: Person) -> Result<Actor> {
+    async fn actor_of_person(&self, person: &Person) -> Result<Made> {
         let user = user::Entity::find()
-            .filter(user::Column::Email.eq(person.email))
+            .filter(user::Column::Email.eq(&person.email))
             .one(&self.0.db)
             .await?;
         let user = user
@@ -86,11 +159,10 @@ impl Domain {
                     .is_none_or(|revoked| revoked < person.issued_at)
             })
             .ok_or(Error::Unauthenticated)?;
-        let actor = self.actor_of_user(&user.id, user.token_version).await?;
-        Ok(actor.until(Some(person.expires_at)))
+        self.actor_of_user(&user.id, user.token_version).await
     }
 
-    async fn actor_of_user(&self, id: &UserId, token_version: i32) -> Result<Actor> {
+    async fn actor_of_user(&self, id: &UserId, token_version: i32) -> Result<Made> {
         let db = &self.0.db;
         let user = user::Entity::find_by_id(id.clone()).one(db).await?;
         let user = user
@@ -103,6 +175,7 @@ impl Domain {
             [user.id.as_str().into(), limit.into()],
         );
         let memberships = Membership::find_by_statement(memberships).all(db).await?;
+        let granted = memberships.len();
         let grants = memberships
             .into_iter()
             .map(|membership| Grant {
@@ -112,14 +185,17 @@ impl Domain {
             })
             .collect();
         let grants = self.without_closed(grants).await?;
-        Ok(Actor::new(Principal::User(user.id), grants).of_token(token_version))
+        Ok(Made {
+            is_whole: grants.len() == granted,
+            actor: Actor::new(Principal::User(user.id), grants).of_token(token_version),
+            ranges: Arc::new([]),
+        })
     }
 
-    async fn actor_of_key(&self, secret: &str, address: Option<IpAddr>) -> Result<Actor> {
+    async fn actor_of_key(&self, hash: &str, address: Option<IpAddr>) -> Result<Made> {
         let db = &self.0.db;
-        let hash = hash_of(secret);
         let key = api_key::Entity::find()
-            .filter(api_key::Column::SecretHash.eq(&hash))
+            .filter(api_key::Column::SecretHash.eq(hash))
             .one(db)
             .await?
             .filter(|key| bool::from(key.secret_hash.as_bytes().ct_eq(hash.as_bytes())))
@@ -129,8 +205,12 @@ impl Domain {
             return Err(Error::Unauthenticated);
         }
         let actor = self.actor_of_row(&key).await?;
-        self.note_use(&key);
-        Ok(actor)
+        self.note_use(&key.id, key.last_used_at);
+        Ok(Made {
+            actor,
+            ranges: ranges.into(),
+            is_whole: true,
+        })
     }
 
     async fn actor_of_row(&self, key: &api_key::Model) -> Result<Actor> {
@@ -172,7 +252,7 @@ impl Domain {
             (Principal::System, _) => return Ok(actor.clone()),
             (Principal::User(id), Some(token_version)) => {
                 let renewed = self.actor_of_user(id, token_version).await?;
-                renewed.until(actor.expires_at())
+                renewed.actor.until(actor.expires_at())
             }
             (Principal::User(_), None) => return Err(Error::Unauthenticated),
             (Principal::ApiKey(id), _) => {

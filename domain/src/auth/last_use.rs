@@ -32,6 +32,12 @@ impl LastUses {
         }
     }
 
+    /// Whether the minute was written, or is being.
+    fn has(&self, id: &ApiKeyId, minute: Timestamp) -> bool {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.peek(id).is_some_and(|last| *last >= minute)
+    }
+
     /// True for the first of those who want to write this minute.
     fn claim(&self, id: &ApiKeyId, minute: Timestamp) -> bool {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,20 +57,21 @@ impl LastUses {
 }
 
 impl Domain {
-    /// Writes down the minute in which a key was used. The request does not wait for it, nor fail with it.
-    pub(super) fn note_use(&self, key: &api_key::Model) {
+    /// Writes down the minute in which a key was used, whose last use is `noted` as far as that is known. The request
+    /// does not wait for it, nor fail with it.
+    pub(super) fn note_use(&self, id: &ApiKeyId, noted: Option<Timestamp>) {
         let minute = to_the_minute(time::now());
         let uses = &self.0.last_uses;
-        if key.last_used_at.is_some_and(|last| last >= minute) {
+        if noted.is_some_and(|last| last >= minute) || uses.has(id, minute) {
             return;
         }
         let Ok(place) = Arc::clone(&uses.places).try_acquire_owned() else {
             return;
         };
-        if !uses.claim(&key.id, minute) {
+        if !uses.claim(id, minute) {
             return;
         }
-        let (domain, id) = (self.clone(), key.id.clone());
+        let (domain, id) = (self.clone(), id.clone());
         tokio::spawn(async move {
             let earlier = Condition::any()
                 .add(api_key::Column::LastUsedAt.is_null())
@@ -104,6 +111,7 @@ mod tests {
         let minute = to_the_minute(time::now());
         assert!(uses.claim(&id, minute));
         assert!(!uses.claim(&id, minute));
+        assert!(uses.has(&id, minute) && !uses.has(&ApiKeyId::new(), minute));
         assert!(uses.claim(&id, minute + chrono::Duration::minutes(1)));
         uses.forget(&id);
         assert!(uses.claim(&id, minute));

@@ -1,7 +1,7 @@
 //! Signed tokens: short-lived JWTs that name a user.
 //!
-//! What a token allows is not in it: grants are read from the database for each request, so that a change holds at
-//! once. A token only proves who signed in, and in which version of that person's tokens.
+//! What a token allows is not in it: grants are read from the database and forgotten when they change, so that a change
+//! holds at once. A token only proves who signed in, and in which version of that person's tokens.
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use canopy_entity::AccountPath;
 use tokio::sync::{Mutex, Notify, broadcast, watch};
 
-use super::rights::{Changes, RightsChange};
+use super::rights::{Changes, RightsChange, RightsVersions};
 use super::{RuleNews, UsageUpdate};
 
 /// How many messages wait for the slowest listener.
@@ -69,6 +69,11 @@ impl Hub {
         self.published.receiver_count() + self.rights.receiver_count() > 0
     }
 
+    /// Whether there are streams. Others who listen need no more than the changes.
+    pub(super) fn has_streams(&self) -> bool {
+        self.published.receiver_count() > 0
+    }
+
     /// A change of rights is told before what was published behind it.
     pub(super) fn tell(&self, published: Published) {
         if let Told::Rights(change) = &published.told {
@@ -89,6 +94,11 @@ impl Hub {
 
     pub(super) fn listen_to_rights(&self) -> watch::Receiver<Changes> {
         self.rights.subscribe()
+    }
+
+    /// For what is kept as long as rights stay as they are.
+    pub(crate) fn rights_versions(&self) -> RightsVersions {
+        RightsVersions::new(self.rights.subscribe())
     }
 
     /// How often rights have changed.

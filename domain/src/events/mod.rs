@@ -22,8 +22,8 @@ use crate::{AccountView, Actor, Domain, Result};
 
 pub use hub::Hub;
 pub use renderings::{Renderings, What};
-pub(crate) use rights::RightsChange;
 pub use rights::RightsWatch;
+pub(crate) use rights::{RightsChange, RightsVersions};
 pub use stream::StreamSettings;
 
 /// Why an event is in the news.

@@ -43,6 +43,10 @@ const LAST_POSITION: &str = "SELECT MAX(position) AS last FROM outbox";
 
 const AFTER: &str = "SELECT * FROM outbox WHERE position > $1 ORDER BY position LIMIT $2";
 
+const CHANGES_AFTER: &str = "
+SELECT * FROM outbox WHERE position > $1 AND position <= $2 AND topic = $4 ORDER BY position LIMIT $3
+";
+
 /// What a row says: all that a listener is told, so that telling needs no further read.
 #[derive(Serialize, Deserialize)]
 struct Payload {
@@ -208,7 +212,7 @@ impl Domain {
             *told = None;
             return Ok(());
         }
-        let mut after = match *told {
+        let after = match *told {
             Some(told) => told,
             // Streams may have begun before this relay did: the newest row tells them how far there is to go.
             None => {
@@ -216,20 +220,51 @@ impl Domain {
                 last_position(db).await?.saturating_sub(1)
             }
         };
+        if hub.has_streams() {
+            self.tell_all(after, &mut told).await
+        } else {
+            self.tell_changes(after, &mut told).await
+        }
+    }
+
+    async fn tell_all(&self, mut after: i64, told: &mut Option<i64>) -> Result<()> {
+        let db = &self.0.db;
         loop {
             let values = [after.into(), TOLD_AT_ONCE.into()];
             let page = statement(db.get_database_backend(), AFTER, values);
             let rows = outbox::Model::find_by_statement(page).all(db).await?;
-            let last = i64::try_from(rows.len()).is_ok_and(|rows| rows < TOLD_AT_ONCE);
+            let is_last = i64::try_from(rows.len()).is_ok_and(|rows| rows < TOLD_AT_ONCE);
             for row in rows {
                 let published = published(row)?;
                 after = published.position;
-                hub.tell(published);
+                self.0.hub.tell(published);
             }
             *told = Some(after);
-            if last {
+            if is_last {
                 return Ok(());
             }
         }
+    }
+
+    /// Tells what concerns those who keep something in memory, and reads nothing else: most of the news is of usage.
+    async fn tell_changes(&self, mut after: i64, told: &mut Option<i64>) -> Result<()> {
+        let db = &self.0.db;
+        let end = last_position(db).await?;
+        while after < end {
+            let values = [after.into(), end.into(), TOLD_AT_ONCE.into(), RIGHTS.into()];
+            let page = statement(db.get_database_backend(), CHANGES_AFTER, values);
+            let rows = outbox::Model::find_by_statement(page).all(db).await?;
+            let is_last = i64::try_from(rows.len()).is_ok_and(|rows| rows < TOLD_AT_ONCE);
+            for row in rows {
+                let published = published(row)?;
+                after = published.position;
+                self.0.hub.tell(published);
+            }
+            if is_last {
+                after = end;
+            }
+            *told = Some(after);
+        }
+        Ok(())
     }
 }

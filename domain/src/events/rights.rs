@@ -109,6 +109,27 @@ impl RightsWatch {
     }
 }
 
+/// The versions of the rights, for what is kept as long as they stay.
+#[derive(Debug, Clone)]
+pub(crate) struct RightsVersions(watch::Receiver<Changes>);
+
+impl RightsVersions {
+    pub(super) fn new(changes: watch::Receiver<Changes>) -> Self {
+        Self(changes)
+    }
+
+    /// How often rights have changed.
+    pub(crate) fn latest(&self) -> u64 {
+        self.0.borrow().version()
+    }
+
+    /// The latest version, unless one of the changes since `version` concerns the actor.
+    pub(crate) fn unless_concerned(&self, version: u64, actor: &Actor) -> Option<u64> {
+        let changes = self.0.borrow();
+        (!changes.concern(version, actor, None)).then(|| changes.version())
+    }
+}
+
 impl Domain {
     /// Tells of changes from now on.
     pub fn watch_rights(&self) -> RightsWatch {

@@ -10,9 +10,9 @@ use canopy_domain::auth::NewApiKey;
 use canopy_domain::entity::{ApiKeyId, PermissionKey, Role, time};
 use serde_json::{Value, json};
 
-use crate::app::served::{House, house};
+use crate::app::served::{House, house, house_of};
 use crate::app::socket::Socket;
-use crate::app::{Caller, within};
+use crate::app::{App, Caller, within};
 use crate::operations::{USAGE_UPDATES, event};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,7 +187,8 @@ async fn a_socket_ends_with_its_revoked_key_before_the_next_event() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_has_the_rights_of_now_and_not_of_the_init() {
-    let house = house().await;
+    let app = App::configured(|settings| settings.remember = Duration::ZERO).await;
+    let house = house_of(app, |_| ()).await;
     let mut socket = Socket::open(&house.server.base, init(&house.owner)).await;
     socket.acknowledged().await;
     socket.subscribe("1", house.body()).await;
