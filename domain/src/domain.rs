@@ -14,6 +14,7 @@ use crate::auth::{
 use crate::budgets::{BudgetSettings, Budgets};
 use crate::documents::KnownTexts;
 use crate::events::{Hub, StreamSettings};
+use crate::limits::{LimitsAnswers, RememberedTerms};
 use crate::rules::{QuarantineSettings, Refusals};
 use crate::simulation::Bell;
 
@@ -85,6 +86,8 @@ pub(crate) struct Core {
     pub(crate) sign_in: Throttle,
     pub(crate) last_uses: LastUses,
     pub(crate) actors: RememberedActors,
+    pub(crate) terms: RememberedTerms,
+    pub(crate) answers: LimitsAnswers,
     pub(crate) passwords: Passwords,
     pub(crate) budgets: Budgets,
     pub(crate) documents: KnownTexts,
@@ -108,6 +111,8 @@ impl Domain {
             sign_in: Throttle::new(settings.sign_in),
             last_uses: LastUses::new(),
             actors: RememberedActors::new(settings.remember, &hub),
+            terms: RememberedTerms::new(settings.remember),
+            answers: LimitsAnswers::default(),
             passwords: Passwords::new(),
             budgets: Budgets::new(settings.budget),
             documents: KnownTexts::new(),

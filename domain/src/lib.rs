@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod ledger;
 pub mod limits;
 pub mod members;
+mod memory;
 pub mod money;
 pub mod page;
 pub mod permissions;

@@ -64,9 +64,9 @@ const METRICS: [(Kind, &str, Option<Unit>, &str); 35] = [
     ),
     (
         Counter,
-        "canopy_actors_total",
+        "canopy_remembered_total",
         None,
-        "Requests with a credential that holds so far, by outcome: remembered, or read from the database.",
+        "What was looked for in memory instead of being read or asked again, by what it is and whether it was there.",
     ),
     (
         Counter,

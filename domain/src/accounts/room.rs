@@ -6,7 +6,7 @@ use canopy_rules_host::Policy;
 use sea_orm::ConnectionTrait;
 
 use super::{AccountView, lock, on_path};
-use crate::limits::{Chains, Counted, DEPTH, ResourceLimit};
+use crate::limits::{Chains, Counted, DEPTH, Recency, ResourceLimit};
 use crate::{Actor, Domain, Error, Result};
 
 /// What the rules on a parent's path say about one more subaccount.
@@ -20,7 +20,7 @@ pub(super) struct Room {
 impl Domain {
     /// Asks the rules. `Error::LimitExceeded` if they leave no room for a subaccount of `parent`.
     pub(super) async fn room_for_child(&self, actor: &Actor, parent: &AccountView) -> Result<Room> {
-        let chains = self.evaluate_limits([parent.path()]).await?;
+        let chains = self.evaluate_limits([parent.path()], Recency::Fresh).await?;
         if let Some(depth) = chains.limit_of(parent, DEPTH, actor.scope())? {
             depth.require_room(u64::from(parent.level()))?;
         }

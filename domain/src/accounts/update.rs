@@ -16,6 +16,7 @@ use super::room::Room;
 use super::{AccountView, lock};
 use crate::events::{RightsChange, outbox};
 use crate::idempotency::{Claim, Replayable};
+use crate::limits::Recency;
 use crate::transaction::{self, work};
 use crate::{Actor, Domain, Error, Result, audit};
 
@@ -90,7 +91,7 @@ impl Domain {
         }
         if input.credit_mode.is_some() {
             let parent = &managed.parent;
-            let chains = self.evaluate_limits([parent.path()]).await?;
+            let chains = self.evaluate_limits([parent.path()], Recency::Fresh).await?;
             credit_mode(&chains.policy_of(parent.id())?, input.credit_mode)?;
         }
         let was_closed = managed.account.row().status == AccountStatus::Closed;

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::credential::{KEY_PREFIX, hash_of};
 use crate::events::{RightsChange, outbox};
 use crate::idempotency::{Claim, Replayable};
-use crate::limits::Counted;
+use crate::limits::{Counted, Recency};
 use crate::transaction::{self, work};
 use crate::{AccountView, Actor, Domain, Error, Result, accounts, audit};
 
@@ -100,7 +100,7 @@ impl Domain {
         }
         account.require_active(&["accountId"])?;
         self.check_new_key(actor, account, &new).await?;
-        let chains = self.evaluate_limits([account.path()]).await?;
+        let chains = self.evaluate_limits([account.path()], Recency::Fresh).await?;
         let policy = match &account.row().parent_id {
             Some(parent_id) if account.row().kind == AccountKind::Subaccount => {
                 chains.policy_of(parent_id)?.keys
@@ -230,7 +230,7 @@ impl Domain {
             && let Some(parent_id) = &account.row().parent_id
             && account.row().kind == AccountKind::Subaccount
         {
-            let chains = self.evaluate_limits([account.path()]).await?;
+            let chains = self.evaluate_limits([account.path()], Recency::Fresh).await?;
             if chains.policy_of(parent_id)?.keys != KeyPolicy::Own {
                 return Err(keys_are_the_parents());
             }

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Actor, ranges};
 use crate::events::{Hub, RightsVersions};
+use crate::memory;
 
 /// How many actors are remembered, about a kilobyte each.
 const MOST: usize = 20_000;
@@ -88,8 +89,7 @@ impl RememberedActors {
     /// The actor, if it was made lately and nothing that concerns it has changed since.
     pub(super) fn get(&self, presented: &Presented) -> Option<Made> {
         let found = self.0.as_ref()?.get(presented);
-        let outcome = if found.is_some() { "remembered" } else { "read" };
-        metrics::counter!("canopy_actors_total", "outcome" => outcome).increment(1);
+        memory::count("actor", found.is_some());
         found
     }
 

@@ -2,6 +2,7 @@
 //! for a slow listener: it is told that it missed something and reads the database.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use canopy_entity::AccountPath;
 use tokio::sync::{Mutex, Notify, broadcast, watch};
@@ -26,6 +27,7 @@ pub(super) enum Told {
     Usage(Arc<UsageUpdate>),
     Rule(Arc<RuleNews>),
     Rights(RightsChange),
+    Plans,
     /// Something that this version of Canopy does not know.
     Else,
 }
@@ -35,6 +37,8 @@ pub struct Hub {
     published: broadcast::Sender<Arc<Published>>,
     written: Notify,
     rights: watch::Sender<Changes>,
+    /// How often a plan has changed, or which rule is live somewhere.
+    terms: AtomicU64,
     /// The last position that was told; held while the next ones are told, so that they are told in order.
     pub(super) told: Mutex<Option<i64>>,
 }
@@ -45,6 +49,7 @@ impl Hub {
             published: broadcast::Sender::new(WAITING),
             written: Notify::new(),
             rights: watch::Sender::new(Changes::default()),
+            terms: AtomicU64::new(0),
             told: Mutex::new(None),
         }
     }
@@ -59,6 +64,18 @@ impl Hub {
     pub(crate) fn rights_changed(&self, change: RightsChange) {
         self.rights.send_modify(|changes| changes.add(change));
         self.written();
+    }
+
+    /// Makes this process read plans and live rules again. To be called after the commit of a change; other processes
+    /// are told by the relay.
+    pub(crate) fn terms_changed(&self) {
+        self.terms.fetch_add(1, Ordering::AcqRel);
+        self.written();
+    }
+
+    /// Counts the changes of plans and live rules that this process knows of.
+    pub(crate) fn terms_version(&self) -> u64 {
+        self.terms.load(Ordering::Acquire)
     }
 
     pub(super) async fn outbox_written(&self) {
@@ -76,16 +93,22 @@ impl Hub {
 
     /// A change of rights is told before what was published behind it.
     pub(super) fn tell(&self, published: Published) {
-        if let Told::Rights(change) = &published.told {
-            self.rights.send_modify(|changes| changes.add(change.clone()));
+        match &published.told {
+            Told::Rights(change) => self.rights.send_modify(|changes| changes.add(change.clone())),
+            Told::Rule(news) if !news.concerns_live() => {}
+            Told::Rule(_) | Told::Plans => {
+                self.terms.fetch_add(1, Ordering::AcqRel);
+            }
+            Told::Usage(_) | Told::Else => {}
         }
         // Without listeners there is nobody to tell.
         let _ = self.published.send(Arc::new(published));
     }
 
-    /// Nobody knows what has changed meanwhile: makes each stream look.
-    pub(super) fn any_rights_may_have_changed(&self) {
+    /// Nobody knows what has changed meanwhile: makes each stream look, and forgets what was remembered.
+    pub(super) fn anything_may_have_changed(&self) {
         self.rights.send_modify(Changes::forget);
+        self.terms.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(super) fn listen(&self) -> broadcast::Receiver<Arc<Published>> {

@@ -12,6 +12,7 @@ mod stream;
 
 use std::sync::Arc;
 
+use canopy_entity::rule_version::RuleStatus;
 use canopy_entity::{Level, PermissionKey, usage_event};
 use futures_util::stream::{BoxStream, StreamExt};
 
@@ -76,7 +77,7 @@ impl News for UsageUpdate {
     fn of(told: &Told) -> Option<&Arc<Self>> {
         match told {
             Told::Usage(update) => Some(update),
-            Told::Rule(_) | Told::Rights(_) | Told::Else => None,
+            Told::Rule(_) | Told::Rights(_) | Told::Plans | Told::Else => None,
         }
     }
 }
@@ -88,6 +89,16 @@ struct RuleNews {
     change: canopy_entity::rule_change::Model,
 }
 
+impl RuleNews {
+    /// Whether another rule is live since, or none. A version that is neither live nor was decides nothing.
+    fn concerns_live(&self) -> bool {
+        [self.change.from_status, Some(self.change.to_status)]
+            .into_iter()
+            .flatten()
+            .any(|status| matches!(status, RuleStatus::Active | RuleStatus::Quarantined))
+    }
+}
+
 impl News for RuleNews {
     const TOPIC: &'static str = outbox::RULE;
     const NEEDS: PermissionKey = PermissionKey::Billing;
@@ -95,7 +106,7 @@ impl News for RuleNews {
     fn of(told: &Told) -> Option<&Arc<Self>> {
         match told {
             Told::Rule(news) => Some(news),
-            Told::Usage(_) | Told::Rights(_) | Told::Else => None,
+            Told::Usage(_) | Told::Rights(_) | Told::Plans | Told::Else => None,
         }
     }
 }

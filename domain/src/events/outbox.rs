@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use canopy_entity::time::{self, Timestamp};
-use canopy_entity::{AccountId, AccountPath, outbox, rule_change, usage_event};
+use canopy_entity::{AccountId, AccountPath, account, outbox, rule_change, usage_event};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ConnectionTrait, DbBackend, EntityTrait, FromQueryResult,
@@ -23,6 +23,8 @@ pub(super) const USAGE: &str = "usage";
 pub(super) const RULE: &str = "rule";
 /// The topic of changes of rights.
 const RIGHTS: &str = "rights";
+/// The topic of changes of plans.
+const PLANS: &str = "plans";
 /// Rows of one insert.
 const ROWS: usize = 500;
 /// Rows that are read at once to be told.
@@ -44,7 +46,7 @@ const LAST_POSITION: &str = "SELECT MAX(position) AS last FROM outbox";
 const AFTER: &str = "SELECT * FROM outbox WHERE position > $1 ORDER BY position LIMIT $2";
 
 const CHANGES_AFTER: &str = "
-SELECT * FROM outbox WHERE position > $1 AND position <= $2 AND topic = $4 ORDER BY position LIMIT $3
+SELECT * FROM outbox WHERE position > $1 AND position <= $2 AND topic <> $4 ORDER BY position LIMIT $3
 ";
 
 /// What a row says: all that a listener is told, so that telling needs no further read.
@@ -124,6 +126,25 @@ pub(crate) async fn write_rights_change(
     Ok(())
 }
 
+/// Writes, in the transaction that makes it, that plans have changed which are nobody's. As each row has its account, it
+/// is told with some account; without one there is nobody whose plan is remembered.
+pub(crate) async fn write_plans_change(txn: &impl ConnectionTrait) -> Result<()> {
+    let Some(account) = account::Entity::find().one(txn).await? else {
+        return Ok(());
+    };
+    let row = outbox::ActiveModel {
+        seq: NotSet,
+        position: NotSet,
+        topic: Set(PLANS.to_owned()),
+        account_id: Set(account.id),
+        path: Set(account.path),
+        payload: Set(serde_json::json!({})),
+        created_at: Set(time::now()),
+    };
+    outbox::Entity::insert(row).exec_without_returning(txn).await?;
+    Ok(())
+}
+
 /// The last position that was given; 0 before the first.
 pub(crate) async fn last_position(db: &impl ConnectionTrait) -> Result<i64> {
     let row = db
@@ -151,6 +172,7 @@ pub(super) fn published(row: outbox::Model) -> Result<Published> {
             let change = serde_json::from_value(row.payload).map_err(Error::internal)?;
             Told::Rule(Arc::new(RuleNews { cursor, change }))
         }
+        PLANS => Told::Plans,
         RIGHTS => Told::Rights(serde_json::from_value(row.payload).map_err(Error::internal)?),
         _ => Told::Else,
     };
@@ -216,7 +238,7 @@ impl Domain {
             Some(told) => told,
             // Streams may have begun before this relay did: the newest row tells them how far there is to go.
             None => {
-                hub.any_rights_may_have_changed();
+                hub.anything_may_have_changed();
                 last_position(db).await?.saturating_sub(1)
             }
         };
@@ -251,7 +273,7 @@ impl Domain {
         let db = &self.0.db;
         let end = last_position(db).await?;
         while after < end {
-            let values = [after.into(), end.into(), TOLD_AT_ONCE.into(), RIGHTS.into()];
+            let values = [after.into(), end.into(), TOLD_AT_ONCE.into(), USAGE.into()];
             let page = statement(db.get_database_backend(), CHANGES_AFTER, values);
             let rows = outbox::Model::find_by_statement(page).all(db).await?;
             let is_last = i64::try_from(rows.len()).is_ok_and(|rows| rows < TOLD_AT_ONCE);

@@ -7,18 +7,18 @@
 mod explain;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use canopy_entity::account::AccountKind;
-use canopy_entity::rule_version::{self, RuleKind};
-use canopy_entity::{AccountId, AccountPath, PlanId, RuleVersionId, Scope, account, account_limit, plan};
+use canopy_entity::{AccountId, AccountPath, PlanId, Scope, account, account_limit};
 use canopy_rules_host as host;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::ask::said_by_rule;
+use super::ask::Said;
 use super::count::{CountedAccount, counted};
 use super::narrow::{Bound, Source, narrow};
-use super::{Counted, DEPTH, LimitDecider, ResourceLimit};
-use crate::rules::{LiveRule, active_rules};
+use super::terms::{LiveLimits, Terms};
+use super::{Counted, DEPTH, LimitDecider, Recency, ResourceLimit};
 use crate::{AccountView, Domain, Error, Result};
 
 pub use explain::LimitSteps;
@@ -31,16 +31,15 @@ pub(crate) struct Chains(HashMap<AccountId, Result<Evaluated>>);
 /// One account, and what its rules and its parent say about it.
 struct Evaluated {
     account: CountedAccount,
-    sources: Vec<Source>,
-    policy: Option<host::Policy>,
+    /// What it was told of its plan; none without one.
+    plan: Option<(Arc<Terms>, Arc<Said>)>,
+    sources: Vec<Arc<Source>>,
 }
 
 /// What is read before the rules are asked.
 struct Facts {
-    accounts: Vec<CountedAccount>,
-    plans: HashMap<PlanId, plan::Model>,
-    plan_rules: HashMap<RuleVersionId, rule_version::Model>,
-    live_rules: HashMap<AccountId, LiveRule>,
+    terms: HashMap<PlanId, Arc<Terms>>,
+    live: HashMap<AccountId, Arc<LiveLimits>>,
     set: HashMap<AccountId, Vec<account_limit::Model>>,
 }
 
@@ -50,19 +49,20 @@ impl Domain {
     pub(crate) async fn evaluate_limits(
         &self,
         paths: impl IntoIterator<Item = &AccountPath>,
+        recency: Recency,
     ) -> Result<Chains> {
         let ids: HashSet<AccountId> = paths.into_iter().flat_map(AccountPath::ids).collect();
         if ids.is_empty() {
             return Ok(Chains::default());
         }
-        let mut facts = self.facts(ids).await?;
-        let kinds: HashMap<AccountId, AccountKind> = facts
-            .accounts
+        let accounts = counted(&self.0.db, &ids).await?;
+        let mut facts = self.facts(&accounts, ids, recency).await?;
+        let kinds: HashMap<AccountId, AccountKind> = accounts
             .iter()
             .map(|account| (account.row.id.clone(), account.row.kind))
             .collect();
-        let mut chains = HashMap::with_capacity(facts.accounts.len());
-        for account in std::mem::take(&mut facts.accounts) {
+        let mut chains = HashMap::with_capacity(accounts.len());
+        for account in accounts {
             let level = level(&account.row.path, &kinds);
             let id = account.row.id.clone();
             let evaluated = self.evaluate(account, level, &mut facts).await;
@@ -74,78 +74,54 @@ impl Domain {
         Ok(Chains(chains))
     }
 
-    async fn facts(&self, ids: HashSet<AccountId>) -> Result<Facts> {
-        let db = &self.0.db;
-        let accounts = counted(db, &ids).await?;
-        let plan_ids: HashSet<PlanId> = accounts
+    async fn facts(
+        &self,
+        accounts: &[CountedAccount],
+        ids: HashSet<AccountId>,
+        recency: Recency,
+    ) -> Result<Facts> {
+        let plans: HashSet<PlanId> = accounts
             .iter()
             .filter_map(|account| account.row.plan_id.clone())
             .collect();
-        let plans: HashMap<PlanId, plan::Model> = plan::Entity::find()
-            .filter(plan::Column::Id.is_in(plan_ids))
-            .all(db)
-            .await?
-            .into_iter()
-            .map(|plan| (plan.id.clone(), plan))
-            .collect();
-        let rule_ids: HashSet<RuleVersionId> = plans
-            .values()
-            .map(|plan| plan.limits_rule_version_id.clone())
-            .collect();
-        let plan_rules = rule_version::Entity::find()
-            .filter(rule_version::Column::Id.is_in(rule_ids))
-            .all(db)
-            .await?
-            .into_iter()
-            .map(|rule| (rule.id.clone(), rule))
-            .collect();
-        let live_rules = active_rules(db, RuleKind::Limits, &ids).await?;
         let mut set: HashMap<AccountId, Vec<account_limit::Model>> = HashMap::new();
         for limit in account_limit::Entity::find()
-            .filter(account_limit::Column::AccountId.is_in(ids))
-            .all(db)
+            .filter(account_limit::Column::AccountId.is_in(ids.iter().cloned()))
+            .all(&self.0.db)
             .await?
         {
             set.entry(limit.account_id.clone()).or_default().push(limit);
         }
         Ok(Facts {
-            accounts,
-            plans,
-            plan_rules,
-            live_rules,
+            terms: self.terms(plans, recency).await?,
+            live: self.live_limits_rules(ids, recency).await?,
             set,
         })
     }
 
     async fn evaluate(&self, account: CountedAccount, level: u32, facts: &mut Facts) -> Result<Evaluated> {
-        let id = account.row.id.clone();
+        let id = &account.row.id;
         let mut sources = Vec::with_capacity(2);
-        let mut policy = None;
+        let mut plan = None;
         if let Some(plan_id) = &account.row.plan_id {
-            let plan = facts
-                .plans
+            let terms = facts
+                .terms
                 .get(plan_id)
                 .ok_or_else(|| Error::internal(format!("plan {plan_id} is missing")))?;
-            let rule = facts
-                .plan_rules
-                .get(&plan.limits_rule_version_id)
-                .ok_or_else(|| Error::internal(format!("the rule of plan {plan_id} is missing")))?;
-            let answer = self
-                .ask_limits(rule, &plan.limits_configuration, &account, level)
-                .await?;
-            sources.push(said_by_rule(&id, rule, answer.limits));
-            policy = Some(answer.policy);
+            let said = self.ask_limits(&terms.rule, &account, level).await?;
+            sources.push(Arc::clone(&said.source));
+            plan = Some((Arc::clone(terms), said));
         }
-        if let Some(live) = facts.live_rules.get(&id) {
+        if let Some(live) = facts.live.get(id) {
             sources.extend(self.live_limits(live, &account, level).await?);
         }
-        if let Some(set) = facts.set.remove(&id) {
-            sources.push(set_by_parent(&id, set));
+        if let Some(set) = facts.set.remove(id) {
+            sources.push(Arc::new(set_by_parent(id, set)));
         }
         Ok(Evaluated {
             account,
+            plan,
             sources,
-            policy,
         })
     }
 }
@@ -160,15 +136,16 @@ impl Chains {
             .map(Result::as_ref)
             .collect::<Result<_, _>>()
             .map_err(Error::clone)?;
-        let sources: Vec<&Source> = chain.iter().flat_map(|account| &account.sources).collect();
+        let sources: Vec<&Source> = chain
+            .iter()
+            .flat_map(|one| one.sources.iter().map(Arc::as_ref))
+            .collect();
         let mut always: Vec<&str> = Counted::ALL.map(Counted::name).into();
         always.push(DEPTH);
-        let visible: HashSet<&AccountId> = chain
-            .iter()
-            .map(|account| &account.account.row)
-            .filter(|row| scope.covers(&row.path))
-            .map(|row| &row.id)
-            .collect();
+        let is_visible = |id: &AccountId| {
+            let row = chain.iter().map(|one| &one.account.row).find(|row| row.id == *id);
+            row.is_some_and(|row| scope.covers(&row.path))
+        };
         let limits = narrow(&sources, &always)
             .into_iter()
             .map(|(resource, bound)| ResourceLimit {
@@ -176,9 +153,7 @@ impl Chains {
                 used: chain
                     .last()
                     .map_or(0, |account| used(&account.account, level, &resource)),
-                reason: bound
-                    .reason
-                    .filter(|_| visible.contains(bound.decided_by.account_id())),
+                reason: bound.reason.filter(|_| is_visible(bound.decided_by.account_id())),
                 decided_by: bound.decided_by,
                 resource,
             });
@@ -207,7 +182,8 @@ impl Chains {
         let evaluated = self.0.get(id).map(Result::as_ref).transpose();
         let policy = evaluated
             .map_err(Error::clone)?
-            .and_then(|account| account.policy.clone());
+            .and_then(|account| account.plan.as_ref())
+            .map(|(_, said)| said.policy.clone());
         Ok(policy.unwrap_or_else(|| host::Policy {
             keys: host::KeyPolicy::Own,
             members: host::MemberPolicy::Own,

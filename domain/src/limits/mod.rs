@@ -5,6 +5,7 @@ mod count;
 mod evaluate;
 mod narrow;
 mod set;
+mod terms;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,9 +15,11 @@ use canopy_entity::{AccountId, Level, PermissionKey, RuleVersionId};
 use crate::rules::RuleVersionView;
 use crate::{AccountView, Actor, Domain, Error, Result};
 
+pub(crate) use ask::LimitsAnswers;
 pub(crate) use count::{Counted, DEPTH};
 pub(crate) use evaluate::Chains;
 pub use evaluate::LimitSteps;
+pub(crate) use terms::{Recency, RememberedTerms};
 
 /// What decided a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +148,7 @@ impl Domain {
             .filter(|account| account.access().allows(PermissionKey::Settings, Level::Read))
             .collect();
         let chains = self
-            .evaluate_limits(visible.iter().map(|account| account.path()))
+            .evaluate_limits(visible.iter().map(|account| account.path()), Recency::Remembered)
             .await?;
         Ok(visible
             .into_iter()

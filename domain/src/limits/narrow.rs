@@ -22,6 +22,12 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// The bound on a resource, if it says anything about it.
+    fn max(&self, resource: &str) -> Option<Option<u64>> {
+        let named = self.bounds.get(resource).map(|bound| bound.max);
+        named.or_else(|| self.otherwise.as_ref().map(|_| None))
+    }
+
     /// What it says about a resource, if anything.
     pub(super) fn bound(&self, resource: &str) -> Option<Bound> {
         self.bounds.get(resource).cloned().or_else(|| {
@@ -44,11 +50,8 @@ pub(super) fn narrow(sources: &[&Source], always: &[&str]) -> BTreeMap<String, B
     resources
         .into_iter()
         .filter_map(|resource| {
-            let least = sources
-                .iter()
-                .filter_map(|source| source.bound(resource))
-                .reduce(|least, next| if is_less(next.max, least.max) { next } else { least })?;
-            Some((resource.to_owned(), least))
+            let place = deciding(sources.iter().copied(), resource)?;
+            Some((resource.to_owned(), sources[place].bound(resource)?))
         })
         .collect()
 }
@@ -57,7 +60,7 @@ pub(super) fn narrow(sources: &[&Source], always: &[&str]) -> BTreeMap<String, B
 pub(super) fn deciding<'a>(sources: impl Iterator<Item = &'a Source>, resource: &str) -> Option<usize> {
     let bounds = sources
         .enumerate()
-        .filter_map(|(place, source)| Some((place, source.bound(resource)?.max)));
+        .filter_map(|(place, source)| Some((place, source.max(resource)?)));
     let least = bounds.reduce(|least, next| if is_less(next.1, least.1) { next } else { least });
     least.map(|(place, _)| place)
 }

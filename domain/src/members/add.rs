@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::auth::MAX_MEMBERSHIPS;
 use crate::events::{RightsChange, outbox};
-use crate::limits::{Counted, ResourceLimit};
+use crate::limits::{Counted, Recency, ResourceLimit};
 use crate::permissions::Access;
 use crate::transaction::{self, breaks_uniqueness, work};
 use crate::{AccountView, Actor, Domain, Error, Result, accounts, audit};
@@ -70,7 +70,7 @@ impl Domain {
         access.require(PermissionKey::Members, Level::Full)?;
         account.require_active(&["account"])?;
         require_within_own(access, role)?;
-        let chains = self.evaluate_limits([account.path()]).await?;
+        let chains = self.evaluate_limits([account.path()], Recency::Fresh).await?;
         if account.row().kind == AccountKind::Subaccount
             && let Some(parent_id) = &account.row().parent_id
             && chains.policy_of(parent_id)?.members == MemberPolicy::Inherited

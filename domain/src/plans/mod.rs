@@ -3,12 +3,14 @@
 mod presets;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use canopy_entity::{PlanId, account, plan};
+use canopy_entity::{AccountId, PlanId, account, plan};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
 
-use crate::{Actor, Domain, Error, Result};
+use crate::limits::Recency;
+use crate::{AccountView, Actor, Domain, Error, Result};
 
 /// The most plans that are listed.
 const MAX_PLANS: u64 = 200;
@@ -31,6 +33,24 @@ impl Domain {
             .all(&self.0.db)
             .await?;
         Ok(plans.into_iter().map(|plan| (plan.id.clone(), plan)).collect())
+    }
+
+    /// The plan of each account that has one. Holding the view of an account is seeing its plan.
+    pub async fn plans_of(
+        &self,
+        _actor: &Actor,
+        accounts: &[AccountView],
+    ) -> Result<HashMap<AccountId, Arc<plan::Model>>> {
+        let ids = accounts
+            .iter()
+            .filter_map(|account| account.row().plan_id.clone())
+            .collect();
+        let terms = self.terms(ids, Recency::Remembered).await?;
+        let plans = accounts.iter().filter_map(|account| {
+            let terms = terms.get(account.row().plan_id.as_ref()?)?;
+            Some((account.id().clone(), Arc::clone(&terms.plan)))
+        });
+        Ok(plans.collect())
     }
 
     /// The plans that may be given to a new account: those that Canopy ships and those of the actor's accounts.

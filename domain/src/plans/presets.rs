@@ -2,9 +2,10 @@
 
 use canopy_entity::{PlanId, RuleVersionId, plan, time};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, EntityTrait};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde::Deserialize;
 
+use crate::events::outbox;
 use crate::transaction::{self, work};
 use crate::{Domain, Error, Result};
 
@@ -38,8 +39,11 @@ impl Domain {
             created_at: Set(time::now()),
         });
         let presets = &presets.collect::<Vec<_>>();
-        transaction::run(&self.0.db, "ensure-preset-plans", |txn| {
+        let changed = transaction::run(&self.0.db, "ensure-preset-plans", |txn| {
             work(async move {
+                if are_there(txn, presets).await? {
+                    return Ok(false);
+                }
                 plan::Entity::insert_many(presets.iter().cloned())
                     .on_conflict(
                         OnConflict::column(plan::Column::Id)
@@ -53,11 +57,35 @@ impl Domain {
                     )
                     .exec_without_returning(txn)
                     .await?;
-                Ok(())
+                outbox::write_plans_change(txn).await?;
+                Ok(true)
             })
         })
-        .await
+        .await?;
+        if changed {
+            self.0.hub.terms_changed();
+        }
+        Ok(())
     }
+}
+
+/// Whether all of them are stored as they are.
+async fn are_there(txn: &impl ConnectionTrait, presets: &[plan::ActiveModel]) -> Result<bool> {
+    let ids = presets.iter().map(|preset| preset.id.as_ref().clone());
+    let stored = plan::Entity::find()
+        .filter(plan::Column::Id.is_in(ids))
+        .all(txn)
+        .await?;
+    let is_stored = |preset: &plan::ActiveModel| {
+        stored.iter().any(|row| {
+            preset.id.as_ref() == &row.id
+                && preset.name.as_ref() == &row.name
+                && preset.description.as_ref() == &row.description
+                && preset.limits_rule_version_id.as_ref() == &row.limits_rule_version_id
+                && preset.limits_configuration.as_ref() == &row.limits_configuration
+        })
+    };
+    Ok(presets.iter().all(is_stored))
 }
 
 fn presets() -> Result<Vec<Preset>> {

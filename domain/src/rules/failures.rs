@@ -210,7 +210,7 @@ impl Domain {
         if quarantined {
             metrics::counter!("canopy_rule_quarantines_total").increment(1);
             tracing::warn!(rule = %version, account = %owner, "a rule failed too often and is in quarantine");
-            self.0.hub.written();
+            self.0.hub.terms_changed();
         }
         Ok(())
     }

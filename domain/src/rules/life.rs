@@ -161,7 +161,7 @@ impl Domain {
             })
         })
         .await?;
-        self.0.hub.written();
+        self.0.hub.terms_changed();
         Ok(changed)
     }
 
@@ -200,7 +200,7 @@ impl Domain {
             })
         })
         .await?;
-        self.0.hub.written();
+        self.0.hub.terms_changed();
         Ok(changed)
     }
 }

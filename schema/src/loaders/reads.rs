@@ -209,6 +209,10 @@ reads! {
     MembersById of MemberId => MemberView,
     |_read, reader, ids| reader.domain.members_by_id(&reader.actor, ids).await;
 
+    /// The plan of an account.
+    PlanOf of AccountView => Arc<plan::Model>,
+    |_read, reader, accounts| reader.domain.plans_of(&reader.actor, accounts).await;
+
     /// Plans by id.
     Plans of PlanId => plan::Model,
     |_read, reader, ids| reader.domain.plans(&reader.actor, ids).await;

@@ -1,5 +1,7 @@
 //! `Plan`.
 
+use std::sync::Arc;
+
 use async_graphql::{ID, Object};
 use canopy_domain::entity::plan;
 
@@ -7,10 +9,16 @@ use crate::scalars::Json;
 
 /// A plan.
 #[derive(Clone)]
-pub(crate) struct Plan(plan::Model);
+pub(crate) struct Plan(Arc<plan::Model>);
 
 impl From<plan::Model> for Plan {
     fn from(row: plan::Model) -> Self {
+        Self(Arc::new(row))
+    }
+}
+
+impl From<Arc<plan::Model>> for Plan {
+    fn from(row: Arc<plan::Model>) -> Self {
         Self(row)
     }
 }

@@ -62,8 +62,9 @@ impl TenantProfile {
 
     /// The plan whose policy holds for the account; null for a platform without one, which has no limits.
     async fn plan(&self, ctx: &Context<'_>) -> Option<Result<Plan>> {
-        let id = self.0.row().plan_id.clone()?;
-        nullable(async { Session::caller(ctx)?.loaders.load(reads::Plans, id).await }).await
+        self.0.row().plan_id.as_ref()?;
+        let account = self.0.clone();
+        nullable(async { Session::caller(ctx)?.loaders.load(reads::PlanOf, account).await }).await
     }
 
     /// True if the plan is the parent's and follows it.

@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use canopy_entity::account::AccountKind;
-use canopy_entity::{AccountId, Level, PermissionKey, PlanId, RuleVersionId, Scope, plan};
+use canopy_entity::{AccountId, Level, PermissionKey, RuleVersionId, Scope};
 use canopy_rules_host::{LimitsInput, LoadedRule, RuleError};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{Chains, Evaluated, level};
 use crate::limits::ask::input;
 use crate::limits::narrow::{Source, deciding};
-use crate::limits::{LimitAsked, LimitDecider, LimitSource, LimitStep};
+use crate::limits::{LimitAsked, LimitDecider, LimitSource, LimitStep, Recency};
 use crate::receipts::Reruns;
 use crate::rules::RuleVersionView;
 use crate::{AccountView, Actor, Domain, Error, Result};
@@ -50,7 +49,7 @@ impl Domain {
             .filter(|account| account.access().allows(PermissionKey::Settings, Level::Read))
             .collect();
         let chains = self
-            .evaluate_limits(visible.iter().map(|account| account.path()))
+            .evaluate_limits(visible.iter().map(|account| account.path()), Recency::Remembered)
             .await?;
         let questions = self.limit_questions(actor, &chains).await?;
         let asked = self.ask_again_for_limits(questions, reruns).await?;
@@ -78,19 +77,10 @@ impl Domain {
         shown.sort_by(|one, other| one.account.row.path.cmp(&other.account.row.path));
         let rules: Vec<RuleVersionId> = shown
             .iter()
-            .flat_map(|one| one.sources.iter().filter_map(rule_of))
+            .flat_map(|one| one.sources.iter().filter_map(|source| rule_of(source)))
             .cloned()
             .collect();
         let rules = self.rule_versions_by_id(actor, &rules).await?;
-        let plans = shown.iter().filter_map(|one| one.account.row.plan_id.clone());
-        let plans: HashMap<PlanId, plan::Model> = plan::Entity::find()
-            .filter(plan::Column::Id.is_in(plans))
-            .all(&self.0.db)
-            .await?
-            .into_iter()
-            .map(|plan| (plan.id.clone(), plan))
-            .collect();
-
         let mut questions = Vec::new();
         for one in shown {
             let row = &one.account.row;
@@ -99,14 +89,9 @@ impl Domain {
                 let Some(version) = rule_of(source).and_then(|id| rules.get(id)) else {
                     continue;
                 };
-                let configuration = match (source_of(one, index), &row.plan_id) {
-                    (LimitSource::PlanRule, Some(plan)) => {
-                        let plan = plans
-                            .get(plan)
-                            .ok_or_else(|| Error::internal("a plan is missing"))?;
-                        &plan.limits_configuration
-                    }
-                    _ => &version.row.configuration,
+                let configuration = match (source_of(one, index), &one.plan) {
+                    (LimitSource::PlanRule, Some((terms, _))) => terms.rule.configuration.clone(),
+                    _ => version.row.configuration.to_string(),
                 };
                 questions.push(Question {
                     place: (row.id.clone(), index),
@@ -172,7 +157,7 @@ impl Chains {
                 one.sources
                     .iter()
                     .enumerate()
-                    .map(|(index, source)| (one, index, source)),
+                    .map(|(index, source)| (one, index, source.as_ref())),
             );
         }
         let mut steps = LimitSteps::new();

@@ -1,4 +1,4 @@
-//! What seldom changes is not read again for each request, and what has changed is not remembered.
+//! Who is asking.
 
 use std::sync::Arc;
 use std::time::Duration;
