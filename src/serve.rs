@@ -173,6 +173,8 @@ pub fn schema_settings(config: &Config) -> SchemaSettings {
             config::Introspection::Nobody => Introspection::Nobody,
         },
         kept_documents: own.kept_documents.bytes(),
+        planned_reads: own.planned_reads,
+        kept_plans: own.kept_plans.bytes(),
     }
 }
 

@@ -131,10 +131,19 @@ pub(crate) fn page(
     last: Option<i32>,
     before: Option<String>,
 ) -> Result<PageArgs> {
-    let after = after.map(|cursor| cursor::decode(&cursor, "after")).transpose()?;
-    let before = before
-        .map(|cursor| cursor::decode(&cursor, "before"))
-        .transpose()?;
     let counted = ctx.look_ahead().field("totalCount").exists();
+    page_args(first, after.as_deref(), last, before.as_deref(), counted)
+}
+
+/// The page that the four arguments of a connection field ask for.
+pub(crate) fn page_args(
+    first: Option<i32>,
+    after: Option<&str>,
+    last: Option<i32>,
+    before: Option<&str>,
+    counted: bool,
+) -> Result<PageArgs> {
+    let after = after.map(|given| cursor::decode(given, "after")).transpose()?;
+    let before = before.map(|given| cursor::decode(given, "before")).transpose()?;
     PageArgs::new(first, after, last, before, counted)
 }

@@ -7,18 +7,19 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::{Response, ServerError};
+use async_graphql::ServerError;
 use canopy_domain::{Error, ErrorCode, Result};
 
-use crate::RequestId;
 use crate::types::user_error::UserError;
+use crate::{Reply, RequestId};
 
 /// Gives each error its `extensions.code`. An error that does not come from the domain is one of the
 /// document.
-pub(crate) fn finish(mut response: Response, request_id: &RequestId) -> Response {
-    bound(&mut response);
+pub(crate) fn finish(reply: impl Into<Reply>, request_id: &RequestId) -> Reply {
+    let mut reply = reply.into();
+    bound(&mut reply.errors);
     let mut logged = HashSet::new();
-    for error in &mut response.errors {
+    for error in &mut reply.errors {
         let retry_after = error.source::<Error>().and_then(Error::retry_after);
         let lag = match error.source::<Error>() {
             Some(Error::Lagged { missed, resume_from }) => Some((*missed, resume_from.clone())),
@@ -48,20 +49,20 @@ pub(crate) fn finish(mut response: Response, request_id: &RequestId) -> Response
             extensions.set("requestId", request_id.0.as_str());
         }
     }
-    response
+    reply
 }
 
 /// The most errors of a document that are told; a document of nothing but errors must not have a longer answer.
 const MAX_TOLD: usize = 50;
 
 /// Cuts the errors of a document that was not executed. Those of fields say which part of `data` is missing, and stay.
-fn bound(response: &mut Response) {
-    let of_document = response.errors.iter().all(|error| error.path.is_empty());
-    if of_document && response.errors.len() > MAX_TOLD {
-        let more = response.errors.len() - MAX_TOLD;
-        response.errors.truncate(MAX_TOLD);
+fn bound(errors: &mut Vec<ServerError>) {
+    let of_document = errors.iter().all(|error| error.path.is_empty());
+    if of_document && errors.len() > MAX_TOLD {
+        let more = errors.len() - MAX_TOLD;
+        errors.truncate(MAX_TOLD);
         let message = format!("There are {more} more errors.");
-        response.errors.push(ServerError::new(message, None));
+        errors.push(ServerError::new(message, None));
     }
 }
 
@@ -102,12 +103,12 @@ mod tests {
 
     use super::*;
 
-    fn answer(error: impl Into<async_graphql::Error>) -> Response {
+    fn answer(error: impl Into<async_graphql::Error>) -> Reply {
         let position = Pos { line: 1, column: 1 };
-        Response::from_errors(vec![error.into().into_server_error(position)])
+        Reply::from_errors(vec![error.into().into_server_error(position)])
     }
 
-    fn extension(response: &Response, name: &str) -> Option<Value> {
+    fn extension(response: &Reply, name: &str) -> Option<Value> {
         response.errors[0].extensions.as_ref()?.get(name).cloned()
     }
 
@@ -138,7 +139,7 @@ mod tests {
     #[test]
     fn a_document_of_nothing_but_errors_is_told_some_of_them() {
         let errors = (0..5_000).map(|n| ServerError::new(format!("{n}"), None));
-        let response = finish(Response::from_errors(errors.collect()), &RequestId::default());
+        let response = finish(Reply::from_errors(errors.collect()), &RequestId::default());
         assert_eq!(response.errors.len(), MAX_TOLD + 1);
         assert_eq!(response.errors[MAX_TOLD].message, "There are 4950 more errors.");
     }

@@ -1,8 +1,9 @@
 //! Runs a document as a request with one answer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response, Schema, ServerError, ValidationMode, Value, Variables};
 use canopy_domain::entity::AccountId;
 use canopy_domain::{Actor, Domain, Error};
@@ -11,10 +12,11 @@ use crate::cost::Top;
 use crate::documents::{Bill, Documents, VALID, ValidateOnly};
 use crate::idempotency::Carried;
 use crate::loaders::drive::Driven;
+use crate::planned::{PlannedAsk, PlannedReads, Written};
 use crate::session::Session;
 use crate::shape::Shape;
 use crate::{
-    ClientAddress, Document, DocumentHash, Introspection, Mutation, Operation, Query, RequestId,
+    ClientAddress, Data, Document, DocumentHash, Introspection, Mutation, Operation, Query, Reply, RequestId,
     SchemaSettings, Subscription, Uploads, cost, errors, idempotency,
 };
 
@@ -33,6 +35,8 @@ struct Inner {
     validating: OnceLock<Executable>,
     domain: Domain,
     documents: Documents,
+    /// None if all reads go through async-graphql.
+    planned: Option<PlannedReads>,
     introspection: Introspection,
 }
 
@@ -94,13 +98,16 @@ impl CanopySchema {
             trusting: build(ValidationMode::Fast),
             validating: OnceLock::new(),
             documents: Documents::new(&crate::sdl(), settings.bounds, settings.kept_documents),
+            planned: settings
+                .planned_reads
+                .then(|| PlannedReads::new(settings.kept_plans)),
             introspection: settings.introspection,
             domain,
         }))
     }
 
-    /// The document with this text, within its bounds; the errors as a response without data.
-    pub fn read(&self, text: String) -> Result<Arc<Document>, Box<Response>> {
+    /// The document with this text, within its bounds; the errors as a reply without data.
+    pub fn read(&self, text: String) -> Result<Arc<Document>, Box<Reply>> {
         self.0.documents.read(text).map_err(refused)
     }
 
@@ -133,8 +140,8 @@ impl CanopySchema {
     }
 
     /// Finds the operation, and holds its variables and, as far as the document tells, the points of its answer against
-    /// their bounds; the errors as a response without data.
-    pub fn prepare(&self, mut ask: Ask) -> Result<Prepared, Box<Response>> {
+    /// their bounds; the errors as a reply without data.
+    pub fn prepare(&self, mut ask: Ask) -> Result<Prepared, Box<Reply>> {
         let name = ask.operation_name.as_deref();
         let operation = ask.document.operation(name).map_err(refused)?;
         let bill = self.0.documents.price(&ask.document, name, &mut ask.variables);
@@ -147,22 +154,59 @@ impl CanopySchema {
 
     /// Answers a query or a mutation of `actor`; of nobody in particular if there is none. Each error of the answer has
     /// an `extensions.code`.
-    pub async fn execute(&self, prepared: Prepared, actor: Option<Actor>) -> Response {
+    pub async fn execute(&self, prepared: Prepared, actor: Option<Actor>) -> Reply {
         let request_id = prepared.ask.request_id.clone();
-        let response = match self.answered(prepared, actor).await {
-            Ok(response) => response,
-            Err(error) => Response::from_errors(vec![error]),
+        let reply = match self.answered(prepared, actor).await {
+            Ok(reply) => reply,
+            Err(error) => Reply::from_errors(vec![error]),
         };
-        errors::finish(response, &request_id)
+        errors::finish(reply, &request_id)
     }
 
-    async fn answered(&self, prepared: Prepared, actor: Option<Actor>) -> Result<Response, ServerError> {
+    async fn answered(&self, prepared: Prepared, actor: Option<Actor>) -> Result<Reply, ServerError> {
         self.require_introspection(&prepared.operation, actor.is_some())?;
         let points = self.afford(&prepared.bill, actor.as_ref()).await?;
         let charge = match &actor {
             Some(actor) => Some(self.0.domain.charge(actor, points).await.map_err(top_level)?),
             None => None,
         };
+        let (mut reply, actual) = match self.planned(&prepared, actor.as_ref()).await {
+            Some(written) => {
+                let reply = Reply {
+                    data: Data::Written(written.data),
+                    errors: written.errors,
+                    extensions: BTreeMap::new(),
+                };
+                (reply, written.points)
+            }
+            None => self.resolved(prepared, actor).await?,
+        };
+        let budget = match charge {
+            Some(charge) => charge.settle(actual).await,
+            None => None,
+        };
+        let told = cost::told(points, actual, budget);
+        reply.extensions.insert("cost".to_owned(), told);
+        Ok(reply)
+    }
+
+    /// The answer to a query of somebody that is planned.
+    async fn planned(&self, prepared: &Prepared, actor: Option<&Actor>) -> Option<Written> {
+        let (planned, actor) = (self.0.planned.as_ref()?, actor?);
+        if prepared.operation.kind != OperationType::Query {
+            return None;
+        }
+        let ask = PlannedAsk {
+            document: &prepared.ask.document,
+            operation_name: prepared.ask.operation_name.as_deref(),
+            variables: &prepared.ask.variables,
+        };
+        let (shape, domain) = (self.0.documents.shape(), &self.0.domain);
+        planned.answer(shape, domain, actor, &ask).await
+    }
+
+    /// The answer that resolvers put together, and its points.
+    async fn resolved(&self, prepared: Prepared, actor: Option<Actor>) -> Result<(Reply, u64), ServerError> {
         let (document, bill) = (Arc::clone(&prepared.ask.document), prepared.bill);
         let name = prepared.ask.operation_name.clone();
         let (request, carried) = self.request(prepared.ask)?;
@@ -177,15 +221,8 @@ impl CanopySchema {
             response.extensions.insert("idempotency".to_owned(), replayed());
         }
         let documents = &self.0.documents;
-        let actual = documents.points(&document, name.as_deref(), &bill, &response.data);
-        let budget = match charge {
-            Some(charge) => charge.settle(actual).await,
-            None => None,
-        };
-        response
-            .extensions
-            .insert("cost".to_owned(), cost::told(points, actual, budget));
-        Ok(response)
+        let points = documents.points(&document, name.as_deref(), &bill, &response.data);
+        Ok((response.into(), points))
     }
 
     pub(crate) fn domain(&self) -> &Domain {
@@ -278,8 +315,8 @@ pub(crate) fn top_level(error: Error) -> ServerError {
     error
 }
 
-fn refused(error: ServerError) -> Box<Response> {
-    Box::new(Response::from_errors(vec![coded(error)]))
+fn refused(error: ServerError) -> Box<Reply> {
+    Box::new(Reply::from_errors(vec![coded(error)]))
 }
 
 /// What is wrong with a request that is not told otherwise.

@@ -16,7 +16,9 @@ mod live;
 mod loaders;
 mod mutations;
 mod nullable;
+mod planned;
 mod query;
+mod reply;
 mod scalars;
 mod session;
 mod shape;
@@ -36,6 +38,7 @@ pub use execute::{Ask, CanopySchema, Prepared};
 pub use live::StreamAnswer;
 pub use mutations::Mutation;
 pub use query::Query;
+pub use reply::{Data, Reply};
 pub use scalars::Uploads;
 pub use session::{ClientAddress, RequestId};
 pub use subscription::Subscription;
@@ -49,6 +52,10 @@ pub struct SchemaSettings {
     pub introspection: Introspection,
     /// How many bytes of parsed documents are kept.
     pub kept_documents: usize,
+    /// Whether queries that were valid before are answered by query plans.
+    pub planned_reads: bool,
+    /// How many bytes of query plans are kept.
+    pub kept_plans: usize,
 }
 
 /// Who may ask the schema about itself.

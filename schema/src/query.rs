@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 use canopy_domain::entity::{AccountId, MalformedId, RatingId, SimulationId};
-use canopy_domain::{Error, Result};
+use canopy_domain::{Actor, Error, Result};
 
 use crate::authorization::gates;
 use crate::loaders::reads;
@@ -16,6 +16,17 @@ use crate::types::tenant::Tenant;
 
 /// The most ids of one `nodes`.
 const MAX_NODES: usize = 100;
+
+/// What an account is answered with that there is not, or not for the caller.
+pub(crate) const NO_ACCOUNT: Error = Error::NotFound("account");
+
+/// The account that `Query.account` asks `actor` about; none if the id is none.
+pub(crate) fn account_id(given: Option<&ID>, actor: &Actor) -> Option<AccountId> {
+    match given {
+        Some(id) => AccountId::parse(id).ok(),
+        None => actor.acting_as().cloned(),
+    }
+}
 
 /// The root of all queries.
 pub struct Query;
@@ -63,14 +74,9 @@ impl Query {
     ) -> Option<Result<Tenant>> {
         let account = async {
             let caller = gates::ACCOUNT.caller(ctx)?;
-            let missing = Error::NotFound("account");
-            let id = match id {
-                Some(id) => AccountId::parse(&id).ok(),
-                None => caller.actor().acting_as().cloned(),
-            };
-            let id = id.ok_or_else(|| missing.clone())?;
+            let id = account_id(id.as_ref(), caller.actor()).ok_or(NO_ACCOUNT)?;
             let view = caller.loaders.load(reads::Accounts, id).await?;
-            view.map(Tenant::from).ok_or(missing)
+            view.map(Tenant::from).ok_or(NO_ACCOUNT)
         };
         Some(account.await)
     }

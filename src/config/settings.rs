@@ -89,6 +89,8 @@ pub struct GraphqlConfig {
     pub max_batch: usize,
     pub max_values: usize,
     pub kept_documents: Size,
+    pub planned_reads: bool,
+    pub kept_plans: Size,
     pub introspection: Introspection,
 }
 

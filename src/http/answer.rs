@@ -2,37 +2,34 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
+use async_graphql::{ErrorExtensionValues, ServerError, Value};
 use axum::http::StatusCode;
-use canopy_schema::StreamAnswer;
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use canopy_schema::{Reply, StreamAnswer};
 use sha2::{Digest, Sha256};
 
 use super::negotiation::MediaType;
 
-/// A response ready to be written.
-pub(super) struct Answer(Response);
+/// An answer ready to be written.
+pub(super) struct Answer(Reply);
 
 impl Answer {
-    /// Completes the errors of `response`: an error without a code is a fault in the request; a failure
+    /// Completes the errors of `reply`: an error without a code is a fault in the request; a failure
     /// on our side names the request.
-    pub(super) fn new(mut response: Response, request_id: &str) -> Self {
-        for error in &mut response.errors {
+    pub(super) fn new(mut reply: Reply, request_id: &str) -> Self {
+        for error in &mut reply.errors {
             complete(error, request_id);
         }
-        Self(response)
+        Self(reply)
     }
 
     /// Whether the request was refused before anything was executed, so that there is no `data`.
     pub(super) fn is_request_error(&self) -> bool {
-        self.0.data == Value::Null
-            && !self.0.errors.is_empty()
-            && self.0.errors.iter().all(|error| error.path.is_empty())
+        self.has_no_data() && self.0.errors.iter().all(|error| error.path.is_empty())
     }
 
     /// Whether there are errors and no data at all.
     pub(super) fn has_no_data(&self) -> bool {
-        self.0.data == Value::Null && !self.0.errors.is_empty()
+        self.0.data.is_null() && !self.0.errors.is_empty()
     }
 
     /// The first error's code, for the log.
@@ -78,14 +75,20 @@ impl Answer {
 
     /// What tells this answer from others, as long as its data and errors are the same. Extensions differ each time.
     pub(super) fn entity_tag(&self) -> String {
-        let lasting = serde_json::to_vec(&(&self.0.data, &self.0.errors));
-        let lasting = lasting.expect("a response has string keys only and no foreign types");
+        let mut lasting = String::from("[");
+        self.0.data.write_to(&mut lasting);
+        lasting.push(',');
+        lasting.push_str(&self.errors_to_json());
+        lasting.push(']');
         format!("W/\"{}\"", &hex::encode(Sha256::digest(lasting))[..32])
     }
 
-    /// The response as JSON text.
+    /// The answer as JSON text.
     pub(super) fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("a response has string keys only and no foreign types")
+        match self.is_request_error() {
+            true => self.0.to_json_without_data(),
+            false => self.0.to_json(),
+        }
     }
 }
 
@@ -104,22 +107,6 @@ fn complete(error: &mut ServerError, request_id: &str) {
     }
     if extensions.get("code") == Some(&Value::from("INTERNAL")) {
         extensions.set("requestId", request_id);
-    }
-}
-
-impl Serialize for Answer {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        if !self.0.errors.is_empty() {
-            map.serialize_entry("errors", &self.0.errors)?;
-        }
-        if !self.is_request_error() {
-            map.serialize_entry("data", &self.0.data)?;
-        }
-        if !self.0.extensions.is_empty() {
-            map.serialize_entry("extensions", &self.0.extensions)?;
-        }
-        map.end()
     }
 }
 
@@ -142,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_request_error_has_a_code_and_no_data() {
-        let answer = Answer::new(Response::from_errors(vec![error(vec![], None)]), "r1");
+        let answer = Answer::new(Reply::from_errors(vec![error(vec![], None)]), "r1");
         assert_eq!(
             answer.to_json(),
             r#"{"errors":[{"message":"m","extensions":{"code":"BAD_USER_INPUT"}}]}"#
@@ -154,7 +141,7 @@ mod tests {
     #[test]
     fn a_field_error_keeps_data_and_answers_200() {
         let path = vec![PathSegment::Field("me".into())];
-        let answer = Answer::new(Response::from_errors(vec![error(path, Some("NOT_FOUND"))]), "r1");
+        let answer = Answer::new(Reply::from_errors(vec![error(path, Some("NOT_FOUND"))]), "r1");
         assert!(
             answer.to_json().ends_with(r#""data":null}"#),
             "{}",
@@ -165,7 +152,7 @@ mod tests {
 
     #[test]
     fn an_internal_error_names_the_request() {
-        let answer = Answer::new(Response::from_errors(vec![error(vec![], Some("INTERNAL"))]), "r1");
+        let answer = Answer::new(Reply::from_errors(vec![error(vec![], Some("INTERNAL"))]), "r1");
         assert!(answer.to_json().contains(r#""requestId":"r1""#));
         assert_eq!(answer.status(MediaType::Json), StatusCode::INTERNAL_SERVER_ERROR);
     }

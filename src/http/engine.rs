@@ -9,10 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_graphql::{Response, ServerError, parser::types::OperationType};
+use async_graphql::{ServerError, parser::types::OperationType};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use canopy_domain::{Actor, Credentials, Domain, Error, ErrorCode};
-use canopy_schema::{Ask, CanopySchema, ClientAddress, Document, DocumentHash, Prepared, StreamAnswer};
+use canopy_schema::{
+    Ask, CanopySchema, ClientAddress, Document, DocumentHash, Prepared, Reply, StreamAnswer,
+};
 use futures_util::{
     FutureExt, Stream, StreamExt,
     stream::{self, BoxStream},
@@ -107,7 +109,7 @@ impl Engine {
         incoming: Incoming,
         actor: Option<&Actor>,
         id: &RequestId,
-    ) -> Result<Prepared, Box<Response>> {
+    ) -> Result<Prepared, Box<Reply>> {
         self.schema.prepare(Ask {
             document: self.document(incoming.source, actor).await?,
             operation_name: incoming.operation_name,
@@ -120,7 +122,7 @@ impl Engine {
     }
 
     /// The document that is meant, if it may be.
-    async fn document(&self, source: Source, actor: Option<&Actor>) -> Result<Arc<Document>, Box<Response>> {
+    async fn document(&self, source: Source, actor: Option<&Actor>) -> Result<Arc<Document>, Box<Reply>> {
         let only_own = actor.is_some_and(Actor::is_persisted_only);
         let only = only_own || self.persisted_only;
         match source {
@@ -152,7 +154,7 @@ impl Engine {
         &self,
         hash: DocumentHash,
         actor: Option<&Actor>,
-    ) -> Result<Option<Arc<Document>>, Box<Response>> {
+    ) -> Result<Option<Arc<Document>>, Box<Reply>> {
         let of_all = self.persisted.get(&hash);
         let Some(actor) = actor else {
             return Ok(of_all);
@@ -174,7 +176,7 @@ impl Engine {
     }
 
     /// Runs a query or a mutation within the time bound. `None`: the time was over.
-    pub(super) async fn execute(&self, prepared: Prepared, actor: Option<Actor>) -> Option<Response> {
+    pub(super) async fn execute(&self, prepared: Prepared, actor: Option<Actor>) -> Option<Reply> {
         let kind = kind_name(prepared.operation.kind);
         let (name, document) = (prepared.operation.name.clone(), prepared.document());
         let started = Instant::now();
@@ -240,7 +242,7 @@ impl Engine {
 }
 
 /// A response as an answer of a stream.
-pub(super) fn own(response: Response) -> StreamAnswer {
+pub(super) fn own(response: Reply) -> StreamAnswer {
     StreamAnswer::Own(Box::new(response))
 }
 
@@ -254,24 +256,24 @@ pub(super) fn kind_name(kind: OperationType) -> &'static str {
 }
 
 /// The answer to a hash of no known document: Apollo's clients send the text when they read it.
-fn not_persisted() -> Box<Response> {
+fn not_persisted() -> Box<Reply> {
     Box::new(coded("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound"))
 }
 
 /// A failure on our side as a response without data; the transport adds the request id.
-fn internal() -> Response {
+fn internal() -> Reply {
     coded("INTERNAL", super::refusal::INTERNAL_MESSAGE)
 }
 
 /// The response to an operation that took too long.
-fn timed_out() -> Response {
+fn timed_out() -> Reply {
     coded("INTERNAL", super::refusal::TIMED_OUT_MESSAGE)
 }
 
-pub(super) fn coded(code: &str, message: &str) -> Response {
+pub(super) fn coded(code: &str, message: &str) -> Reply {
     let mut error = ServerError::new(message, None);
     error.extensions.get_or_insert_default().set("code", code);
-    Response::from_errors(vec![error])
+    Reply::from_errors(vec![error])
 }
 
 /// The HTTP answer to a domain error outside GraphQL.

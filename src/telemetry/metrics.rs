@@ -37,7 +37,7 @@ enum Kind {
 }
 
 /// Each metric: its kind, its name, its unit if it has one, what it counts.
-const METRICS: [(Kind, &str, Option<Unit>, &str); 35] = [
+const METRICS: [(Kind, &str, Option<Unit>, &str); 37] = [
     (
         Counter,
         "canopy_http_requests_total",
@@ -79,6 +79,18 @@ const METRICS: [(Kind, &str, Option<Unit>, &str); 35] = [
         "canopy_documents_bytes",
         Some(Unit::Bytes),
         "Memory of the documents that are known, as it is estimated.",
+    ),
+    (
+        Counter,
+        "canopy_query_plans_total",
+        None,
+        "Queries looked up among the query plans, by outcome: hit, miss (made now), or unplanned (for the general executor).",
+    ),
+    (
+        Gauge,
+        "canopy_query_plans_bytes",
+        Some(Unit::Bytes),
+        "Memory of the query plans that are kept, about.",
     ),
     (
         Counter,

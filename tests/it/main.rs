@@ -18,6 +18,7 @@ mod cli;
 mod configurations;
 mod connections;
 mod credentials;
+mod differential;
 mod doorkeeper;
 mod failure_policies;
 mod foreign;

@@ -78,9 +78,25 @@ impl Gate {
     /// Who asks, if the gate is open to them at `account`; otherwise `Error::Forbidden`.
     pub(crate) fn open<'c>(&self, ctx: &Context<'c>, account: &AccountView) -> Result<&'c Caller> {
         let caller = self.caller(ctx)?;
-        if let Requirement::Permission(key, level) = self.requirement {
-            account.access().require(key, level)?;
-        }
+        self.check(account)?;
         Ok(caller)
+    }
+
+    /// `Error::Forbidden` unless the gate is open at `account` to whoever holds the view. What decides for resolvers and
+    /// for query plans.
+    pub(crate) fn check(&self, account: &AccountView) -> Result<()> {
+        match self.requirement {
+            Requirement::Permission(key, level) => account.access().require(key, level),
+            Requirement::Public | Requirement::SignedIn | Requirement::InScope => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Display for Gate {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.requirement {
+            Requirement::Permission(key, level) => write!(formatter, "{key:?} {level:?}"),
+            other => write!(formatter, "{other:?}"),
+        }
     }
 }

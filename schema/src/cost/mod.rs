@@ -137,6 +137,11 @@ impl<'d> Priced<'d> {
     }
 }
 
+/// The points of each thing that a field of a query gives, without what is selected from it.
+pub(crate) fn weight(ty: &str, field: &str, known: &shape::Field) -> u64 {
+    weights::of(ty, field, known)
+}
+
 /// What an answer cost, as clients are told it in `extensions.cost`.
 pub(crate) fn told(requested: u64, actual: u64, budget: Option<Budget>) -> Value {
     let mut told = vec![("requested", requested), ("actual", actual)];

@@ -10,17 +10,18 @@ mod validity;
 mod values;
 mod variables;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_graphql::parser::types::{
     ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
 };
 use async_graphql::parser::{self, parse_query};
-use async_graphql::{ServerError, Variables};
+use async_graphql::{Name, ServerError, Variables};
 use sha2::{Digest, Sha256};
 
 use crate::cost::{Outline, Priced, Requested};
+use crate::planned;
 use crate::shape::Shape;
 use known::Known;
 pub(crate) use validity::{VALID, ValidateOnly};
@@ -78,6 +79,8 @@ pub struct Document {
     parsed: ExecutableDocument,
     /// Whether it passed validation once.
     valid: AtomicBool,
+    /// The variables that its directives read, once somebody asked.
+    switches: OnceLock<Box<[Name]>>,
 }
 
 /// What a request asks of a document.
@@ -129,10 +132,20 @@ impl Document {
         })
     }
 
+    /// The operation that a request names, or the only one, as it is written; if it is there.
+    pub(crate) fn definition(&self, name: Option<&str>) -> Option<&OperationDefinition> {
+        self.chosen(name).ok().map(|(_, operation)| operation)
+    }
+
     /// What an operation selects at its root, if it is there.
     pub(crate) fn root(&self, name: Option<&str>) -> Option<&SelectionSet> {
-        let (_, operation) = self.chosen(name).ok()?;
-        Some(&operation.selection_set.node)
+        self.definition(name)
+            .map(|operation| &operation.selection_set.node)
+    }
+
+    /// The variables that its directives read, each once.
+    pub(crate) fn switches(&self) -> &[Name] {
+        self.switches.get_or_init(|| planned::switches(&self.parsed))
     }
 
     fn chosen(&self, name: Option<&str>) -> Result<(Option<&str>, &OperationDefinition), ServerError> {
@@ -213,6 +226,7 @@ impl Documents {
             text,
             parsed,
             valid: AtomicBool::new(false),
+            switches: OnceLock::new(),
         })
     }
 
@@ -231,6 +245,7 @@ impl Documents {
         }
         variables::check(&self.shape, operation, values)
             .map_err(|message| ServerError::new(message, None))?;
+        variables::fill(operation, document.switches(), values);
         let variables = Outline::of(operation, values);
         let requested = self.priced(document, operation, &variables).requested();
         if requested.least() > self.bounds.max_cost || requested.tops().next().is_none() {

@@ -5,7 +5,7 @@
 //! coerce. Whether the text of a custom scalar is one is for its type to say.
 
 use async_graphql::parser::types::{BaseType, OperationDefinition, Type};
-use async_graphql::{Value, Variables};
+use async_graphql::{Name, Value, Variables};
 
 use crate::shape::{Input, Shape};
 
@@ -17,6 +17,19 @@ pub(super) fn keep_declared(operation: &OperationDefinition, variables: &mut Var
         declared.extend(own);
     }
     *variables = declared;
+}
+
+/// Gives the variables that directives read, `switches`, their defaults: async-graphql decides `@skip` and `@include` by
+/// what was given alone, and takes what was not for false.
+pub(super) fn fill(operation: &OperationDefinition, switches: &[Name], variables: &mut Variables) {
+    for own in operation.variable_definitions.iter().map(|own| &own.node) {
+        let name = &own.name.node;
+        let default = own.default_value.as_ref().map(|default| &default.node);
+        if let (true, false, Some(default)) = (switches.contains(name), variables.contains_key(name), default)
+        {
+            variables.insert(name.clone(), default.clone());
+        }
+    }
 }
 
 /// Refuses, with a sentence for its author, variables that do not fit `operation`.

@@ -23,13 +23,13 @@ use crate::execute::{note_validity, top_level};
 use crate::loaders::drive::Driven;
 use crate::session::Session;
 use crate::types::usage_update::UsageUpdate;
-use crate::{Ask, CanopySchema, Document, Prepared, RequestId, errors};
+use crate::{Ask, CanopySchema, Document, Prepared, Reply, RequestId, errors};
 
 /// One answer of a stream.
 #[derive(Debug)]
 pub enum StreamAnswer {
     /// To this subscriber alone.
-    Own(Box<Response>),
+    Own(Box<Reply>),
     /// The JSON text of an answer without errors, the same for all who asked the same.
     Shared(Arc<str>),
 }
@@ -91,7 +91,7 @@ impl CanopySchema {
             match schema.followed(prepared, actor).await {
                 Ok(answers) => answers,
                 Err(error) => {
-                    let response = errors::finish(Response::from_errors(vec![error]), &request_id);
+                    let response = errors::finish(Reply::from_errors(vec![error]), &request_id);
                     stream::iter([StreamAnswer::Own(Box::new(response))]).boxed()
                 }
             }
@@ -190,12 +190,7 @@ impl Follower {
         // What rights the answer was made with, it may show.
         let version = self.schema.domain().rights_version();
         let render = async || match self.own(Ok(Arc::clone(&update))).await {
-            StreamAnswer::Own(response) if response.errors.is_empty() => {
-                let text = serde_json::to_string(&response);
-                Ok(text
-                    .expect("a response has string keys only and no foreign types")
-                    .into())
-            }
+            StreamAnswer::Own(response) if response.errors.is_empty() => Ok(response.to_json().into()),
             with_errors => Err(with_errors),
         };
         let key = (&self.what, version);

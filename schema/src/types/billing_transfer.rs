@@ -32,6 +32,21 @@ pub(crate) enum BillingTransferStatus {
     Expired,
 }
 
+/// The state in words, for people.
+pub(crate) fn badge(state: billing::BillingState) -> &'static str {
+    match state {
+        billing::BillingState::ParentBilled => "Paid by parent account",
+        billing::BillingState::InProgress => "Billing transfer in progress",
+        billing::BillingState::Independent => "Independent account",
+    }
+}
+
+/// When a transfer was completed; none if it was not.
+pub(crate) fn completed_at(transfer: &billing_transfer::Model) -> Option<DateTime> {
+    let completed = transfer.status == billing_transfer::TransferStatus::Completed;
+    transfer.ended_at.filter(|_| completed).map(DateTime)
+}
+
 /// The billing of one account.
 pub(crate) struct BillingTransfer(billing::BillingView);
 
@@ -60,11 +75,7 @@ impl BillingTransfer {
 
     /// The state in words, for people.
     async fn badge(&self) -> &str {
-        match self.0.state {
-            billing::BillingState::ParentBilled => "Paid by parent account",
-            billing::BillingState::InProgress => "Billing transfer in progress",
-            billing::BillingState::Independent => "Independent account",
-        }
+        badge(self.0.state)
     }
 
     /// How far the transfer got.
@@ -90,9 +101,7 @@ impl BillingTransfer {
 
     /// When it was completed; null if it was not.
     async fn completed_at(&self) -> Option<DateTime> {
-        let transfer = self.0.transfer.as_ref()?;
-        let completed = transfer.status == billing_transfer::TransferStatus::Completed;
-        transfer.ended_at.filter(|_| completed).map(DateTime)
+        self.0.transfer.as_ref().and_then(completed_at)
     }
 
     /// Whether the former parent's owners and admins are invited as agency members.

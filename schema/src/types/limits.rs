@@ -5,6 +5,14 @@ use canopy_domain::{AccountView, limits};
 
 use super::resource_limit::ResourceLimit;
 
+/// The limit of the resource with this name.
+pub(crate) fn of_name<'l>(
+    resources: &'l [limits::ResourceLimit],
+    name: &str,
+) -> Option<&'l limits::ResourceLimit> {
+    resources.iter().find(|limit| limit.resource == name)
+}
+
 /// The limits of one account.
 pub(crate) struct Limits {
     account: AccountView,
@@ -35,7 +43,7 @@ impl Limits {
         &self,
         #[graphql(desc = "Name of the resource, such as `subaccounts`, `members` or `depth`.")] name: String,
     ) -> Option<ResourceLimit> {
-        let limit = self.resources.iter().find(|limit| limit.resource == name)?;
+        let limit = of_name(&self.resources, &name)?;
         Some(ResourceLimit::new(self.account.clone(), limit.clone()))
     }
 }

@@ -1,8 +1,9 @@
 //! `PermissionDecider`.
 
 use async_graphql::{Context, Enum, ID, Object};
+use canopy_domain::AccountView;
+use canopy_domain::entity::{self, AccountId, Scope};
 use canopy_domain::permissions::Decider;
-use canopy_domain::{AccountView, entity};
 
 use super::permission_key::PermissionKey;
 use super::role::Role;
@@ -18,6 +19,45 @@ pub(crate) enum PermissionDeciderKind {
     ApiKey,
     /// A restriction that was set on an account.
     Account,
+}
+
+impl PermissionDeciderKind {
+    /// Which kind of fact it is.
+    pub(crate) fn of(decider: &Decider) -> Self {
+        match decider {
+            Decider::Role { .. } => Self::Role,
+            Decider::ApiKey { .. } => Self::ApiKey,
+            Decider::Account { .. } => Self::Account,
+        }
+    }
+}
+
+/// The account where what decided about `account` is, if it is in `scope`.
+pub(crate) fn visible_account<'d>(
+    decider: &'d Decider,
+    account: &AccountView,
+    scope: &Scope,
+) -> Option<&'d AccountId> {
+    let (Decider::Role { account_id, .. }
+    | Decider::ApiKey { account_id }
+    | Decider::Account { account_id, .. }) = decider;
+    if_in_scope(account_id, account.path(), scope)
+}
+
+/// The key that was restricted where `key` was decided about.
+pub(crate) fn restricted_key(decider: &Decider, key: entity::PermissionKey) -> PermissionKey {
+    match decider {
+        Decider::Account { key, .. } => (*key).into(),
+        Decider::Role { .. } | Decider::ApiKey { .. } => key.into(),
+    }
+}
+
+/// The role, if a role decided.
+pub(crate) fn deciding_role(decider: &Decider) -> Option<Role> {
+    match decider {
+        Decider::Role { role, .. } => Some((*role).into()),
+        Decider::ApiKey { .. } | Decider::Account { .. } => None,
+    }
 }
 
 /// What decided a permission.
@@ -43,36 +83,24 @@ impl PermissionDecider {
 impl PermissionDecider {
     /// Which kind of fact.
     async fn kind(&self) -> PermissionDeciderKind {
-        match self.decider {
-            Decider::Role { .. } => PermissionDeciderKind::Role,
-            Decider::ApiKey { .. } => PermissionDeciderKind::ApiKey,
-            Decider::Account { .. } => PermissionDeciderKind::Account,
-        }
+        PermissionDeciderKind::of(&self.decider)
     }
 
     /// Id of the account where the membership, the API key or the restriction is; null if it is out of the
     /// caller's scope.
     async fn account(&self, ctx: &Context<'_>) -> Option<ID> {
-        let (Decider::Role { account_id, .. }
-        | Decider::ApiKey { account_id }
-        | Decider::Account { account_id, .. }) = &self.decider;
         let caller = Session::caller(ctx).ok()?;
-        if_in_scope(account_id, self.account.path(), caller.actor().scope())
+        let id = visible_account(&self.decider, &self.account, caller.actor().scope())?;
+        Some(ID(id.to_string()))
     }
 
     /// The key that was restricted: the permission's own, or its umbrella.
     async fn key(&self) -> PermissionKey {
-        match self.decider {
-            Decider::Account { key, .. } => key.into(),
-            Decider::Role { .. } | Decider::ApiKey { .. } => self.key.into(),
-        }
+        restricted_key(&self.decider, self.key)
     }
 
     /// The role, if a role decided.
     async fn role(&self) -> Option<Role> {
-        match self.decider {
-            Decider::Role { role, .. } => Some(role.into()),
-            Decider::ApiKey { .. } | Decider::Account { .. } => None,
-        }
+        deciding_role(&self.decider)
     }
 }

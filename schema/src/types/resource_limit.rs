@@ -10,6 +10,11 @@ use crate::nullable::nullable;
 use crate::scalars::int;
 use crate::session::Session;
 
+/// How many more there may be; none if there is no limit.
+pub(crate) fn remaining(limit: &limits::ResourceLimit) -> Option<i32> {
+    limit.max.map(|max| int(max.saturating_sub(limit.used)))
+}
+
 /// The limit of one resource of one account.
 pub(crate) struct ResourceLimit {
     account: AccountView,
@@ -44,7 +49,7 @@ impl ResourceLimit {
 
     /// How many more there may be; 0 if the limit is reached or passed, null if there is none.
     async fn remaining(&self) -> Option<i32> {
-        self.limit.max.map(|max| int(max.saturating_sub(self.limit.used)))
+        remaining(&self.limit)
     }
 
     /// What decided the limit.

@@ -24,11 +24,36 @@ fn tenant_fields(registry: &mut Registry) -> IndexMap<String, MetaField> {
     fields_of(registry, "Account")
 }
 
+/// Which object of the schema an account is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TenantType {
+    Account,
+    Subaccount,
+}
+
+impl TenantType {
+    /// The type of an account.
+    pub(crate) fn of(view: &AccountView) -> Self {
+        match view.row().kind {
+            AccountKind::Platform | AccountKind::Main => Self::Account,
+            AccountKind::Subaccount => Self::Subaccount,
+        }
+    }
+
+    /// Its name in the schema.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Account => "Account",
+            Self::Subaccount => "Subaccount",
+        }
+    }
+}
+
 impl From<AccountView> for Tenant {
     fn from(view: AccountView) -> Self {
-        match view.row().kind {
-            AccountKind::Platform | AccountKind::Main => Self::Account(Account::new(view)),
-            AccountKind::Subaccount => Self::Subaccount(Subaccount::new(view)),
+        match TenantType::of(&view) {
+            TenantType::Account => Self::Account(Account::new(view)),
+            TenantType::Subaccount => Self::Subaccount(Subaccount::new(view)),
         }
     }
 }

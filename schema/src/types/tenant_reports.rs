@@ -1,7 +1,6 @@
 //! What each account has, uses and owes: the fields of `Tenant` about limits, usage, money and rules.
 
 use async_graphql::{Context, Object};
-use canopy_domain::usage::UsageQuery;
 use canopy_domain::{AccountView, Result};
 
 use super::billing_transfer::BillingTransfer;
@@ -13,7 +12,7 @@ use super::rule_version::RuleVersions;
 use super::simulation::Simulations;
 use super::usage::Usage;
 use super::usage_event::UsageEvents;
-use super::usage_period::UsagePeriodInput;
+use super::usage_period::{UsageArguments, UsagePeriodInput};
 use crate::authorization::gates;
 use crate::connection::{Connection, page};
 use crate::loaders::reads;
@@ -68,7 +67,10 @@ impl TenantReports {
         ctx: &Context<'_>,
         #[graphql(desc = "Which usage, by the time at which it occurred. The last 30 days if not given.")]
         period: Option<UsagePeriodInput>,
-        #[graphql(desc = "The length of a bucket, in UTC.", default_with = "Granularity::Day")]
+        #[graphql(
+            desc = "The length of a bucket, in UTC.",
+            default_with = "UsageArguments::DEFAULT_GRANULARITY"
+        )]
         granularity: Granularity,
         #[graphql(desc = "Only these meters. All if not given.")] meters: Option<Vec<String>>,
         #[graphql(desc = "Whether the usage of all accounts below counts too.", default)]
@@ -76,13 +78,14 @@ impl TenantReports {
     ) -> Option<Result<Usage>> {
         let usage = async {
             let caller = gates::USAGE.open(ctx, &self.0)?;
-            let query = UsageQuery {
-                period: UsagePeriodInput::or_last_days(period, Session::of(ctx).now()),
-                granularity: granularity.into(),
+            let asked = UsageArguments {
+                period,
+                granularity,
                 meters,
                 include_descendants,
             };
-            let sums = caller.loaders.load(reads::UsageOf(query), self.0.clone()).await?;
+            let read = reads::UsageOf(asked.query(Session::of(ctx).now()));
+            let sums = caller.loaders.load(read, self.0.clone()).await?;
             Ok(sums.map(|sums| Usage::new(granularity, sums)))
         };
         nullable(usage).await

@@ -2,9 +2,10 @@
 
 use async_graphql::{InputObject, SimpleObject};
 use canopy_domain::entity::time::Timestamp;
-use canopy_domain::usage::Period;
+use canopy_domain::usage::{Period, UsageQuery};
 use chrono::Days;
 
+use super::granularity::Granularity;
 use crate::scalars::DateTime;
 
 /// The days of a period that is not given.
@@ -21,7 +22,7 @@ pub(crate) struct UsagePeriodInput {
 
 impl UsagePeriodInput {
     /// The given period, or the last 30 days until `now`.
-    pub(super) fn or_last_days(given: Option<Self>, now: Timestamp) -> Period {
+    fn or_last_days(given: Option<Self>, now: Timestamp) -> Period {
         match given {
             Some(Self { start, end }) => Period {
                 start: start.0,
@@ -31,6 +32,30 @@ impl UsagePeriodInput {
                 start: now - DEFAULT_DAYS,
                 end: now,
             },
+        }
+    }
+}
+
+/// The arguments of `Tenant.usage`.
+#[derive(Debug, Clone)]
+pub(crate) struct UsageArguments {
+    pub(crate) period: Option<UsagePeriodInput>,
+    pub(crate) granularity: Granularity,
+    pub(crate) meters: Option<Vec<String>>,
+    pub(crate) include_descendants: bool,
+}
+
+impl UsageArguments {
+    /// The length of a bucket that is not given.
+    pub(crate) const DEFAULT_GRANULARITY: Granularity = Granularity::Day;
+
+    /// What they ask for at the instant `now`.
+    pub(crate) fn query(self, now: Timestamp) -> UsageQuery {
+        UsageQuery {
+            period: UsagePeriodInput::or_last_days(self.period, now),
+            granularity: self.granularity.into(),
+            meters: self.meters,
+            include_descendants: self.include_descendants,
         }
     }
 }

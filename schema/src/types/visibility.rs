@@ -1,10 +1,9 @@
 //! Whether the id of an account on the path of a visible one may be shown.
 
-use async_graphql::ID;
 use canopy_domain::entity::{AccountId, AccountPath, Scope};
 
 /// `id` if it names an account that stands on `path` and within `scope`.
-pub(super) fn if_in_scope(id: &AccountId, path: &AccountPath, scope: &Scope) -> Option<ID> {
+pub(super) fn if_in_scope<'i>(id: &'i AccountId, path: &AccountPath, scope: &Scope) -> Option<&'i AccountId> {
     let ids = path.ids();
     let mut above = ids.iter();
     let mut place = AccountPath::root(above.next()?);
@@ -13,7 +12,7 @@ pub(super) fn if_in_scope(id: &AccountId, path: &AccountPath, scope: &Scope) -> 
         last = above.next()?;
         place = place.child(last);
     }
-    scope.covers(&place).then(|| ID(id.to_string()))
+    scope.covers(&place).then_some(id)
 }
 
 #[cfg(test)]

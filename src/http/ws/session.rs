@@ -279,7 +279,7 @@ impl Session {
         if self.operations.len() >= bound {
             let message = format!("At most {bound} operations run on one socket.");
             let error = async_graphql::ServerError::new(message, None);
-            let response = async_graphql::Response::from_errors(vec![error]);
+            let response = canopy_schema::Reply::from_errors(vec![error]);
             return self.refuse(&id, response).await;
         }
         // An operation counts as a request of its own: with what the credential allows now.
@@ -304,7 +304,7 @@ impl Session {
         }
     }
 
-    async fn refuse(&mut self, id: &str, response: async_graphql::Response) -> Result<(), End> {
+    async fn refuse(&mut self, id: &str, response: canopy_schema::Reply) -> Result<(), End> {
         let answer = Answer::new(response, &self.id.0);
         self.send_text(message::error(id, &answer.errors_to_json())).await
     }

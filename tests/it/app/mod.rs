@@ -16,12 +16,13 @@ pub(crate) mod tree;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::{Response, Variables};
+use async_graphql::Variables;
 use canopy_domain::auth::TokenSettings;
 use canopy_domain::rules_host::Host;
-use canopy_domain::{Credentials, Domain, Settings};
+use canopy_domain::{Actor, Credentials, Domain, Settings};
 use canopy_schema::{
-    Ask, Bounds, CanopySchema, Introspection, Prepared, RequestId, SchemaSettings, StreamAnswer, Uploads,
+    Ask, Bounds, CanopySchema, Introspection, Prepared, Reply, RequestId, SchemaSettings, StreamAnswer,
+    Uploads,
 };
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
@@ -173,7 +174,7 @@ impl App {
             Ok(prepared) => self.schema.execute(prepared, actor).await,
             Err(response) => *response,
         };
-        serde_json::to_value(response).expect("a response is JSON")
+        json(&response)
     }
 
     /// Opens a subscription as `caller`.
@@ -190,21 +191,21 @@ impl App {
         let prepared = match self.prepared(document, variables) {
             Ok(prepared) => prepared,
             Err(response) => {
-                let refusal = Answer::new(serde_json::to_value(*response).expect("a response is JSON"));
+                let refusal = Answer::new(json(&response));
                 return futures_util::stream::iter([refusal]).boxed();
             }
         };
         self.schema
             .execute_stream(prepared, actor)
             .map(|answer| match answer {
-                StreamAnswer::Own(response) => serde_json::to_value(response),
-                StreamAnswer::Shared(json) => serde_json::from_str(&json),
+                StreamAnswer::Own(response) => json(&response),
+                StreamAnswer::Shared(text) => serde_json::from_str(&text).expect("an answer is JSON"),
             })
-            .map(|answer| Answer::new(answer.expect("a response is JSON")))
+            .map(Answer::new)
             .boxed()
     }
 
-    fn prepared(&self, document: &str, variables: Value) -> Result<Prepared, Box<Response>> {
+    fn prepared(&self, document: &str, variables: Value) -> Result<Prepared, Box<Reply>> {
         self.schema.prepare(Ask {
             document: self.schema.read(document.to_owned())?,
             operation_name: None,
@@ -214,6 +215,19 @@ impl App {
             client_address: None,
             request_id: RequestId::default(),
         })
+    }
+
+    /// Another schema on the same domain, with other settings.
+    pub(crate) fn schema_with(&self, configure: impl FnOnce(&mut SchemaSettings)) -> CanopySchema {
+        let mut settings = schema_settings();
+        configure(&mut settings);
+        canopy_schema::build(self.domain.clone(), settings)
+    }
+
+    /// Who `caller` is; none for nobody.
+    pub(crate) async fn actor(&self, caller: &Caller) -> Option<Actor> {
+        let actor = self.domain.authenticate(&credentials(caller)).await;
+        actor.expect("the credential is good")
     }
 
     /// Publishes what the outbox holds.
@@ -277,6 +291,10 @@ pub(crate) fn token_settings(secret: &str, audience: &str) -> TokenSettings {
     }
 }
 
+fn json(reply: &Reply) -> Value {
+    serde_json::from_str(&reply.to_json()).expect("an answer is JSON")
+}
+
 fn credentials(caller: &Caller) -> Credentials {
     Credentials {
         authorization: caller.authorization.clone(),
@@ -300,5 +318,7 @@ fn schema_settings() -> SchemaSettings {
         },
         introspection: Introspection::Anyone,
         kept_documents: 1 << 20,
+        planned_reads: true,
+        kept_plans: 1 << 20,
     }
 }

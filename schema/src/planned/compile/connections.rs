@@ -1,0 +1,82 @@
+//! What is selected from connections, and from the people in those of members.
+
+use async_graphql::parser::types::SelectionSet;
+
+use super::super::plan::{
+    Connection, ConnectionField, ConnectionTypes, EdgeField, MemberField, PageInfoField, Selection,
+    UserField, What,
+};
+use super::{Compiler, Planned};
+
+/// Whether the rows of the whole list are to be counted.
+pub(super) fn counts<N>(connection: &Connection<N>) -> bool {
+    let mut fields = connection.0.iter();
+    fields.any(|own| matches!(own.what, What::Field(ConnectionField::TotalCount)))
+}
+
+impl<'d> Compiler<'d> {
+    /// What `sets` select from a connection, which is called as `types` says; `node` says what they select
+    /// from its nodes.
+    pub(super) fn connection<N>(
+        &mut self,
+        sets: &[&'d SelectionSet],
+        types: ConnectionTypes,
+        mut node: impl FnMut(&mut Self, &[&'d SelectionSet]) -> Planned<N>,
+    ) -> Planned<Connection<N>> {
+        let ConnectionTypes { connection, edge } = types;
+        self.select(sets, connection, |compiler, asked| {
+            Ok(match asked.name() {
+                "edges" => {
+                    let edges = compiler.select(&asked.sets, edge, |compiler, asked| {
+                        Ok(match asked.name() {
+                            "cursor" => EdgeField::Cursor,
+                            "node" => EdgeField::Node(node(compiler, &asked.sets)?),
+                            _ => return Err(asked.unplanned(edge)),
+                        })
+                    })?;
+                    ConnectionField::Edges(asked.list(edges))
+                }
+                "nodes" => ConnectionField::Nodes(asked.list(node(compiler, &asked.sets)?)),
+                "pageInfo" => ConnectionField::PageInfo(compiler.page_info(&asked.sets)?),
+                "totalCount" => ConnectionField::TotalCount,
+                _ => return Err(asked.unplanned(connection)),
+            })
+        })
+    }
+
+    fn page_info(&mut self, sets: &[&'d SelectionSet]) -> Planned<Selection<PageInfoField>> {
+        self.select(sets, "PageInfo", |_, asked| {
+            Ok(match asked.name() {
+                "hasNextPage" => PageInfoField::HasNextPage,
+                "hasPreviousPage" => PageInfoField::HasPreviousPage,
+                "startCursor" => PageInfoField::StartCursor,
+                "endCursor" => PageInfoField::EndCursor,
+                _ => return Err(asked.unplanned("PageInfo")),
+            })
+        })
+    }
+
+    pub(super) fn member(&mut self, sets: &[&'d SelectionSet]) -> Planned<Selection<MemberField>> {
+        self.select(sets, "Member", |compiler, asked| {
+            Ok(match asked.name() {
+                "id" => MemberField::Id,
+                "user" => MemberField::User(compiler.user(&asked.sets)?),
+                "role" => MemberField::Role,
+                "createdAt" => MemberField::CreatedAt,
+                "lastSignInAt" => MemberField::LastSignInAt,
+                _ => return Err(asked.unplanned("Member")),
+            })
+        })
+    }
+
+    pub(super) fn user(&mut self, sets: &[&'d SelectionSet]) -> Planned<Selection<UserField>> {
+        self.select(sets, "User", |_, asked| {
+            Ok(match asked.name() {
+                "id" => UserField::Id,
+                "name" => UserField::Name,
+                "email" => UserField::Email,
+                _ => return Err(asked.unplanned("User")),
+            })
+        })
+    }
+}

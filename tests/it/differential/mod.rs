@@ -1,0 +1,199 @@
+//! Query plans and async-graphql's executor answer the same: documents made from a seed, and some made by hand, are run
+//! on both, over the same database, by all kinds of callers.
+
+mod fields;
+mod grammar;
+mod world;
+
+use async_graphql::Variables;
+use canopy_domain::Actor;
+use canopy_domain::entity::Role;
+use canopy_schema::{Ask, CanopySchema, Data, Reply, RequestId, Uploads};
+use serde_json::{Value, json};
+
+use self::grammar::{Grammar, Request};
+use self::world::World;
+use crate::app::App;
+
+/// How many documents each caller sends.
+const DOCUMENTS: u64 = 60;
+
+/// Both ways to answer.
+struct Sides {
+    planned: CanopySchema,
+    resolved: CanopySchema,
+}
+
+/// What came of one request.
+struct Outcome {
+    by_plan: bool,
+    difference: Option<String>,
+}
+
+async fn answer(schema: &CanopySchema, actor: Option<&Actor>, request: &Request) -> Reply {
+    let prepared = schema.read(request.document.clone()).and_then(|document| {
+        schema.prepare(Ask {
+            document,
+            operation_name: None,
+            variables: Variables::from_json(request.variables.clone()),
+            uploads: Uploads::default(),
+            idempotency_key: None,
+            client_address: None,
+            request_id: RequestId::default(),
+        })
+    });
+    match prepared {
+        Ok(prepared) => schema.execute(prepared, actor.cloned()).await,
+        Err(refused) => *refused,
+    }
+}
+
+/// The errors in an order of their own, once for each place: a field that is selected twice fails once.
+fn errors(reply: &Reply) -> Vec<Value> {
+    let errors = reply.errors.iter();
+    let mut errors: Vec<Value> = errors
+        .map(|error| serde_json::to_value(error).expect("an error is JSON"))
+        .collect();
+    errors.sort_by_key(|error| (error["path"].to_string(), error["locations"].to_string()));
+    errors.dedup_by_key(|error| (error["path"].clone(), error["message"].clone()));
+    errors
+}
+
+fn data(reply: &Reply) -> String {
+    let mut json = String::new();
+    reply.data.write_to(&mut json);
+    json
+}
+
+/// What differs between two answers.
+fn difference(planned: &Reply, resolved: &Reply, asks_by_type: bool) -> Option<String> {
+    let (own, other) = (data(planned), data(resolved));
+    if own != other {
+        return Some(format!("data\nplanned:  {own}\nresolved: {other}"));
+    }
+    let (own, other) = (errors(planned), errors(resolved));
+    if own != other {
+        return Some(format!("errors\nplanned:  {own:#?}\nresolved: {other:#?}"));
+    }
+    let cost = |reply: &Reply| {
+        let cost = reply.extensions.get("cost").cloned().unwrap_or_default();
+        let cost = cost.into_json().expect("the cost is JSON");
+        (cost["requested"].as_u64(), cost["actual"].as_u64())
+    };
+    let (own, other) = (cost(planned), cost(resolved));
+    // Where fragments on both types select the same field, an answer that was put together by resolvers does not tell
+    // which of them it came from.
+    let same = match asks_by_type {
+        true => own.0 == other.0 && own.1 <= other.1,
+        false => own == other,
+    };
+    (!same).then(|| format!("cost\nplanned:  {own:?}\nresolved: {other:?}"))
+}
+
+impl Sides {
+    async fn run(&self, actor: Option<&Actor>, request: &Request) -> Outcome {
+        let by_type = ["on Account", "on Subaccount"];
+        let by_type = by_type.iter().any(|own| request.document.contains(own));
+        // The first answer goes through async-graphql, which validates the document.
+        let first = answer(&self.planned, actor, request).await;
+        let second = answer(&self.planned, actor, request).await;
+        let resolved = answer(&self.resolved, actor, request).await;
+        let difference =
+            difference(&second, &resolved, by_type).or_else(|| difference(&first, &resolved, by_type));
+        Outcome {
+            by_plan: matches!(second.data, Data::Written(_)),
+            difference,
+        }
+    }
+
+    /// The same, tried again if it differs: an hour may have ended in between.
+    async fn agree(&self, label: &str, actor: Option<&Actor>, request: &Request) -> bool {
+        let outcome = self.run(actor, request).await;
+        if outcome.difference.is_none() {
+            return outcome.by_plan;
+        }
+        if let Some(difference) = self.run(actor, request).await.difference {
+            panic!(
+                "{label}: {}\n{:#}\ndiffer in {difference}",
+                request.document, request.variables
+            );
+        }
+        outcome.by_plan
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_of_all_shapes_are_answered_alike_by_plan_and_by_resolvers() {
+    let world = World::make().await;
+    let ids = world.ids();
+    let sides = world.sides();
+    let only = std::env::var("CANOPY_TEST_SEED").ok();
+    let only: Option<u64> = only.map(|seed| seed.parse().expect("a seed is a number"));
+    let (mut by_plan, mut all) = (0, 0);
+    for (number, (label, actor)) in world.actors().await.iter().enumerate() {
+        let first = number as u64 * DOCUMENTS;
+        for seed in (first..first + DOCUMENTS).filter(|seed| only.is_none_or(|only| only == *seed)) {
+            let request = Grammar::request(seed, &ids);
+            let label = format!("seed {seed}, {label}");
+            by_plan += usize::from(sides.agree(&label, actor.as_ref(), &request).await);
+            all += usize::from(actor.is_some());
+        }
+    }
+    println!("{by_plan} of {all} documents of callers with a credential were answered by plan");
+    assert!(only.is_some() || by_plan * 3 > all, "only {by_plan} of {all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directive_reads_the_default_of_its_variable() {
+    let app = App::start().await;
+    let main = app.main_account(None, "Main", "pln_itellico").await;
+    let owner = app.member(&main, Role::Owner).await;
+    let document = "query ($yes: Boolean! = true, $no: Boolean = false) {
+      account { a: name @include(if: $yes) b: name @skip(if: $yes) c: name @include(if: $no) d: name @skip(if: $no) }
+    }";
+    for _ in 0..2 {
+        let answer = app.run(&owner, document, json!({})).await;
+        assert_eq!(answer.at("/account"), &json!({"a": "Main", "d": "Main"}));
+        let answer = app.run(&owner, document, json!({"yes": false, "no": true})).await;
+        assert_eq!(answer.at("/account"), &json!({"b": "Main", "c": "Main"}));
+    }
+}
+
+/// What chance seldom makes.
+const BY_HAND: &[&str] = &[
+    "query ($id: ID) { account(id: $id) {
+       ... on Account { m: members(first: 1) { nodes { id } } name }
+       ... on Subaccount { name m: members(first: 2) { nodes { id role } } }
+       subaccounts { nodes { ... on Subaccount { name } ... on Account { name kind } name } }
+     } }",
+    "query ($id: ID) { account(id: $id) { id } account(id: $id) { name id plan { id } } other: account { id } }",
+    "query ($id: ID) { a: account(id: $id) { ...T plan { name } } b: account { ...T } }
+     fragment T on Tenant { plan { id } members { totalCount nodes { user { email } } } members { edges { cursor } } }",
+    "query ($id: ID) { account(id: $id) { parent { parent { name members { totalCount } } }
+       subaccounts(first: 2) { pageInfo { hasNextPage startCursor endCursor } nodes { parent { name limits { resources { max } } } } } } }",
+    "query ($id: ID) { account(id: $id) { x: usage(granularity: MONTH) { totals { meter } } y: usage(granularity: MONTH) { buckets { start } } } }",
+    "query ($id: ID) { account(id: $id) { subaccounts { edges { x: node { name } y: node { id members { totalCount } } } nodes { id } } } }",
+    "query ($id: ID) { account(id: $id) { subaccounts(first: 0) { nodes { members { totalCount } } totalCount } } }",
+    "query ($id: ID) { account(id: $id) { limits { resource(name: \"members\") { max decidedBy { account } } } } __typename }",
+    "query ($id: ID) { __typename account(id: $id) { __typename } }",
+    "query ($id: ID) { account(id: $id) { apiKeys { nodes { id } } } }",
+    "query ($id: ID) { account(id: $id) { ... on Node { id } ... on Member { role } } }",
+    "query ($id: ID) { __schema { queryType { name } } account(id: $id) { id } }",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_made_by_hand_are_answered_alike_by_plan_and_by_resolvers() {
+    let world = World::make().await;
+    let sides = world.sides();
+    for (label, actor) in &world.actors().await {
+        for document in BY_HAND {
+            for id in world.ids() {
+                let request = Request {
+                    document: (*document).to_owned(),
+                    variables: json!({"id": id}),
+                };
+                sides.agree(label, actor.as_ref(), &request).await;
+            }
+        }
+    }
+}
