@@ -12,7 +12,7 @@ use crate::cost::Top;
 use crate::documents::{Bill, Documents, VALID, ValidateOnly};
 use crate::idempotency::Carried;
 use crate::loaders::drive::Driven;
-use crate::planned::{PlannedAsk, PlannedReads, Written};
+use crate::planned::{KeptPlan, PlannedReads, Written};
 use crate::session::Session;
 use crate::shape::Shape;
 use crate::{
@@ -64,6 +64,8 @@ pub struct Prepared {
     /// The operation that it runs.
     pub operation: Operation,
     bill: Bill,
+    /// The plan that answers it, if it has one.
+    plan: Option<KeptPlan>,
 }
 
 impl Prepared {
@@ -144,11 +146,22 @@ impl CanopySchema {
     pub fn prepare(&self, mut ask: Ask) -> Result<Prepared, Box<Reply>> {
         let name = ask.operation_name.as_deref();
         let operation = ask.document.operation(name).map_err(refused)?;
-        let bill = self.0.documents.price(&ask.document, name, &mut ask.variables);
+        let documents = &self.0.documents;
+        let held = documents.hold(&ask.document, name, &mut ask.variables);
+        held.map_err(refused)?;
+        let plan = match (&self.0.planned, operation.kind) {
+            (Some(planned), OperationType::Query) => {
+                planned.plan(documents, &ask.document, name, &ask.variables)
+            }
+            _ => None,
+        };
+        let points = plan.as_ref().and_then(KeptPlan::points);
+        let bill = documents.price(&ask.document, name, &ask.variables, points);
         Ok(Prepared {
             operation,
             bill: bill.map_err(refused)?,
             ask,
+            plan,
         })
     }
 
@@ -190,19 +203,10 @@ impl CanopySchema {
         Ok(reply)
     }
 
-    /// The answer to a query of somebody that is planned.
+    /// The answer of the plan to a query of somebody, if it has one.
     async fn planned(&self, prepared: &Prepared, actor: Option<&Actor>) -> Option<Written> {
-        let (planned, actor) = (self.0.planned.as_ref()?, actor?);
-        if prepared.operation.kind != OperationType::Query {
-            return None;
-        }
-        let ask = PlannedAsk {
-            document: &prepared.ask.document,
-            operation_name: prepared.ask.operation_name.as_deref(),
-            variables: &prepared.ask.variables,
-        };
-        let (shape, domain) = (self.0.documents.shape(), &self.0.domain);
-        planned.answer(shape, domain, actor, &ask).await
+        let plan = prepared.plan.as_ref()?;
+        plan.answer(&self.0.domain, actor?, &prepared.ask.variables).await
     }
 
     /// The answer that resolvers put together, and its points.

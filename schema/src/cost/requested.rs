@@ -48,6 +48,15 @@ struct Level {
 }
 
 impl Requested {
+    /// What is known to be this much by the sizes of pages alone, and to be within its bound.
+    pub(crate) fn known(points: u64) -> Self {
+        Self {
+            plain: points,
+            rest: points,
+            chains: Vec::new(),
+        }
+    }
+
     /// The points that it may cost whatever the number of accounts.
     pub(crate) fn least(&self) -> u64 {
         self.rest

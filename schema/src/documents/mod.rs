@@ -230,14 +230,14 @@ impl Documents {
         })
     }
 
-    /// Holds the variables against their types, and what the answer may cost against its bound, as far as the document
-    /// tells. Variables that the operation does not declare are dropped.
-    pub(crate) fn price(
+    /// Holds the variables against their types. Those that the operation does not declare are dropped, and those that
+    /// directives read have their defaults.
+    pub(crate) fn hold(
         &self,
         document: &Document,
         name: Option<&str>,
         values: &mut Variables,
-    ) -> Result<Bill, ServerError> {
+    ) -> Result<(), ServerError> {
         let (_, operation) = document.chosen(name)?;
         variables::keep_declared(operation, values);
         if text::is_in_variables(values) {
@@ -246,12 +246,39 @@ impl Documents {
         variables::check(&self.shape, operation, values)
             .map_err(|message| ServerError::new(message, None))?;
         variables::fill(operation, document.switches(), values);
+        Ok(())
+    }
+
+    /// Holds what the answer may cost against its bound, as far as the document tells. `points` are what it may cost by
+    /// the sizes of pages alone, where that is known.
+    pub(crate) fn price(
+        &self,
+        document: &Document,
+        name: Option<&str>,
+        values: &Variables,
+        points: Option<u64>,
+    ) -> Result<Bill, ServerError> {
+        let (_, operation) = document.chosen(name)?;
         let variables = Outline::of(operation, values);
-        let requested = self.priced(document, operation, &variables).requested();
+        let requested = match points.filter(|points| *points <= self.bounds.max_cost) {
+            Some(points) => Requested::known(points),
+            None => self.priced(document, operation, &variables).requested(),
+        };
         if requested.least() > self.bounds.max_cost || requested.tops().next().is_none() {
             self.affordable(requested.plain)?;
         }
         Ok(Bill { requested, variables })
+    }
+
+    /// The most points that the answer may cost, by the sizes of pages alone.
+    pub(crate) fn most_points(
+        &self,
+        document: &Document,
+        operation: &OperationDefinition,
+        values: &Variables,
+    ) -> u64 {
+        let variables = Outline::of(operation, values);
+        self.priced(document, operation, &variables).requested().plain
     }
 
     /// The bound on what an answer may cost.

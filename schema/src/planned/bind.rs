@@ -113,14 +113,14 @@ impl Arguments {
     }
 
     /// What they are with these variables at the instant `now`; none if one of them is not what its field takes.
-    pub(super) fn bind(&self, variables: &Variables, now: impl Fn() -> Timestamp) -> Option<Bound<'_>> {
+    pub(super) fn bind(&self, variables: &Variables, now: Timestamp) -> Option<Bound<'_>> {
         let values = &Values {
             variables: Some(variables),
             defaults: &self.defaults,
         };
         let usages = self.usages.bind(values)?.into_iter().map(|asked| {
             let asked = asked.into_owned();
-            (asked.granularity, asked.query(now()))
+            (asked.granularity, asked.query(now))
         });
         Some(Bound {
             pages: self.pages.bind(values)?,
@@ -129,6 +129,12 @@ impl Arguments {
             names: self.names.bind(values)?,
             keys: self.keys.bind(values)?,
         })
+    }
+
+    /// Whether the sizes of all pages are written in the document.
+    pub(super) fn are_sizes_fixed(&self) -> bool {
+        let mut sizes = self.pages.0.iter().flat_map(|(given, _)| &given.arguments);
+        sizes.all(|(name, value)| !matches!(name.as_str(), "first" | "last") || !names_variable(value))
     }
 
     /// The memory that they take, about.

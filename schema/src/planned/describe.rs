@@ -11,6 +11,19 @@ impl Display for QueryPlan {
             writeln!(formatter, "account: one by its id, in scope")?;
             tenants(formatter, &account.tenants, 1)?;
         }
+        for plans in &self.reads.acting_as {
+            writeln!(formatter, "me: the account that is acted on")?;
+            tenants(formatter, plans, 1)?;
+        }
+        if self.reads.user {
+            writeln!(formatter, "me: the person")?;
+        }
+        for own in &self.reads.accessible {
+            writeln!(formatter, "me: a page of the accounts that one may switch to")?;
+            own.tenants
+                .iter()
+                .try_for_each(|plans| tenants(formatter, plans, 1))?;
+        }
         write!(formatter, "kept in about {} bytes", self.bytes)
     }
 }

@@ -8,25 +8,38 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use canopy_domain::billing::BillingView;
-use canopy_domain::entity::{AccountId, PlanId, plan};
+use canopy_domain::entity::{AccountId, PlanId, plan, user};
 use canopy_domain::ledger::Credits;
 use canopy_domain::limits::ResourceLimit;
-use canopy_domain::members::MemberView;
+use canopy_domain::members::{AccessibleAccount, MemberView};
 use canopy_domain::usage::UsageView;
 use canopy_domain::{AccountView, Actor, Domain, Error, Page, Result};
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, OptionFuture, join_all};
+use futures_util::future::{BoxFuture, OptionFuture, join_all, try_join_all};
 use tracing::{Instrument, debug_span};
 
 use super::bind::{Bound, PageAt, UsageAt};
-use super::plan::{QueryPlan, RootAccount, Subaccounts, TenantPlan, Tenants};
+use super::plan::{AccountPage, QueryPlan, RootReads, TenantPlan, Tenants};
 use crate::authorization::{Gate, gates};
 use crate::query::{NO_ACCOUNT, account_id};
 use crate::types::tenant::TenantType;
 
 /// What was read for the root of a query; lists are in the order of the plan's.
 pub(super) struct Gathered {
-    pub(super) accounts: Vec<Result<(AccountView, Below)>>,
+    pub(super) accounts: Vec<Result<Root>>,
+    /// None if there is no account to act on.
+    pub(super) acting_as: Vec<Result<Option<Root>>>,
+    pub(super) user: Result<Option<user::Model>>,
+    pub(super) accessible: Vec<Accessible>,
+}
+
+/// An account, and what was read for it.
+pub(super) type Root = (AccountView, Below);
+
+/// A page of the accounts that the caller may switch to, and what was read for them, for each selection of them.
+pub(super) struct Accessible {
+    pub(super) page: Page<AccessibleAccount>,
+    pub(super) below: Vec<Below>,
 }
 
 /// What was read for accounts of both types, as [`Tenants`] has the plans.
@@ -110,37 +123,67 @@ pub(super) struct Gatherer<'r> {
 }
 
 impl Gatherer<'_> {
-    /// All that the plan reads.
-    pub(super) async fn gather(&self, plan: &QueryPlan) -> Gathered {
-        let ids = plan.reads.accounts.iter();
+    /// All that the plan reads; an error if that of a field which is never null failed.
+    pub(super) async fn gather(&self, plan: &QueryPlan) -> Result<Gathered> {
+        let reads = &plan.reads;
+        let user = async {
+            match reads.user {
+                true => {
+                    let read = self.domain.current_user(self.actor);
+                    read.instrument(span("CurrentUser", 1)).await
+                }
+                false => Ok(None),
+            }
+        };
+        let accessible = try_join_all(reads.accessible.iter().map(|own| self.accessible(own)));
+        let ((accounts, acting_as), user, accessible) =
+            futures_util::join!(self.root_accounts(reads), user, accessible);
+        Ok(Gathered {
+            accounts,
+            acting_as,
+            user,
+            accessible: accessible?,
+        })
+    }
+
+    /// The accounts that are named and the one that is acted on, which are read together.
+    async fn root_accounts(&self, reads: &RootReads) -> (Vec<Result<Root>>, Vec<Result<Option<Root>>>) {
+        let ids = reads.accounts.iter();
         let ids: Vec<Option<AccountId>> = ids
             .map(|own| account_id(self.bound.id(own.id), self.actor))
             .collect();
-        let known: Vec<AccountId> = distinct(ids.iter().flatten());
-        let found = self
+        let acted_on = self.actor.acting_as().filter(|_| !reads.acting_as.is_empty());
+        let known = distinct(ids.iter().flatten().chain(acted_on));
+        let found = &self
             .read("Accounts", &known, self.domain.accounts(self.actor, &known))
             .await;
-        let accounts = plan.reads.accounts.iter().zip(&ids);
-        let accounts = accounts.map(|(own, id)| {
-            let view = match id {
-                Some(id) => found.get(id).and_then(|view| view.cloned().ok_or(NO_ACCOUNT)),
-                None => Err(NO_ACCOUNT),
-            };
-            self.root_account(own, view)
+        let named = reads.accounts.iter().zip(&ids).map(|(own, id)| async move {
+            let view = found.get(id.as_ref().ok_or(NO_ACCOUNT)?)?;
+            self.root_account(&own.tenants, view).await.ok_or(NO_ACCOUNT)
         });
-        Gathered {
-            accounts: join_all(accounts).await,
-        }
+        let acted_on = reads.acting_as.iter().map(|tenants| async move {
+            let view = acted_on.map(|id| found.get(id)).transpose()?.flatten();
+            Ok(self.root_account(tenants, view).await)
+        });
+        futures_util::join!(join_all(named), join_all(acted_on))
     }
 
-    async fn root_account(
-        &self,
-        plan: &RootAccount,
-        view: Result<AccountView>,
-    ) -> Result<(AccountView, Below)> {
-        let view = view?;
-        let below = self.below(&plan.tenants, vec![view.clone()]).await;
-        Ok((view, below))
+    async fn root_account(&self, plans: &Tenants, view: Option<&AccountView>) -> Option<Root> {
+        let view = view?.clone();
+        let below = self.below(plans, vec![view.clone()]).await;
+        Some((view, below))
+    }
+
+    async fn accessible(&self, plan: &AccountPage) -> Result<Accessible> {
+        let page = self.bound.page(plan.page);
+        let read = self.domain.accessible_accounts(self.actor, page);
+        let page = read.instrument(span("AccessibleAccounts", 1)).await?;
+        let views = page.items.iter().map(|(_, row)| (row.account.id(), &row.account));
+        let views: HashMap<&AccountId, &AccountView> = views.collect();
+        let views: Vec<AccountView> = views.into_values().cloned().collect();
+        let below = plan.tenants.iter().map(|plans| self.below(plans, views.clone()));
+        let below = join_all(below).await;
+        Ok(Accessible { page, below })
     }
 
     /// What is selected from `accounts`, which are distinct.
@@ -254,7 +297,7 @@ impl Gatherer<'_> {
         self.gated("Members", gates::MEMBERS, accounts, read).await
     }
 
-    async fn subaccounts(&self, plan: &Subaccounts, accounts: &[AccountView]) -> Children {
+    async fn subaccounts(&self, plan: &AccountPage, accounts: &[AccountView]) -> Children {
         let page = self.bound.page(plan.page);
         let read =
             |open: Vec<AccountView>| async move { self.domain.subaccounts(self.actor, &open, page).await };

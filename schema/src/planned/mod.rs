@@ -15,20 +15,26 @@ mod plan;
 mod switches;
 mod write;
 
+use std::sync::Arc;
+
 use async_graphql::Variables;
 use canopy_domain::entity::time;
 use canopy_domain::{Actor, Domain};
 
 use crate::Document;
-use crate::shape::Shape;
+use crate::documents::Documents;
 use cache::{PlanKey, Plans};
-use compile::{Source, compile};
+use compile::{Source, Unplanned, compile};
 use gather::Gatherer;
+use plan::QueryPlan;
 pub(crate) use switches::switches;
 pub(crate) use write::Written;
 
-/// Answers queries by plans, and keeps these.
+/// The query plans, made when they are asked for and kept within a bound.
 pub(crate) struct PlannedReads(Plans);
+
+/// The plan of an operation, or why there is none.
+pub(crate) struct KeptPlan(Arc<Result<QueryPlan, Unplanned>>);
 
 impl PlannedReads {
     /// Keeps at most so many bytes of plans.
@@ -36,50 +42,55 @@ impl PlannedReads {
         Self(Plans::new(kept_bytes))
     }
 
-    /// The answer to `actor`; none if the request is one for async-graphql.
-    pub(crate) async fn answer(
+    /// The plan of an operation with these variables. None of a document that was not valid yet.
+    pub(crate) fn plan(
         &self,
-        shape: &Shape,
-        domain: &Domain,
-        actor: &Actor,
-        ask: &PlannedAsk<'_>,
-    ) -> Option<Written> {
-        let outcome = self.outcome(shape, ask)?;
-        let plan = outcome.as_ref().as_ref().ok()?;
-        let now = time::now();
-        let bound = &plan.arguments.bind(ask.variables, || now)?;
-        let gatherer = Gatherer { domain, actor, bound };
-        let gathered = gatherer.gather(plan).await;
-        Some(write::write(plan, bound, actor, &gathered))
-    }
-
-    /// The plan of what is asked, or why there is none. Nothing is known of a document that was not valid yet.
-    fn outcome(&self, shape: &Shape, ask: &PlannedAsk<'_>) -> Option<cache::Outcome> {
-        let document = ask.document;
+        documents: &Documents,
+        document: &Document,
+        operation_name: Option<&str>,
+        variables: &Variables,
+    ) -> Option<KeptPlan> {
         if !document.is_valid() {
             return None;
         }
-        let operation = document.definition(ask.operation_name)?;
-        let key = PlanKey::new(
-            document.hash(),
-            ask.operation_name,
-            document.switches(),
-            ask.variables,
-        );
-        Some(self.0.get_or_make(key, || {
-            compile(Source {
-                shape,
+        let operation = document.definition(operation_name)?;
+        let key = PlanKey::new(document.hash(), operation_name, document.switches(), variables);
+        let kept = self.0.get_or_make(key, || {
+            let plan = compile(Source {
+                shape: documents.shape(),
                 document: document.parsed(),
                 operation,
-                variables: ask.variables,
-            })
-        }))
+                variables,
+            })?;
+            let points = plan
+                .arguments
+                .are_sizes_fixed()
+                .then(|| documents.most_points(document, operation, variables));
+            Ok(QueryPlan { points, ..plan })
+        });
+        Some(KeptPlan(kept))
     }
 }
 
-/// What a request asks of a document.
-pub(crate) struct PlannedAsk<'a> {
-    pub(crate) document: &'a Document,
-    pub(crate) operation_name: Option<&'a str>,
-    pub(crate) variables: &'a Variables,
+impl KeptPlan {
+    /// The most points that an answer may cost, if that is the same whatever the variables are.
+    pub(crate) fn points(&self) -> Option<u64> {
+        self.0.as_ref().as_ref().ok()?.points
+    }
+
+    /// The answer to `actor`; none if the request is one for async-graphql.
+    pub(crate) async fn answer(
+        &self,
+        domain: &Domain,
+        actor: &Actor,
+        variables: &Variables,
+    ) -> Option<Written> {
+        let plan = self.0.as_ref().as_ref().ok()?;
+        let now = time::now();
+        let bound = &plan.arguments.bind(variables, now)?;
+        let gatherer = Gatherer { domain, actor, bound };
+        // What fails where nothing may be null makes more null than itself, and is told by async-graphql.
+        let gathered = gatherer.gather(plan).await.ok()?;
+        Some(write::write(plan, bound, actor, &gathered))
+    }
 }

@@ -12,6 +12,8 @@ pub(crate) struct QueryPlan {
     pub(super) reads: RootReads,
     /// What the fields are asked with.
     pub(super) arguments: Arguments,
+    /// The most points that an answer may cost by the sizes of its pages, if no variable is one of these.
+    pub(super) points: Option<u64>,
     /// The memory that it takes, about.
     pub(super) bytes: usize,
 }
@@ -67,12 +69,26 @@ impl ResponseKey {
 pub(super) enum QueryField {
     /// `account`: a place in [`RootReads::accounts`].
     Account(usize),
+    Me(Selection<MeField>),
+}
+
+/// The fields of `Me`. Numbers are places in [`RootReads`].
+pub(super) enum MeField {
+    User(Selection<UserField>),
+    ActingAs(usize),
+    Accounts(usize, Connection<usize>),
 }
 
 /// What the root of a query reads.
 #[derive(Default)]
 pub(super) struct RootReads {
     pub(super) accounts: Vec<RootAccount>,
+    /// What is selected from the account that is acted on, as often as it is.
+    pub(super) acting_as: Vec<Tenants>,
+    /// Whether the person who asks is read.
+    pub(super) user: bool,
+    /// The accounts that the caller may switch to.
+    pub(super) accessible: Vec<AccountPage>,
 }
 
 /// An account that is named by its id, or is acted on.
@@ -108,15 +124,15 @@ pub(super) struct TenantReads {
     pub(super) credits: bool,
     pub(super) usage: Vec<UsageAt>,
     pub(super) members: Vec<PageAt>,
-    pub(super) subaccounts: Vec<Subaccounts>,
+    pub(super) subaccounts: Vec<AccountPage>,
     /// What is selected from parents, as often as they are; none: they are not read.
     pub(super) parents: Vec<Tenants>,
 }
 
-/// A page of children.
-pub(super) struct Subaccounts {
+/// A page of accounts.
+pub(super) struct AccountPage {
     pub(super) page: PageAt,
-    /// What is selected from them, as often as the connection shows them.
+    /// What is selected from its accounts, as often as the connection shows them.
     pub(super) tenants: Vec<Tenants>,
 }
 
@@ -182,6 +198,11 @@ pub(super) const TENANTS: ConnectionTypes = ConnectionTypes {
     edge: "TenantEdge",
 };
 
+pub(super) const ACCESSES: ConnectionTypes = ConnectionTypes {
+    connection: "AccessConnection",
+    edge: "AccessEdge",
+};
+
 pub(super) const MEMBERS: ConnectionTypes = ConnectionTypes {
     connection: "MemberConnection",
     edge: "MemberEdge",
@@ -200,6 +221,8 @@ pub(super) enum ConnectionField<N> {
 pub(super) enum EdgeField<N> {
     Cursor,
     Node(N),
+    /// Of an `AccessEdge`.
+    Role,
 }
 
 pub(super) enum PageInfoField {

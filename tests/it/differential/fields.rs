@@ -55,27 +55,36 @@ const CONNECTIONS: [(&str, &str, &str); 4] = [
     ("ApiKeyConnection", "ApiKeyEdge", "ApiKey"),
 ];
 
-pub(super) fn fields(ty: &str) -> Vec<Field> {
+/// The fields of a connection or an edge.
+fn fields_of_list(ty: &str) -> Option<Vec<Field>> {
     if let Some((_, edge, node)) = CONNECTIONS.iter().find(|own| own.0 == ty) {
-        return vec![
-            ("edges", edge, Plain),
-            ("nodes", node, Plain),
-            ("pageInfo", "PageInfo", Plain),
-            ("totalCount", "", Plain),
+        let own = [
+            ("edges", *edge),
+            ("nodes", *node),
+            ("pageInfo", "PageInfo"),
+            ("totalCount", ""),
         ];
+        return Some(own.map(|(name, gives)| (name, gives, Plain)).to_vec());
     }
-    if let Some((_, edge, node)) = CONNECTIONS.iter().find(|own| own.1 == ty) {
-        let role = (*edge == "AccessEdge").then_some(("role", "", Plain));
-        let own = [("cursor", "", Plain), ("node", *node, Plain)];
-        return own.into_iter().chain(role).collect();
+    let (_, edge, node) = CONNECTIONS.iter().find(|own| own.1 == ty)?;
+    let role = (*edge == "AccessEdge").then_some(("role", "", Plain));
+    let own = [("cursor", "", Plain), ("node", *node, Plain)];
+    Some(own.into_iter().chain(role).collect())
+}
+
+fn leaves(names: &[&'static str]) -> Vec<Field> {
+    names.iter().map(|name| (*name, "", Plain)).collect()
+}
+
+fn and(names: &[&'static str], more: &[Field]) -> Vec<Field> {
+    [leaves(names), more.to_vec()].concat()
+}
+
+/// What can be selected from an object of this type.
+pub(super) fn fields(ty: &str) -> Vec<Field> {
+    if let Some(fields) = fields_of_list(ty) {
+        return fields;
     }
-    let leaves = |names: &[&'static str]| {
-        names
-            .iter()
-            .map(|name| (*name, "", Plain))
-            .collect::<Vec<Field>>()
-    };
-    let and = |names: &[&'static str], more: &[Field]| [leaves(names), more.to_vec()].concat();
     match ty {
         "Query" => vec![
             ("account", "Tenant", Account),

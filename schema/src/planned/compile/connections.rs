@@ -3,10 +3,10 @@
 use async_graphql::parser::types::SelectionSet;
 
 use super::super::plan::{
-    Connection, ConnectionField, ConnectionTypes, EdgeField, MemberField, PageInfoField, Selection,
-    UserField, What,
+    ACCESSES, AccountPage, Connection, ConnectionField, ConnectionTypes, EdgeField, MemberField,
+    PageInfoField, Selection, UserField, What,
 };
-use super::{Compiler, Planned};
+use super::{Asked, Compiler, Planned};
 
 /// Whether the rows of the whole list are to be counted.
 pub(super) fn counts<N>(connection: &Connection<N>) -> bool {
@@ -31,6 +31,7 @@ impl<'d> Compiler<'d> {
                         Ok(match asked.name() {
                             "cursor" => EdgeField::Cursor,
                             "node" => EdgeField::Node(node(compiler, &asked.sets)?),
+                            "role" if edge == ACCESSES.edge => EdgeField::Role,
                             _ => return Err(asked.unplanned(edge)),
                         })
                     })?;
@@ -42,6 +43,21 @@ impl<'d> Compiler<'d> {
                 _ => return Err(asked.unplanned(connection)),
             })
         })
+    }
+
+    /// The same from a page of accounts, beside which page it is.
+    pub(super) fn account_page(
+        &mut self,
+        asked: &Asked<'d>,
+        types: ConnectionTypes,
+    ) -> Planned<(AccountPage, Connection<usize>)> {
+        let mut tenants = Vec::new();
+        let connection = self.connection(&asked.sets, types, |compiler, sets| {
+            tenants.push(compiler.tenants(sets)?);
+            Ok(tenants.len() - 1)
+        })?;
+        let page = self.arguments.page(asked.field, counts(&connection));
+        Ok((AccountPage { page, tenants }, connection))
     }
 
     fn page_info(&mut self, sets: &[&'d SelectionSet]) -> Planned<Selection<PageInfoField>> {

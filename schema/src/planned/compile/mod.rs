@@ -20,7 +20,8 @@ use async_graphql_value::Value;
 
 use super::bind::Arguments;
 use super::plan::{
-    List, QueryField, QueryPlan, ResponseKey, RootAccount, RootReads, Selected, Selection, What,
+    ACCESSES, List, MeField, QueryField, QueryPlan, ResponseKey, RootAccount, RootReads, Selected, Selection,
+    What,
 };
 use crate::cost;
 use crate::shape::{Count, Shape};
@@ -68,11 +69,13 @@ pub(crate) fn compile(source: Source<'_>) -> Planned<QueryPlan> {
             reads.accounts.push(RootAccount { id, tenants });
             Ok(QueryField::Account(reads.accounts.len() - 1))
         }
+        "me" => compiler.me(asked, &mut reads).map(QueryField::Me),
         _ => Err(asked.unplanned("Query")),
     })?;
     Ok(QueryPlan {
         root,
         reads,
+        points: None,
         bytes: compiler.bytes + compiler.arguments.bytes(),
         arguments: compiler.arguments,
     })
@@ -133,6 +136,28 @@ struct Flat<'d> {
 }
 
 impl<'d> Compiler<'d> {
+    /// What is selected from the caller.
+    fn me(&mut self, asked: &Asked<'d>, reads: &mut RootReads) -> Planned<Selection<MeField>> {
+        self.select(&asked.sets, "Me", |compiler, asked| {
+            Ok(match asked.name() {
+                "user" => {
+                    reads.user = true;
+                    MeField::User(compiler.user(&asked.sets)?)
+                }
+                "actingAs" => {
+                    reads.acting_as.push(compiler.tenants(&asked.sets)?);
+                    MeField::ActingAs(reads.acting_as.len() - 1)
+                }
+                "accounts" => {
+                    let (page, connection) = compiler.account_page(asked, ACCESSES)?;
+                    reads.accessible.push(page);
+                    MeField::Accounts(reads.accessible.len() - 1, connection)
+                }
+                _ => return Err(asked.unplanned("Me")),
+            })
+        })
+    }
+
     /// What `sets` select from an object of the type `on`; `field` says what each of its fields shows.
     fn select<F>(
         &mut self,

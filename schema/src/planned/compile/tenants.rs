@@ -3,8 +3,8 @@
 use async_graphql::parser::types::SelectionSet;
 
 use super::super::plan::{
-    MEMBERS, PermissionDeciderField, PermissionField, PermissionSetField, PlanField, Selection, Subaccounts,
-    TENANTS, TenantField, TenantPlan, TenantReads, Tenants,
+    MEMBERS, PermissionDeciderField, PermissionField, PermissionSetField, PlanField, Selection, TENANTS,
+    TenantField, TenantPlan, TenantReads, Tenants,
 };
 use super::connections::counts;
 use super::{Asked, Compiler, Flat, Own, Planned};
@@ -61,7 +61,12 @@ impl<'d> Compiler<'d> {
                 reads.parents.push(self.tenants(&asked.sets)?);
                 TenantField::Parent(reads.parents.len() - 1)
             }
-            "subaccounts" => self.subaccounts(asked, reads)?,
+            "subaccounts" => {
+                // Two fields that ask for the same page are two reads: each has its own selection of what is below.
+                let (page, connection) = self.account_page(asked, TENANTS)?;
+                reads.subaccounts.push(page);
+                TenantField::Subaccounts(reads.subaccounts.len() - 1, connection)
+            }
             "members" => {
                 let connection = self.connection(&asked.sets, MEMBERS, Self::member)?;
                 let page = self.arguments.page(asked.field, counts(&connection));
@@ -85,18 +90,6 @@ impl<'d> Compiler<'d> {
             }
             _ => return Err(asked.unplanned("Tenant")),
         })
-    }
-
-    fn subaccounts(&mut self, asked: &Asked<'d>, reads: &mut TenantReads) -> Planned<TenantField> {
-        let mut tenants = Vec::new();
-        let connection = self.connection(&asked.sets, TENANTS, |compiler, sets| {
-            tenants.push(compiler.tenants(sets)?);
-            Ok(tenants.len() - 1)
-        })?;
-        let page = self.arguments.page(asked.field, counts(&connection));
-        // Two fields that ask for the same page with other selections are two entries: each has its own rows below.
-        reads.subaccounts.push(Subaccounts { page, tenants });
-        Ok(TenantField::Subaccounts(reads.subaccounts.len() - 1, connection))
     }
 
     fn plan(&mut self, sets: &[&'d SelectionSet]) -> Planned<Selection<PlanField>> {

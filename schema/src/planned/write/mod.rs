@@ -45,6 +45,7 @@ pub(super) fn write(plan: &QueryPlan, bound: &Bound<'_>, actor: &Actor, gathered
                 Err(error) => writer.fail(error.clone()),
             }
         }
+        QueryField::Me(selection) => writer.me(selection, &plan.reads, gathered),
     });
     Written {
         data: String::from_utf8(writer.json).expect("JSON is made of texts"),

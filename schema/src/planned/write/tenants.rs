@@ -2,15 +2,15 @@
 
 use canopy_domain::entity::PermissionKey as Key;
 use canopy_domain::entity::plan;
-use canopy_domain::members::MemberView;
+use canopy_domain::members::{AccessibleAccount, MemberView};
 use canopy_domain::permissions::EffectiveLevel;
 use canopy_domain::{AccountView, Error, Page};
 
-use super::super::gather::{Below, Level};
+use super::super::gather::{Below, Gathered, Level};
 use super::super::plan::{
-    Connection, ConnectionField, ConnectionTypes, EdgeField, MEMBERS, MemberField, PageInfoField,
-    PermissionDeciderField, PermissionField, PermissionSetField, PlanField, Selection, TENANTS, TenantField,
-    TenantPlan, Tenants, UserField,
+    ACCESSES, Connection, ConnectionField, ConnectionTypes, EdgeField, MEMBERS, MeField, MemberField,
+    PageInfoField, PermissionDeciderField, PermissionField, PermissionSetField, PlanField, RootReads,
+    Selection, TENANTS, TenantField, TenantPlan, Tenants, UserField,
 };
 use super::Writer;
 use crate::cursor;
@@ -27,7 +27,53 @@ use crate::types::permission_level::PermissionLevel;
 use crate::types::role::Role;
 use crate::types::tenant::TenantType;
 
+/// What the edge of a row tells beside it.
+trait Row {
+    /// What the caller is there.
+    fn role(&self) -> Option<Role> {
+        None
+    }
+}
+
+impl Row for AccountView {}
+
+impl Row for MemberView {}
+
+impl Row for AccessibleAccount {
+    fn role(&self) -> Option<Role> {
+        self.role.map(Role::from)
+    }
+}
+
 impl<'w> Writer<'w> {
+    /// Who asks.
+    pub(super) fn me(
+        &mut self,
+        selection: &'w Selection<MeField>,
+        reads: &'w RootReads,
+        gathered: &Gathered,
+    ) {
+        self.object(selection, "Me", |writer, field| match field {
+            MeField::User(selection) => {
+                let user = gathered.user.as_ref().map(Option::as_ref).map_err(Error::clone);
+                writer.found(user, |writer, row| writer.user(selection, row));
+            }
+            MeField::ActingAs(at) => {
+                let account = gathered.acting_as[*at].as_ref();
+                let account = account.map(Option::as_ref).map_err(Error::clone);
+                writer.found(account, |writer, (view, below)| {
+                    writer.tenant(&reads.acting_as[*at], below, view);
+                });
+            }
+            MeField::Accounts(at, connection) => {
+                let (plans, read) = (&reads.accessible[*at].tenants, &gathered.accessible[*at]);
+                writer.connection(connection, ACCESSES, &read.page, |writer, at, row| {
+                    writer.tenant(&plans[*at], &read.below[*at], &row.account);
+                });
+            }
+        });
+    }
+
     /// An account as `plans` show it, with what was read below it.
     pub(super) fn tenant(&mut self, plans: &'w Tenants, below: &Below, view: &AccountView) {
         let ty = TenantType::of(view);
@@ -169,7 +215,7 @@ impl<'w> Writer<'w> {
     }
 
     /// A page of a list; `node` writes a row.
-    fn connection<N, R>(
+    fn connection<N, R: Row>(
         &mut self,
         selection: &'w Connection<N>,
         types: ConnectionTypes,
@@ -182,6 +228,9 @@ impl<'w> Writer<'w> {
                     writer.object(selection, types.edge, |writer, field| match field {
                         EdgeField::Cursor => writer.plain(&cursor::encode(id)),
                         EdgeField::Node(own) => node(writer, own, row),
+                        EdgeField::Role => {
+                            writer.nullable(row.role(), |writer, role| writer.item::<Role>(role))
+                        }
                     });
                 });
             }
