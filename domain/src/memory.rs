@@ -2,8 +2,10 @@
 //! process knows of. Knows nothing of what is kept.
 
 use std::hash::Hash;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use metrics::Counter;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -14,7 +16,7 @@ const EACH: u64 = 128;
 pub(crate) struct Memory<K, V> {
     kept: Option<Cache<K, Kept<V>, ByBytes>>,
     lifetime: Duration,
-    what: &'static str,
+    tally: Tally,
 }
 
 #[derive(Clone)]
@@ -41,7 +43,7 @@ impl<K: Hash + Eq, V: Clone> Memory<K, V> {
         Self {
             kept: (!lifetime.is_zero()).then(|| Cache::with_weighter(usual, bytes, ByBytes)),
             lifetime,
-            what,
+            tally: Tally::new(what),
         }
     }
 
@@ -51,7 +53,7 @@ impl<K: Hash + Eq, V: Clone> Memory<K, V> {
         let found = cache
             .get(key)
             .filter(|kept| kept.version == version && kept.at.elapsed() < self.lifetime);
-        count(self.what, found.is_some());
+        self.tally.count(found.is_some());
         found.map(|kept| kept.value)
     }
 
@@ -68,10 +70,35 @@ impl<K: Hash + Eq, V: Clone> Memory<K, V> {
     }
 }
 
-/// Counts that something was looked for in memory.
-pub(crate) fn count(what: &'static str, is_there: bool) {
-    let outcome = if is_there { "there" } else { "missing" };
-    metrics::counter!("canopy_remembered_total", "what" => what, "outcome" => outcome).increment(1);
+/// Counts how often something was looked for in memory and was there, or not.
+pub(crate) struct Tally {
+    what: &'static str,
+    there: OnceLock<Counter>,
+    missing: OnceLock<Counter>,
+}
+
+impl Tally {
+    pub(crate) fn new(what: &'static str) -> Self {
+        Self {
+            what,
+            there: OnceLock::new(),
+            missing: OnceLock::new(),
+        }
+    }
+
+    /// One more. The counters are asked for when they are first needed: what is remembered may be older than the
+    /// recorder of the process.
+    pub(crate) fn count(&self, is_there: bool) {
+        let (counter, outcome) = match is_there {
+            true => (&self.there, "there"),
+            false => (&self.missing, "missing"),
+        };
+        counter
+            .get_or_init(
+                || metrics::counter!("canopy_remembered_total", "what" => self.what, "outcome" => outcome),
+            )
+            .increment(1);
+    }
 }
 
 #[cfg(test)]

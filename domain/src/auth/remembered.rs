@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Actor, ranges};
 use crate::events::{Hub, RightsVersions};
-use crate::memory;
+use crate::memory::Tally;
 
 /// How many actors are remembered, about a kilobyte each.
 const MOST: usize = 20_000;
@@ -62,6 +62,7 @@ struct Memory {
     actors: Cache<Presented, Arc<Remembered>>,
     lifetime: Duration,
     versions: RightsVersions,
+    tally: Tally,
 }
 
 struct Remembered {
@@ -78,6 +79,7 @@ impl RememberedActors {
             actors: Cache::new(MOST),
             lifetime,
             versions: hub.rights_versions(),
+            tally: Tally::new("actor"),
         }))
     }
 
@@ -88,8 +90,9 @@ impl RememberedActors {
 
     /// The actor, if it was made lately and nothing that concerns it has changed since.
     pub(super) fn get(&self, presented: &Presented) -> Option<Made> {
-        let found = self.0.as_ref()?.get(presented);
-        memory::count("actor", found.is_some());
+        let memory = self.0.as_ref()?;
+        let found = memory.get(presented);
+        memory.tally.count(found.is_some());
         found
     }
 

@@ -21,10 +21,10 @@ use crate::rules::{Failed, Failure, Fault};
 use crate::{Domain, Error, Result};
 
 /// How many bytes of answers are kept.
-const KEPT: u64 = 8 << 20;
+const KEPT: u64 = 16 << 20;
 /// About what an answer takes beside its limits, and what a limit takes beside its texts.
 const ANSWER: usize = 512;
-const LIMIT: usize = 256;
+const LIMIT: usize = 128;
 
 /// What limits rules said, by what they were asked.
 pub(crate) struct LimitsAnswers(Memory<[u8; 32], Arc<Said>>);
@@ -152,7 +152,7 @@ fn bytes(answer: &host::LimitsAnswer) -> usize {
     let limits = answer
         .limits
         .iter()
-        .map(|limit| LIMIT + 2 * limit.name.len() + limit.reason.len());
+        .map(|limit| LIMIT + limit.name.len() + limit.reason.len());
     ANSWER + limits.sum::<usize>()
 }
 
@@ -197,23 +197,25 @@ fn said_by_rule(
     rule: &rule_version::Model,
     limits: Vec<host::ResourceLimit>,
 ) -> Source {
-    let decided_by = LimitDecider::Rule {
+    let decided_by = Arc::new(LimitDecider::Rule {
         account_id: account_id.clone(),
         rule_version_id: rule.id.clone(),
         rule_digest: rule.digest.clone(),
-    };
+    });
     let bounds = limits.into_iter().map(|limit| {
         let bound = Bound {
             // The host has checked that no limit is negative; if one were, nothing would be allowed.
             max: limit.max.map(|max| u64::try_from(max).unwrap_or(0)),
-            decided_by: decided_by.clone(),
-            reason: Some(limit.reason).filter(|reason| !reason.is_empty()),
+            decided_by: Arc::clone(&decided_by),
+            reason: Some(limit.reason)
+                .filter(|reason| !reason.is_empty())
+                .map(Arc::from),
         };
         (limit.name, bound)
     });
     Source {
         bounds: bounds.collect(),
-        otherwise: Some(decided_by.clone()),
+        otherwise: Some(decided_by),
     }
 }
 
@@ -225,9 +227,9 @@ mod tests {
 
     use super::*;
 
-    fn rule(configuration: &serde_json::Value) -> Configured {
+    fn rule(id: &RuleVersionId, configuration: &serde_json::Value) -> Configured {
         let version = rule_version::Model {
-            id: RuleVersionId::parse("rlv_01jd0000000000000000000000").unwrap(),
+            id: id.clone(),
             owner_account_id: None,
             kind: RuleKind::Limits,
             name: "rule".into(),
@@ -263,11 +265,11 @@ mod tests {
 
     #[test]
     fn an_answer_is_that_to_the_whole_question_of_one_version_with_one_configuration() {
-        let (one, same) = (
-            rule(&serde_json::json!({"a": 1})),
-            rule(&serde_json::json!({"a": 1})),
-        );
-        let other = rule(&serde_json::json!({"a": 2}));
+        let (id, first) = (RuleVersionId::new(), serde_json::json!({"a": 1}));
+        let (one, same) = (rule(&id, &first), rule(&id, &first));
+        let other = rule(&id, &serde_json::json!({"a": 2}));
+        let another = rule(&RuleVersionId::new(), &first);
+        assert_ne!(key(&one, &question(1)), key(&another, &question(1)));
         assert_eq!(key(&one, &question(1)), key(&same, &question(1)));
         assert_ne!(key(&one, &question(1)), key(&other, &question(1)));
         assert_ne!(key(&one, &question(1)), key(&one, &question(2)));

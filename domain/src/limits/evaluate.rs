@@ -16,7 +16,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::ask::Said;
 use super::count::{CountedAccount, counted};
-use super::narrow::{Bound, Source, narrow};
+use super::narrow::{Bound, Narrowed, Source};
 use super::terms::{LiveLimits, Terms};
 use super::{Counted, DEPTH, LimitDecider, Recency, ResourceLimit};
 use crate::{AccountView, Domain, Error, Result};
@@ -127,42 +127,81 @@ impl Domain {
 }
 
 impl Chains {
-    /// What holds for the account that stands at `path`: the least of all on the path, sorted by resource. Reasons of
-    /// accounts out of `scope` are left out.
-    fn at(&self, path: &AccountPath, level: u32, scope: &Scope) -> Result<Vec<ResourceLimit>> {
-        let ids = path.ids();
-        let chain = ids.iter().filter_map(|id| self.0.get(id));
-        let chain: Vec<&Evaluated> = chain
-            .map(Result::as_ref)
-            .collect::<Result<_, _>>()
-            .map_err(Error::clone)?;
-        let sources: Vec<&Source> = chain
-            .iter()
-            .flat_map(|one| one.sources.iter().map(Arc::as_ref))
-            .collect();
-        let mut always: Vec<&str> = Counted::ALL.map(Counted::name).into();
-        always.push(DEPTH);
-        let is_visible = |id: &AccountId| {
-            let row = chain.iter().map(|one| &one.account.row).find(|row| row.id == *id);
-            row.is_some_and(|row| scope.covers(&row.path))
-        };
-        let limits = narrow(&sources, &always)
-            .into_iter()
-            .map(|(resource, bound)| ResourceLimit {
-                max: bound.max,
-                used: chain
-                    .last()
-                    .map_or(0, |account| used(&account.account, level, &resource)),
-                reason: bound.reason.filter(|_| is_visible(bound.decided_by.account_id())),
-                decided_by: bound.decided_by,
-                resource,
-            });
-        Ok(limits.collect())
+    /// The limits of each account, sorted by resource. What holds above is found out once for all siblings.
+    pub(crate) fn limits_of_all<'v>(
+        &self,
+        accounts: impl Iterator<Item = &'v AccountView>,
+        scope: &Scope,
+    ) -> HashMap<AccountId, Result<Vec<ResourceLimit>>> {
+        let mut above = HashMap::new();
+        accounts
+            .map(|account| (account.id().clone(), self.at(account, scope, &mut above)))
+            .collect()
     }
 
     /// The limits of an account, sorted by resource.
     pub(crate) fn limits_of(&self, account: &AccountView, scope: &Scope) -> Result<Vec<ResourceLimit>> {
-        self.at(account.path(), account.level(), scope)
+        self.at(account, scope, &mut HashMap::new())
+    }
+
+    /// What holds for an account: the least of all on its path. Reasons of accounts out of `scope` are left out.
+    fn at<'a>(
+        &'a self,
+        account: &AccountView,
+        scope: &Scope,
+        above: &mut HashMap<AccountId, Narrowed<'a>>,
+    ) -> Result<Vec<ResourceLimit>> {
+        let [keys, members, subaccounts] = Counted::ALL.map(Counted::name);
+        let always = [keys, members, subaccounts, DEPTH];
+        let ids = account.path().ids();
+        let (own, over) = ids.split_last().expect("a path ends at its account");
+        let mut narrowed = self.above(over, above)?;
+        let evaluated = self.add(own, &mut narrowed)?;
+        let is_visible = |id: &AccountId| {
+            let decider = self.0.get(id).and_then(|found| found.as_ref().ok());
+            decider.is_some_and(|one| scope.covers(&one.account.row.path))
+        };
+        let limits = narrowed.bounds(&always).into_iter().map(|(resource, least)| {
+            let reason = least.reason.filter(|_| is_visible(least.decided_by.account_id()));
+            ResourceLimit {
+                resource: resource.to_owned(),
+                max: least.max,
+                used: evaluated.map_or(0, |one| used(&one.account, account.level(), resource)),
+                decided_by: Arc::clone(least.decided_by),
+                reason: reason.cloned(),
+            }
+        });
+        Ok(limits.collect())
+    }
+
+    /// What holds below all of these accounts, which are a path from the top down.
+    fn above<'a>(
+        &'a self,
+        ids: &[AccountId],
+        known: &mut HashMap<AccountId, Narrowed<'a>>,
+    ) -> Result<Narrowed<'a>> {
+        let Some((last, over)) = ids.split_last() else {
+            return Ok(Narrowed::default());
+        };
+        if let Some(narrowed) = known.get(last) {
+            return Ok(narrowed.clone());
+        }
+        let mut narrowed = self.above(over, known)?;
+        self.add(last, &mut narrowed)?;
+        known.insert(last.clone(), narrowed.clone());
+        Ok(narrowed)
+    }
+
+    /// Adds what the sources of one account say; answers the account, unless it is not there.
+    fn add<'a>(&'a self, id: &AccountId, narrowed: &mut Narrowed<'a>) -> Result<Option<&'a Evaluated>> {
+        let Some(found) = self.0.get(id) else {
+            return Ok(None);
+        };
+        let one = found.as_ref().map_err(Error::clone)?;
+        for source in &one.sources {
+            narrowed.add(source);
+        }
+        Ok(Some(one))
     }
 
     /// The limit of an account on one resource; none if nothing on its path limits or counts it.
@@ -222,14 +261,15 @@ fn used(account: &CountedAccount, level: u32, resource: &str) -> u64 {
 }
 
 fn set_by_parent(account_id: &AccountId, limits: Vec<account_limit::Model>) -> Source {
+    let decided_by = Arc::new(LimitDecider::Account {
+        account_id: account_id.clone(),
+    });
     let bounds: BTreeMap<String, Bound> = limits
         .into_iter()
         .map(|limit| {
             let bound = Bound {
                 max: Some(u64::try_from(limit.maximum).unwrap_or(0)),
-                decided_by: LimitDecider::Account {
-                    account_id: account_id.clone(),
-                },
+                decided_by: Arc::clone(&decided_by),
                 reason: None,
             };
             (limit.resource, bound)

@@ -102,9 +102,9 @@ pub struct ResourceLimit {
     /// The present count; for `depth` the account's own level, and 0 for what Canopy does not count yet.
     pub used: u64,
     /// What decided it.
-    pub decided_by: LimitDecider,
+    pub decided_by: Arc<LimitDecider>,
     /// The rule's own words; none if the deciding account is out of scope.
-    pub reason: Option<String>,
+    pub reason: Option<Arc<str>>,
 }
 
 impl ResourceLimit {
@@ -150,9 +150,6 @@ impl Domain {
         let chains = self
             .evaluate_limits(visible.iter().map(|account| account.path()), Recency::Remembered)
             .await?;
-        Ok(visible
-            .into_iter()
-            .map(|account| (account.id().clone(), chains.limits_of(account, actor.scope())))
-            .collect())
+        Ok(chains.limits_of_all(visible.into_iter(), actor.scope()))
     }
 }

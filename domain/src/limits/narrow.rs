@@ -1,6 +1,7 @@
 //! How the bounds on a path combine: each account narrows what those above it leave. Pure.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::LimitDecider;
 
@@ -9,8 +10,8 @@ use super::LimitDecider;
 pub(super) struct Bound {
     /// None says that the account leaves the resource unlimited.
     pub(super) max: Option<u64>,
-    pub(super) decided_by: LimitDecider,
-    pub(super) reason: Option<String>,
+    pub(super) decided_by: Arc<LimitDecider>,
+    pub(super) reason: Option<Arc<str>>,
 }
 
 /// What one rule or one set of account limits says: bounds by resource, and what holds for all others.
@@ -18,7 +19,7 @@ pub(super) struct Bound {
 pub(super) struct Source {
     pub(super) bounds: BTreeMap<String, Bound>,
     /// Who leaves the other resources unlimited; none for account limits, which say nothing about others.
-    pub(super) otherwise: Option<LimitDecider>,
+    pub(super) otherwise: Option<Arc<LimitDecider>>,
 }
 
 impl Source {
@@ -30,33 +31,73 @@ impl Source {
 
     /// What it says about a resource, if anything.
     pub(super) fn bound(&self, resource: &str) -> Option<Bound> {
-        self.bounds.get(resource).cloned().or_else(|| {
-            self.otherwise.clone().map(|decided_by| Bound {
-                max: None,
-                decided_by,
-                reason: None,
-            })
+        let named = self.bounds.get(resource).cloned();
+        let unlimited = |decided_by: &Arc<LimitDecider>| Bound {
+            max: None,
+            decided_by: Arc::clone(decided_by),
+            reason: None,
+        };
+        named.or_else(|| self.otherwise.as_ref().map(unlimited))
+    }
+}
+
+/// The bound that holds for a resource, in the words of the source that it is from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Least<'a> {
+    pub(super) max: Option<u64>,
+    pub(super) decided_by: &'a Arc<LimitDecider>,
+    pub(super) reason: Option<&'a Arc<str>>,
+}
+
+/// What holds on a path as far as its sources were added, from the top down. Of equal bounds the one nearest the top
+/// decides.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Narrowed<'a> {
+    named: BTreeMap<&'a str, Least<'a>>,
+    /// Who was the first to leave unlimited what was not named.
+    otherwise: Option<&'a Arc<LimitDecider>>,
+}
+
+impl<'a> Narrowed<'a> {
+    /// Adds what the next source says.
+    pub(super) fn add(&mut self, source: &'a Source) {
+        for (resource, bound) in &source.bounds {
+            let next = Least {
+                max: bound.max,
+                decided_by: &bound.decided_by,
+                reason: bound.reason.as_ref(),
+            };
+            let before = self.named.get(resource.as_str()).copied();
+            let least = match before.or_else(|| self.unnamed()) {
+                Some(before) if !is_less(next.max, before.max) => before,
+                _ => next,
+            };
+            self.named.insert(resource, least);
+        }
+        self.otherwise = self.otherwise.or(source.otherwise.as_ref());
+    }
+
+    /// The bound of each resource of `always` that anybody says anything about, and of those that a source names,
+    /// by resource.
+    pub(super) fn bounds(mut self, always: &[&'a str]) -> BTreeMap<&'a str, Least<'a>> {
+        if let Some(unnamed) = self.unnamed() {
+            for resource in always {
+                self.named.entry(resource).or_insert(unnamed);
+            }
+        }
+        self.named
+    }
+
+    fn unnamed(&self) -> Option<Least<'a>> {
+        self.otherwise.map(|decided_by| Least {
+            max: None,
+            decided_by,
+            reason: None,
         })
     }
 }
 
-/// The bound that holds for each resource of `always`, and of those that a source names. `sources` are in the order
-/// of the path, from the top down; of equal bounds the one nearest the top decides.
-pub(super) fn narrow(sources: &[&Source], always: &[&str]) -> BTreeMap<String, Bound> {
-    let named = sources
-        .iter()
-        .flat_map(|source| source.bounds.keys().map(String::as_str));
-    let resources: std::collections::BTreeSet<&str> = always.iter().copied().chain(named).collect();
-    resources
-        .into_iter()
-        .filter_map(|resource| {
-            let place = deciding(sources.iter().copied(), resource)?;
-            Some((resource.to_owned(), sources[place].bound(resource)?))
-        })
-        .collect()
-}
-
-/// The place of the source that decides about `resource`, as [`narrow`] sees it.
+/// The place of the source that decides about `resource`, as [`Narrowed`] sees it.
 pub(super) fn deciding<'a>(sources: impl Iterator<Item = &'a Source>, resource: &str) -> Option<usize> {
     let bounds = sources
         .enumerate()
@@ -80,12 +121,31 @@ mod tests {
 
     use super::*;
 
+    /// What holds after all sources; what decides about each resource is looked for in the other way too.
+    fn narrow<'a>(sources: &[&'a Source], always: &[&'a str]) -> BTreeMap<&'a str, Least<'a>> {
+        let mut narrowed = Narrowed::default();
+        for source in sources {
+            narrowed.add(source);
+        }
+        let bounds = narrowed.bounds(always);
+        for (resource, least) in &bounds {
+            let place = deciding(sources.iter().copied(), resource).unwrap();
+            let bound = sources[place].bound(resource).unwrap();
+            assert_eq!(
+                (bound.max, &bound.decided_by),
+                (least.max, least.decided_by),
+                "{resource}"
+            );
+        }
+        bounds
+    }
+
     fn source(account_id: &AccountId, bounds: &[(&str, Option<u64>)]) -> Source {
-        let decided_by = LimitDecider::Rule {
+        let decided_by = Arc::new(LimitDecider::Rule {
             account_id: account_id.clone(),
             rule_version_id: RuleVersionId::new(),
             rule_digest: String::new(),
-        };
+        });
         let bound = |max| Bound {
             max,
             decided_by: decided_by.clone(),
@@ -103,9 +163,9 @@ mod tests {
     fn set_on(account_id: &AccountId, resource: &str, max: u64) -> Source {
         let bound = Bound {
             max: Some(max),
-            decided_by: LimitDecider::Account {
+            decided_by: Arc::new(LimitDecider::Account {
                 account_id: account_id.clone(),
-            },
+            }),
             reason: None,
         };
         Source {
@@ -137,6 +197,25 @@ mod tests {
     }
 
     #[test]
+    fn who_leaves_a_resource_unlimited_decides_before_those_who_name_it_so_below() {
+        let (top, bottom) = (AccountId::new(), AccountId::new());
+        let sources = [
+            set_on(&top, "agents", 9),
+            source(&top, &[]),
+            source(&bottom, &[("agents", None), ("seats", None), ("rooms", Some(1))]),
+        ];
+        let narrowed = narrow(&sources.iter().collect::<Vec<_>>(), &["depth"]);
+        let of = |resource: &str| {
+            let bound = &narrowed[resource];
+            (bound.max, bound.decided_by.account_id())
+        };
+        assert_eq!(of("agents"), (Some(9), &top));
+        assert_eq!(of("seats"), (None, &top));
+        assert_eq!(of("rooms"), (Some(1), &bottom));
+        assert_eq!(narrowed.len(), 4);
+    }
+
+    #[test]
     fn of_equal_bounds_the_topmost_decides() {
         let (top, bottom) = (AccountId::new(), AccountId::new());
         let sources = [
@@ -152,7 +231,7 @@ mod tests {
         let account = AccountId::new();
         let set = set_on(&account, "members", 5);
         let narrowed = narrow(&[&set], &["depth", "subaccounts"]);
-        assert_eq!(narrowed.keys().collect::<Vec<_>>(), ["members"]);
+        assert_eq!(narrowed.into_keys().collect::<Vec<_>>(), ["members"]);
         assert!(narrow(&[], &["depth"]).is_empty());
     }
 }

@@ -6,9 +6,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use canopy_domain::billing::BillingView;
-use canopy_domain::entity::{AccountId, PlanId, plan, user};
+use canopy_domain::entity::{AccountId, plan, user};
 use canopy_domain::ledger::Credits;
 use canopy_domain::limits::ResourceLimit;
 use canopy_domain::members::{AccessibleAccount, MemberView};
@@ -52,7 +53,7 @@ pub(super) struct Below {
 /// What was read for accounts that are asked the same; as [`TenantReads`](super::plan::TenantReads) says.
 #[derive(Default)]
 pub(super) struct Level {
-    pub(super) plans: Found<PlanId, plan::Model>,
+    pub(super) plans: Found<AccountId, Arc<plan::Model>>,
     pub(super) limits: Gated<Result<Vec<ResourceLimit>>>,
     pub(super) billing: Gated<BillingView>,
     pub(super) credits: Gated<Credits>,
@@ -253,13 +254,10 @@ impl Gatherer<'_> {
         }
     }
 
-    async fn plans(&self, accounts: &[AccountView]) -> Found<PlanId, plan::Model> {
-        let ids = distinct(
-            accounts
-                .iter()
-                .filter_map(|account| account.row().plan_id.as_ref()),
-        );
-        self.read("Plans", &ids, self.domain.plans(self.actor, &ids))
+    async fn plans(&self, accounts: &[AccountView]) -> Found<AccountId, Arc<plan::Model>> {
+        let with_plan = accounts.iter().filter(|account| account.row().plan_id.is_some());
+        let with_plan: Vec<AccountView> = with_plan.cloned().collect();
+        self.read("PlanOf", &with_plan, self.domain.plans_of(self.actor, &with_plan))
             .await
     }
 
@@ -344,13 +342,13 @@ impl Gatherer<'_> {
     }
 
     /// Reads what has these ids, if there are any.
-    async fn read<K, V>(
+    async fn read<P, K, V>(
         &self,
         name: &'static str,
-        ids: &[K],
+        parents: &[P],
         read: impl Future<Output = Result<HashMap<K, V>>>,
     ) -> Found<K, V> {
-        match ids.len() {
+        match parents.len() {
             0 => Found::default(),
             count => Found(read.instrument(span(name, count)).await),
         }

@@ -54,7 +54,7 @@ impl ResourceLimit {
 
     /// What decided the limit.
     async fn decided_by(&self) -> LimitDecider {
-        LimitDecider::new(self.account.clone(), self.limit.decided_by.clone())
+        LimitDecider::new(self.account.clone(), self.limit.decided_by.as_ref().clone())
     }
 
     /// The rule's own words for it.

@@ -176,7 +176,10 @@ impl Chains {
                         account_id: is_visible.then(|| row.id.clone()),
                         decides,
                         max: bound.max,
-                        reason: bound.reason.filter(|_| is_visible),
+                        reason: bound
+                            .reason
+                            .filter(|_| is_visible)
+                            .map(|reason| reason.to_string()),
                         rule: asked.map(|(version, _)| version.clone()),
                         asked: asked.map(|(_, asked)| asked.clone()),
                     })
@@ -189,7 +192,7 @@ impl Chains {
 
 /// The rule behind a source; none for what a parent set.
 fn rule_of(source: &Source) -> Option<&RuleVersionId> {
-    match source.otherwise.as_ref()? {
+    match source.otherwise.as_deref()? {
         LimitDecider::Rule { rule_version_id, .. } => Some(rule_version_id),
         LimitDecider::Account { .. } => None,
     }

@@ -106,7 +106,7 @@ impl<'w> Writer<'w> {
             TenantField::PlanInherited => self.boolean(row.plan_inherited),
             TenantField::BillingMode => self.item::<BillingMode>(row.billing_mode),
             TenantField::CreditMode => self.item::<CreditMode>(row.credit_mode),
-            TenantField::Plan(selection) => self.nullable(row.plan_id.as_ref(), |writer, id| {
+            TenantField::Plan(selection) => self.nullable(row.plan_id.as_ref(), |writer, _| {
                 writer.found(level.plans.get(id), |writer, row| writer.plan(selection, row));
             }),
             TenantField::PermissionSet(selection) => self.permission_set(selection, view),
