@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Formatter, Result};
 
+use super::KeptPlan;
+use super::compile::Unplanned;
 use super::plan::{QueryPlan, TenantPlan, Tenants};
 use crate::authorization::{Gate, gates};
 
@@ -10,6 +12,10 @@ impl Display for QueryPlan {
         for account in &self.reads.accounts {
             writeln!(formatter, "account: one by its id, in scope")?;
             tenants(formatter, &account.tenants, 1)?;
+        }
+        for node in &self.reads.nodes {
+            writeln!(formatter, "node: an account by its id, in scope")?;
+            tenants(formatter, &node.tenants, 1)?;
         }
         for plans in &self.reads.acting_as {
             writeln!(formatter, "me: the account that is acted on")?;
@@ -25,6 +31,15 @@ impl Display for QueryPlan {
                 .try_for_each(|plans| tenants(formatter, plans, 1))?;
         }
         write!(formatter, "kept in about {} bytes", self.bytes)
+    }
+}
+
+impl Display for KeptPlan {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        match self.0.as_ref() {
+            Ok(plan) => plan.fmt(formatter),
+            Err(Unplanned(why)) => write!(formatter, "answered by resolvers: {why}"),
+        }
     }
 }
 
@@ -69,13 +84,15 @@ fn level(formatter: &mut Formatter<'_>, plan: &TenantPlan, depth: usize) -> Resu
             .iter()
             .try_for_each(|plans| tenants(formatter, plans, depth + 1))?;
     }
-    if !reads.parents.is_empty() {
-        read(formatter, depth, "parents", None)?;
+    for (name, selections) in [("parents", &reads.parents), ("ancestors", &reads.ancestors)] {
+        if !selections.is_empty() {
+            read(formatter, depth, name, None)?;
+        }
+        selections
+            .iter()
+            .try_for_each(|plans| tenants(formatter, plans, depth + 1))?;
     }
-    reads
-        .parents
-        .iter()
-        .try_for_each(|plans| tenants(formatter, plans, depth + 1))
+    Ok(())
 }
 
 fn read(formatter: &mut Formatter<'_>, depth: usize, name: &str, gate: Option<Gate>) -> Result {

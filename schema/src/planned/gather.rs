@@ -7,125 +7,45 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use canopy_domain::billing::BillingView;
-use canopy_domain::entity::{AccountId, plan, user};
-use canopy_domain::ledger::Credits;
-use canopy_domain::limits::ResourceLimit;
-use canopy_domain::members::{AccessibleAccount, MemberView};
+use canopy_domain::entity::{AccountId, plan};
+use canopy_domain::members::MemberView;
 use canopy_domain::usage::UsageView;
-use canopy_domain::{AccountView, Actor, Domain, Error, Page, Result};
+use canopy_domain::{AccountView, Actor, Domain, Page, Result};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, OptionFuture, join_all, try_join_all};
 use tracing::{Instrument, debug_span};
 
 use super::bind::{Bound, PageAt, UsageAt};
-use super::plan::{AccountPage, QueryPlan, RootReads, TenantPlan, Tenants};
+use super::gathered::{Accessible, Ancestors, Below, Children, Found, Gated, Gathered, Level, Root, Roots};
+use super::plan::{AccountPage, QueryPlan, RootAccount, RootReads, TenantPlan, Tenants};
 use crate::authorization::{Gate, gates};
 use crate::query::{NO_ACCOUNT, account_id};
 use crate::types::tenant::TenantType;
 
-/// What was read for the root of a query; lists are in the order of the plan's.
-pub(super) struct Gathered {
-    pub(super) accounts: Vec<Result<Root>>,
-    /// None if there is no account to act on.
-    pub(super) acting_as: Vec<Result<Option<Root>>>,
-    pub(super) user: Result<Option<user::Model>>,
-    pub(super) accessible: Vec<Accessible>,
-}
-
-/// An account, and what was read for it.
-pub(super) type Root = (AccountView, Below);
-
-/// A page of the accounts that the caller may switch to, and what was read for them, for each selection of them.
-pub(super) struct Accessible {
-    pub(super) page: Page<AccessibleAccount>,
-    pub(super) below: Vec<Below>,
-}
-
-/// What was read for accounts of both types, as [`Tenants`] has the plans.
-#[derive(Default)]
-pub(super) struct Below {
-    pub(super) account: Level,
-    pub(super) subaccount: Option<Level>,
-}
-
-/// What was read for accounts that are asked the same; as [`TenantReads`](super::plan::TenantReads) says.
-#[derive(Default)]
-pub(super) struct Level {
-    pub(super) plans: Found<AccountId, Arc<plan::Model>>,
-    pub(super) limits: Gated<Result<Vec<ResourceLimit>>>,
-    pub(super) billing: Gated<BillingView>,
-    pub(super) credits: Gated<Credits>,
-    pub(super) usage: Vec<Gated<UsageView>>,
-    pub(super) members: Vec<Gated<Page<MemberView>>>,
-    pub(super) subaccounts: Vec<Children>,
-    pub(super) parents: Found<AccountId, AccountView>,
-    /// What was read for the parents, for each selection of them.
-    pub(super) above: Vec<Below>,
-}
-
-/// Pages of children, and what was read for all of them, for each selection of them.
-#[derive(Default)]
-pub(super) struct Children {
-    pub(super) pages: Gated<Page<AccountView>>,
-    pub(super) below: Vec<Below>,
-}
-
-/// What one read gave.
-pub(super) struct Found<K, V>(Result<HashMap<K, V>>);
-
-impl<K, V> Default for Found<K, V> {
-    fn default() -> Self {
-        Self(Ok(HashMap::new()))
-    }
-}
-
-impl<K: Eq + Hash, V> Found<K, V> {
-    pub(super) fn get(&self, key: &K) -> Result<Option<&V>> {
-        self.0.as_ref().map(|found| found.get(key)).map_err(Error::clone)
-    }
-}
-
-/// What one read gave for accounts, of those where its gate is open.
-pub(super) struct Gated<V> {
-    refused: HashMap<AccountId, Error>,
-    found: Found<AccountId, V>,
-}
-
-impl<V> Default for Gated<V> {
-    fn default() -> Self {
-        Self {
-            refused: HashMap::new(),
-            found: Found::default(),
-        }
-    }
-}
-
-impl<V> Gated<V> {
-    pub(super) fn get(&self, id: &AccountId) -> Result<Option<&V>> {
-        match self.refused.get(id) {
-            Some(error) => Err(error.clone()),
-            None => self.found.get(id),
-        }
-    }
-
-    /// All that was found.
-    fn values(&self) -> impl Iterator<Item = &V> {
-        self.found.0.iter().flat_map(HashMap::values)
-    }
-}
-
 /// Reads for one request.
 pub(super) struct Gatherer<'r> {
-    pub(super) domain: &'r Domain,
-    pub(super) actor: &'r Actor,
-    pub(super) bound: &'r Bound<'r>,
+    domain: &'r Domain,
+    actor: &'r Actor,
+    bound: &'r Bound<'r>,
+    /// Whether a read failed for a field that is never null: it makes more null than itself, which is for async-graphql to
+    /// tell.
+    spoiled: AtomicBool,
 }
 
-impl Gatherer<'_> {
-    /// All that the plan reads; an error if that of a field which is never null failed.
-    pub(super) async fn gather(&self, plan: &QueryPlan) -> Result<Gathered> {
+impl<'r> Gatherer<'r> {
+    pub(super) fn new(domain: &'r Domain, actor: &'r Actor, bound: &'r Bound<'r>) -> Self {
+        Self {
+            domain,
+            actor,
+            bound,
+            spoiled: AtomicBool::new(false),
+        }
+    }
+
+    /// All that the plan reads; none if the answer is one for async-graphql.
+    pub(super) async fn gather(&self, plan: &QueryPlan) -> Option<Gathered> {
         let reads = &plan.reads;
         let user = async {
             match reads.user {
@@ -137,24 +57,22 @@ impl Gatherer<'_> {
             }
         };
         let accessible = try_join_all(reads.accessible.iter().map(|own| self.accessible(own)));
-        let ((accounts, acting_as), user, accessible) =
-            futures_util::join!(self.root_accounts(reads), user, accessible);
-        Ok(Gathered {
-            accounts,
-            acting_as,
+        let (roots, user, accessible) = futures_util::join!(self.roots(reads), user, accessible);
+        let accessible = accessible.ok()?;
+        (!self.spoiled.load(Ordering::Relaxed)).then_some(Gathered {
+            roots,
             user,
-            accessible: accessible?,
+            accessible,
         })
     }
 
     /// The accounts that are named and the one that is acted on, which are read together.
-    async fn root_accounts(&self, reads: &RootReads) -> (Vec<Result<Root>>, Vec<Result<Option<Root>>>) {
-        let ids = reads.accounts.iter();
-        let ids: Vec<Option<AccountId>> = ids
-            .map(|own| account_id(self.bound.id(own.id), self.actor))
-            .collect();
+    async fn roots(&self, reads: &RootReads) -> Roots {
+        let id = |own: &RootAccount| account_id(self.bound.id(own.id), self.actor);
+        let ids: Vec<Option<AccountId>> = reads.accounts.iter().map(id).collect();
+        let nodes: Vec<Option<AccountId>> = reads.nodes.iter().map(id).collect();
         let acted_on = self.actor.acting_as().filter(|_| !reads.acting_as.is_empty());
-        let known = distinct(ids.iter().flatten().chain(acted_on));
+        let known = distinct(ids.iter().chain(&nodes).flatten().chain(acted_on));
         let found = &self
             .read("Accounts", &known, self.domain.accounts(self.actor, &known))
             .await;
@@ -162,11 +80,27 @@ impl Gatherer<'_> {
             let view = found.get(id.as_ref().ok_or(NO_ACCOUNT)?)?;
             self.root_account(&own.tenants, view).await.ok_or(NO_ACCOUNT)
         });
-        let acted_on = reads.acting_as.iter().map(|tenants| async move {
-            let view = acted_on.map(|id| found.get(id)).transpose()?.flatten();
-            Ok(self.root_account(tenants, view).await)
-        });
-        futures_util::join!(join_all(named), join_all(acted_on))
+        let nodes = reads.nodes.iter().zip(&nodes);
+        let nodes = nodes.map(|(own, id)| self.nullable_root(&own.tenants, id.as_ref(), found));
+        let acting_as = reads.acting_as.iter();
+        let acting_as = acting_as.map(|tenants| self.nullable_root(tenants, acted_on, found));
+        let (accounts, nodes, acting_as) =
+            futures_util::join!(join_all(named), join_all(nodes), join_all(acting_as));
+        Roots {
+            accounts,
+            nodes,
+            acting_as,
+        }
+    }
+
+    async fn nullable_root(
+        &self,
+        plans: &Tenants,
+        id: Option<&AccountId>,
+        found: &Found<AccountId, AccountView>,
+    ) -> Result<Option<Root>> {
+        let view = id.map(|id| found.get(id)).transpose()?.flatten();
+        Ok(self.root_account(plans, view).await)
     }
 
     async fn root_account(&self, plans: &Tenants, view: Option<&AccountView>) -> Option<Root> {
@@ -179,11 +113,8 @@ impl Gatherer<'_> {
         let page = self.bound.page(plan.page);
         let read = self.domain.accessible_accounts(self.actor, page);
         let page = read.instrument(span("AccessibleAccounts", 1)).await?;
-        let views = page.items.iter().map(|(_, row)| (row.account.id(), &row.account));
-        let views: HashMap<&AccountId, &AccountView> = views.collect();
-        let views: Vec<AccountView> = views.into_values().cloned().collect();
-        let below = plan.tenants.iter().map(|plans| self.below(plans, views.clone()));
-        let below = join_all(below).await;
+        let views = different(page.items.iter().map(|(_, row)| &row.account));
+        let below = self.each_below(&plan.tenants, views).await;
         Ok(Accessible { page, below })
     }
 
@@ -226,7 +157,7 @@ impl Gatherer<'_> {
         let credits = self.gated("CreditsOf", gates::CREDITS, accounts, |open| async move {
             domain.credits(actor, &open).await
         });
-        let (plans, limits, billing, credits, usage, members, subaccounts, (parents, above)) = futures_util::join!(
+        let (plans, limits, billing, credits, usage, members, subaccounts, (parents, above), ancestors) = futures_util::join!(
             plans,
             wanted(reads.limits, limits),
             wanted(reads.billing, billing),
@@ -240,6 +171,7 @@ impl Gatherer<'_> {
                     .map(|own| self.subaccounts(own, accounts))
             ),
             self.parents(&reads.parents, accounts),
+            self.ancestors(&reads.ancestors, accounts),
         );
         Level {
             plans,
@@ -251,6 +183,7 @@ impl Gatherer<'_> {
             subaccounts,
             parents,
             above,
+            ancestors,
         }
     }
 
@@ -278,9 +211,26 @@ impl Gatherer<'_> {
             .read("Accounts", &ids, self.domain.accounts(self.actor, &ids))
             .await;
         let parents: Vec<AccountView> = found.0.iter().flat_map(HashMap::values).cloned().collect();
-        let above = selections.iter().map(|plans| self.below(plans, parents.clone()));
-        let above = join_all(above).await;
+        let above = self.each_below(selections, parents).await;
         (found, above)
+    }
+
+    async fn ancestors(&self, selections: &[Tenants], accounts: &[AccountView]) -> Ancestors {
+        if selections.is_empty() {
+            return Ancestors::default();
+        }
+        let read = self.domain.ancestors(self.actor, accounts);
+        match read.instrument(span("Ancestors", accounts.len())).await {
+            Ok(of) => {
+                let views = different(of.values().flatten());
+                let above = self.each_below(selections, views).await;
+                Ancestors { of, above }
+            }
+            Err(_) => {
+                self.spoiled.store(true, Ordering::Relaxed);
+                Ancestors::default()
+            }
+        }
     }
 
     async fn usage(&self, asked: UsageAt, accounts: &[AccountView]) -> Gated<UsageView> {
@@ -307,12 +257,14 @@ impl Gatherer<'_> {
             .values()
             .flat_map(|page| page.items.iter().map(|(_, view)| view.clone()))
             .collect();
-        let below = plan
-            .tenants
-            .iter()
-            .map(|plans| self.below(plans, children.clone()));
-        let below = join_all(below).await;
+        let below = self.each_below(&plan.tenants, children).await;
         Children { pages, below }
+    }
+
+    /// What each of these selections shows of the same accounts, which are distinct.
+    async fn each_below(&self, selections: &[Tenants], accounts: Vec<AccountView>) -> Vec<Below> {
+        let below = selections.iter().map(|plans| self.below(plans, accounts.clone()));
+        join_all(below).await
     }
 
     /// Reads for the accounts where `gate` is open, if there are any.
@@ -341,7 +293,7 @@ impl Gatherer<'_> {
         Gated { refused, found }
     }
 
-    /// Reads what has these ids, if there are any.
+    /// Reads for these parents, if there are any.
     async fn read<P, K, V>(
         &self,
         name: &'static str,
@@ -370,4 +322,10 @@ async fn wanted<T: Default>(is_wanted: bool, read: impl Future<Output = T>) -> T
 fn distinct<'i, T: Clone + Eq + Hash + 'i>(ids: impl Iterator<Item = &'i T>) -> Vec<T> {
     let ids: HashSet<&T> = ids.collect();
     ids.into_iter().cloned().collect()
+}
+
+/// Each of these accounts once.
+fn different<'v>(views: impl Iterator<Item = &'v AccountView>) -> Vec<AccountView> {
+    let views: HashMap<&AccountId, &AccountView> = views.map(|view| (view.id(), view)).collect();
+    views.into_values().cloned().collect()
 }

@@ -11,6 +11,7 @@ mod cache;
 mod compile;
 mod describe;
 mod gather;
+mod gathered;
 mod plan;
 mod switches;
 mod write;
@@ -23,6 +24,7 @@ use canopy_domain::{Actor, Domain};
 
 use crate::Document;
 use crate::documents::Documents;
+use crate::types::node::is_of_account;
 use cache::{PlanKey, Plans};
 use compile::{Source, Unplanned, compile};
 use gather::Gatherer;
@@ -88,9 +90,11 @@ impl KeptPlan {
         let plan = self.0.as_ref().as_ref().ok()?;
         let now = time::now();
         let bound = &plan.arguments.bind(variables, now)?;
-        let gatherer = Gatherer { domain, actor, bound };
-        // What fails where nothing may be null makes more null than itself, and is told by async-graphql.
-        let gathered = gatherer.gather(plan).await.ok()?;
+        let mut nodes = plan.reads.nodes.iter().map(|own| bound.id(own.id));
+        if !nodes.all(|id| id.is_some_and(|id| is_of_account(id))) {
+            return None;
+        }
+        let gathered = Gatherer::new(domain, actor, bound).gather(plan).await?;
         Some(write::write(plan, bound, actor, &gathered))
     }
 }

@@ -69,6 +69,8 @@ impl ResponseKey {
 pub(super) enum QueryField {
     /// `account`: a place in [`RootReads::accounts`].
     Account(usize),
+    /// `node`, if it is an account: a place in [`RootReads::nodes`].
+    Node(usize),
     Me(Selection<MeField>),
 }
 
@@ -83,6 +85,8 @@ pub(super) enum MeField {
 #[derive(Default)]
 pub(super) struct RootReads {
     pub(super) accounts: Vec<RootAccount>,
+    /// The same, where other things may be named too. A request that does is none for the plan.
+    pub(super) nodes: Vec<RootAccount>,
     /// What is selected from the account that is acted on, as often as it is.
     pub(super) acting_as: Vec<Tenants>,
     /// Whether the person who asks is read.
@@ -127,6 +131,8 @@ pub(super) struct TenantReads {
     pub(super) subaccounts: Vec<AccountPage>,
     /// What is selected from parents, as often as they are; none: they are not read.
     pub(super) parents: Vec<Tenants>,
+    /// The same of all ancestors.
+    pub(super) ancestors: Vec<Tenants>,
 }
 
 /// A page of accounts.
@@ -152,6 +158,7 @@ pub(super) enum TenantField {
     Plan(Selection<PlanField>),
     PermissionSet(Selection<PermissionSetField>),
     Parent(usize),
+    Ancestors(List<usize>),
     Subaccounts(usize, Connection<usize>),
     Members(usize, Connection<Selection<MemberField>>),
     Limits(Selection<LimitsField>),

@@ -44,13 +44,22 @@ impl From<Tenant> for Node {
     }
 }
 
+/// Whether an id is of the kind that accounts have; it may be malformed.
+pub(crate) fn is_of_account(id: &str) -> bool {
+    prefix(id) == AccountId::PREFIX
+}
+
+/// What tells the kind of an id.
+fn prefix(id: &str) -> &str {
+    id.split_inclusive('_').next().unwrap_or_default()
+}
+
 impl Node {
     /// The object with this id; none if there is none that the caller may see.
     pub(crate) async fn load(caller: &Caller, id: &str) -> Result<Option<Self>> {
         let loaders = &caller.loaders;
-        let prefix = id.split_inclusive('_').next().unwrap_or_default();
         // A malformed id is one that does not exist.
-        let found = match prefix {
+        let found = match prefix(id) {
             AccountId::PREFIX => match AccountId::parse(id) {
                 Ok(id) => loaders
                     .load(reads::Accounts, id)

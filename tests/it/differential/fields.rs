@@ -9,11 +9,12 @@ pub(super) enum Arguments {
     Page,
     Usage,
     Account,
+    Node,
     Resource,
     Key,
 }
 
-use Arguments::{Account, Key, None as Plain, Page, Resource, Usage};
+use Arguments::{Account, Key, Node, None as Plain, Page, Resource, Usage};
 
 pub(super) const TENANT: &[Field] = &[
     ("id", "", Plain),
@@ -30,6 +31,7 @@ pub(super) const TENANT: &[Field] = &[
     ("plan", "Plan", Plain),
     ("permissionSet", "PermissionSet", Plain),
     ("parent", "Tenant", Plain),
+    ("ancestors", "Tenant", Plain),
     ("subaccounts", "TenantConnection", Page),
     ("subaccounts", "TenantConnection", Page),
     ("members", "MemberConnection", Page),
@@ -42,11 +44,7 @@ pub(super) const TENANT: &[Field] = &[
 ];
 
 /// Fields that no plan serves.
-pub(super) const UNPLANNED: &[Field] = &[
-    ("ancestors", "Tenant", Plain),
-    ("apiKeys", "ApiKeyConnection", Page),
-    ("maxVariance", "", Plain),
-];
+pub(super) const UNPLANNED: &[Field] = &[("apiKeys", "ApiKeyConnection", Page), ("maxVariance", "", Plain)];
 
 const CONNECTIONS: [(&str, &str, &str); 4] = [
     ("TenantConnection", "TenantEdge", "Tenant"),
@@ -89,6 +87,7 @@ pub(super) fn fields(ty: &str) -> Vec<Field> {
         "Query" => vec![
             ("account", "Tenant", Account),
             ("account", "Tenant", Account),
+            ("node", "Node", Node),
             ("me", "Me", Plain),
         ],
         "Me" => vec![
@@ -97,6 +96,7 @@ pub(super) fn fields(ty: &str) -> Vec<Field> {
             ("accounts", "AccessConnection", Page),
         ],
         "Tenant" | "Account" | "Subaccount" => TENANT.to_vec(),
+        "Node" => leaves(&["id"]),
         "Plan" => leaves(&["id", "name", "description", "configuration"]),
         "ApiKey" => leaves(&["id", "name", "createdAt"]),
         "PermissionSet" => vec![
@@ -157,6 +157,7 @@ pub(super) fn conditions(ty: &str) -> &'static [&'static str] {
         "Tenant" => &["Tenant", "Account", "Subaccount", "Node", "Subaccount"],
         "Account" => &["Account", "Tenant", "Node"],
         "Subaccount" => &["Subaccount", "Tenant"],
+        "Node" => &["Tenant", "Account", "Subaccount", "Node", "Tenant", "Member"],
         "Member" => &["Member", "Node"],
         "Plan" => &["Plan", "Node"],
         _ => &[],

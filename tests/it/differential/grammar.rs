@@ -76,7 +76,8 @@ impl<'i> Grammar<'i> {
             let alias = if self.chance(30) { "type: " } else { "" };
             return format!("{alias}__typename{directive}");
         }
-        if depth < DEPTH && self.chance(14) {
+        let most = if ty == "Node" { 70 } else { 14 };
+        if depth < DEPTH && self.chance(most) {
             let (on, condition) = match conditions(ty) {
                 [] => (ty, String::new()),
                 _ if self.chance(20) => (ty, String::new()),
@@ -109,7 +110,8 @@ impl<'i> Grammar<'i> {
     fn inside(&mut self, on: &'static str, depth: usize) -> String {
         match on {
             "Node" => "{ id __typename }".to_owned(),
-            _ => self.set(on, depth),
+            // A fragment in a fragment comes no deeper in the answer, so that there must be an end of them.
+            _ => self.set(on, depth + 1),
         }
     }
 
@@ -169,6 +171,13 @@ impl<'i> Grammar<'i> {
             Arguments::Page => self.page(),
             Arguments::Usage => self.usage(),
             Arguments::Account => self.account(),
+            Arguments::Node => {
+                let id = self.one(self.ids);
+                match self.chance(50) {
+                    true => vec![format!("id: \"{id}\"")],
+                    false => vec![format!("id: {}", self.variable("ID!", "", Some(json!(id))))],
+                }
+            }
             Arguments::Resource => vec![format!(
                 "name: {}",
                 self.one(&["\"members\"", "\"depth\"", "\"none\""])

@@ -2,10 +2,13 @@
 
 use canopy_domain::Actor;
 use canopy_domain::entity::account::{CreditMode, Model as Account};
+use canopy_domain::entity::rule_version::RuleKind;
 use canopy_domain::entity::{Level, PermissionKey, Role};
+use canopy_domain::rules::RuleSource;
 use serde_json::{Value, json};
 
 use super::Sides;
+use crate::app::rules::unlimited;
 use crate::app::{App, Caller};
 
 pub(super) struct World {
@@ -28,6 +31,10 @@ impl World {
             .await;
         let gone = app.subaccount(&main, "Gone").await;
         let foreign = app.main_account(None, "Foreign", "pln_itellico").await;
+        let broken = app.main_account(Some(&platform), "Broken", "pln_itellico").await;
+        let trap = RuleSource::Wasm(unlimited("(unreachable)"));
+        app.live_rule(&broken, RuleKind::Limits, trap, json!({}), None)
+            .await;
         app.fund(&main, "100").await;
         app.fund(&dealer, "100").await;
         app.purchase(&sibling, "2.5").await;
@@ -62,7 +69,9 @@ impl World {
         let acting = seller.acting_on(&client.id);
         Self {
             app,
-            accounts: vec![platform, main, client, branch, dealer, sibling, gone, foreign],
+            accounts: vec![
+                platform, main, client, branch, dealer, sibling, gone, broken, foreign,
+            ],
             callers: vec![
                 ("the owner of the platform", owner),
                 ("the owner of the main account", seller),

@@ -69,6 +69,12 @@ pub(crate) fn compile(source: Source<'_>) -> Planned<QueryPlan> {
             reads.accounts.push(RootAccount { id, tenants });
             Ok(QueryField::Account(reads.accounts.len() - 1))
         }
+        "node" => {
+            let id = compiler.arguments.id(asked.field);
+            let tenants = compiler.tenants(&asked.sets)?;
+            reads.nodes.push(RootAccount { id, tenants });
+            Ok(QueryField::Node(reads.nodes.len() - 1))
+        }
         "me" => compiler.me(asked, &mut reads).map(QueryField::Me),
         _ => Err(asked.unplanned("Query")),
     })?;

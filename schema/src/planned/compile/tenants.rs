@@ -61,6 +61,10 @@ impl<'d> Compiler<'d> {
                 reads.parents.push(self.tenants(&asked.sets)?);
                 TenantField::Parent(reads.parents.len() - 1)
             }
+            "ancestors" => {
+                reads.ancestors.push(self.tenants(&asked.sets)?);
+                TenantField::Ancestors(asked.list(reads.ancestors.len() - 1))
+            }
             "subaccounts" => {
                 // Two fields that ask for the same page are two reads: each has its own selection of what is below.
                 let (page, connection) = self.account_page(asked, TENANTS)?;

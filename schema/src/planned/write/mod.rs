@@ -11,7 +11,7 @@ use async_graphql::{PathSegment, Pos, ServerError};
 use canopy_domain::{Actor, Error, Result};
 
 use super::bind::Bound;
-use super::gather::Gathered;
+use super::gathered::Gathered;
 use super::plan::{List, QueryField, QueryPlan, ResponseKey, Selection, What};
 
 /// What an answer came to.
@@ -40,10 +40,14 @@ pub(super) fn write(plan: &QueryPlan, bound: &Bound<'_>, actor: &Actor, gathered
     writer.object(&plan.root, "Query", |writer, field| match field {
         QueryField::Account(at) => {
             let tenants = &plan.reads.accounts[*at].tenants;
-            match &gathered.accounts[*at] {
+            match &gathered.roots.accounts[*at] {
                 Ok((view, below)) => writer.tenant(tenants, below, view),
                 Err(error) => writer.fail(error.clone()),
             }
+        }
+        QueryField::Node(at) => {
+            let tenants = &plan.reads.nodes[*at].tenants;
+            writer.root(tenants, &gathered.roots.nodes[*at]);
         }
         QueryField::Me(selection) => writer.me(selection, &plan.reads, gathered),
     });

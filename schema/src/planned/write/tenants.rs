@@ -4,9 +4,9 @@ use canopy_domain::entity::PermissionKey as Key;
 use canopy_domain::entity::plan;
 use canopy_domain::members::{AccessibleAccount, MemberView};
 use canopy_domain::permissions::EffectiveLevel;
-use canopy_domain::{AccountView, Error, Page};
+use canopy_domain::{AccountView, Error, Page, Result};
 
-use super::super::gather::{Below, Gathered, Level};
+use super::super::gathered::{Below, Gathered, Level, Root};
 use super::super::plan::{
     ACCESSES, Connection, ConnectionField, ConnectionTypes, EdgeField, MEMBERS, MeField, MemberField,
     PageInfoField, PermissionDeciderField, PermissionField, PermissionSetField, PlanField, RootReads,
@@ -58,13 +58,7 @@ impl<'w> Writer<'w> {
                 let user = gathered.user.as_ref().map(Option::as_ref).map_err(Error::clone);
                 writer.found(user, |writer, row| writer.user(selection, row));
             }
-            MeField::ActingAs(at) => {
-                let account = gathered.acting_as[*at].as_ref();
-                let account = account.map(Option::as_ref).map_err(Error::clone);
-                writer.found(account, |writer, (view, below)| {
-                    writer.tenant(&reads.acting_as[*at], below, view);
-                });
-            }
+            MeField::ActingAs(at) => writer.root(&reads.acting_as[*at], &gathered.roots.acting_as[*at]),
             MeField::Accounts(at, connection) => {
                 let (plans, read) = (&reads.accessible[*at].tenants, &gathered.accessible[*at]);
                 writer.connection(connection, ACCESSES, &read.page, |writer, at, row| {
@@ -72,6 +66,12 @@ impl<'w> Writer<'w> {
                 });
             }
         });
+    }
+
+    /// An account at the root that there may not be.
+    pub(super) fn root(&mut self, plans: &'w Tenants, found: &Result<Option<Root>>) {
+        let found = found.as_ref().map(Option::as_ref).map_err(Error::clone);
+        self.found(found, |writer, (view, below)| writer.tenant(plans, below, view));
     }
 
     /// An account as `plans` show it, with what was read below it.
@@ -116,6 +116,13 @@ impl<'w> Writer<'w> {
                     writer.tenant(plans, &level.above[*at], parent);
                 });
             }),
+            TenantField::Ancestors(list) => {
+                let (plans, read) = (&plan.reads.ancestors[list.each], &level.ancestors);
+                let ancestors = read.of.get(id).into_iter().flatten();
+                self.list(list, ancestors, |writer, at, ancestor| {
+                    writer.tenant(plans, &read.above[*at], ancestor);
+                });
+            }
             TenantField::Subaccounts(at, connection) => {
                 let (plans, read) = (&plan.reads.subaccounts[*at].tenants, &level.subaccounts[*at]);
                 self.found(read.pages.get(id), |writer, page| {
