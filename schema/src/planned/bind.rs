@@ -32,11 +32,11 @@ pub(super) struct Arguments {
 pub(super) struct PageAt(usize);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct UsageAt(usize);
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct IdAt(usize);
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct NameAt(usize);
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct KeyAt(usize);
 
 /// The arguments of a request.

@@ -4,21 +4,21 @@ use std::fmt::{Display, Formatter, Result};
 
 use super::KeptPlan;
 use super::compile::Unplanned;
-use super::plan::{QueryPlan, TenantPlan, Tenants};
+use super::plan::{Named, QueryPlan, TenantPlan, Tenants};
 use crate::authorization::{Gate, gates};
 
 impl Display for QueryPlan {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
-        for account in &self.reads.accounts {
-            writeln!(formatter, "account: one by its id, in scope")?;
-            tenants(formatter, &account.tenants, 1)?;
-        }
-        for node in &self.reads.nodes {
-            writeln!(formatter, "node: an account by its id, in scope")?;
-            tenants(formatter, &node.tenants, 1)?;
-        }
-        for plans in &self.reads.acting_as {
-            writeln!(formatter, "me: the account that is acted on")?;
+        for (at, plans) in self.reads.selections.iter().enumerate() {
+            let asked = self.reads.accounts.iter().filter(|own| own.selection == at);
+            for own in asked {
+                let named = match own.named {
+                    Named::Account(_) => "account: one by its id, in scope",
+                    Named::Node(_) => "node: an account by its id, in scope",
+                    Named::ActedOn => "me: the account that is acted on",
+                };
+                writeln!(formatter, "{named}")?;
+            }
             tenants(formatter, plans, 1)?;
         }
         if self.reads.user {

@@ -18,8 +18,8 @@ use futures_util::future::{BoxFuture, OptionFuture, join_all, try_join_all};
 use tracing::{Instrument, debug_span};
 
 use super::bind::{Bound, PageAt, UsageAt};
-use super::gathered::{Accessible, Ancestors, Below, Children, Found, Gated, Gathered, Level, Root, Roots};
-use super::plan::{AccountPage, QueryPlan, RootAccount, RootReads, TenantPlan, Tenants};
+use super::gathered::{Accessible, Ancestors, Below, Children, Found, Gated, Gathered, Level};
+use super::plan::{AccountPage, Named, QueryPlan, RootReads, TenantPlan, Tenants};
 use crate::authorization::{Gate, gates};
 use crate::query::{NO_ACCOUNT, account_id};
 use crate::types::tenant::TenantType;
@@ -57,56 +57,43 @@ impl<'r> Gatherer<'r> {
             }
         };
         let accessible = try_join_all(reads.accessible.iter().map(|own| self.accessible(own)));
-        let (roots, user, accessible) = futures_util::join!(self.roots(reads), user, accessible);
+        let ((roots, below), user, accessible) = futures_util::join!(self.roots(reads), user, accessible);
         let accessible = accessible.ok()?;
         (!self.spoiled.load(Ordering::Relaxed)).then_some(Gathered {
             roots,
+            below,
             user,
             accessible,
         })
     }
 
-    /// The accounts that are named and the one that is acted on, which are read together.
-    async fn roots(&self, reads: &RootReads) -> Roots {
-        let id = |own: &RootAccount| account_id(self.bound.id(own.id), self.actor);
-        let ids: Vec<Option<AccountId>> = reads.accounts.iter().map(id).collect();
-        let nodes: Vec<Option<AccountId>> = reads.nodes.iter().map(id).collect();
-        let acted_on = self.actor.acting_as().filter(|_| !reads.acting_as.is_empty());
-        let known = distinct(ids.iter().chain(&nodes).flatten().chain(acted_on));
-        let found = &self
+    /// The single accounts, and what is selected from them.
+    async fn roots(&self, reads: &RootReads) -> (Vec<Result<Option<AccountView>>>, Vec<Below>) {
+        let ids = reads.accounts.iter().map(|own| match own.named {
+            Named::Account(id) | Named::Node(id) => account_id(self.bound.id(id), self.actor),
+            Named::ActedOn => self.actor.acting_as().cloned(),
+        });
+        let ids: Vec<Option<AccountId>> = ids.collect();
+        let known = distinct(ids.iter().flatten());
+        let found = self
             .read("Accounts", &known, self.domain.accounts(self.actor, &known))
             .await;
-        let named = reads.accounts.iter().zip(&ids).map(|(own, id)| async move {
-            let view = found.get(id.as_ref().ok_or(NO_ACCOUNT)?)?;
-            self.root_account(&own.tenants, view).await.ok_or(NO_ACCOUNT)
+        let roots = reads.accounts.iter().zip(&ids).map(|(own, id)| {
+            let view = id.as_ref().map(|id| found.get(id)).transpose()?.flatten();
+            match own.named {
+                Named::Account(_) => view.cloned().ok_or(NO_ACCOUNT).map(Some),
+                Named::Node(_) | Named::ActedOn => Ok(view.cloned()),
+            }
         });
-        let nodes = reads.nodes.iter().zip(&nodes);
-        let nodes = nodes.map(|(own, id)| self.nullable_root(&own.tenants, id.as_ref(), found));
-        let acting_as = reads.acting_as.iter();
-        let acting_as = acting_as.map(|tenants| self.nullable_root(tenants, acted_on, found));
-        let (accounts, nodes, acting_as) =
-            futures_util::join!(join_all(named), join_all(nodes), join_all(acting_as));
-        Roots {
-            accounts,
-            nodes,
-            acting_as,
-        }
-    }
-
-    async fn nullable_root(
-        &self,
-        plans: &Tenants,
-        id: Option<&AccountId>,
-        found: &Found<AccountId, AccountView>,
-    ) -> Result<Option<Root>> {
-        let view = id.map(|id| found.get(id)).transpose()?.flatten();
-        Ok(self.root_account(plans, view).await)
-    }
-
-    async fn root_account(&self, plans: &Tenants, view: Option<&AccountView>) -> Option<Root> {
-        let view = view?.clone();
-        let below = self.below(plans, vec![view.clone()]).await;
-        Some((view, below))
+        let roots: Vec<Result<Option<AccountView>>> = roots.collect();
+        let below = reads.selections.iter().enumerate().map(|(at, plans)| {
+            let asked = reads.accounts.iter().zip(&roots);
+            let asked = asked.filter(|(own, _)| own.selection == at);
+            let views = asked.filter_map(|(_, root)| root.as_ref().ok()?.as_ref());
+            self.below(plans, different(views))
+        });
+        let below = join_all(below).await;
+        (roots, below)
     }
 
     async fn accessible(&self, plan: &AccountPage) -> Result<Accessible> {

@@ -15,20 +15,13 @@ use canopy_domain::{AccountView, Error, Page, Result};
 
 /// What was read for the root of a query; lists are in the order of the plan's.
 pub(super) struct Gathered {
-    pub(super) roots: Roots,
+    /// The single accounts; none where there is none and that is no error.
+    pub(super) roots: Vec<Result<Option<AccountView>>>,
+    /// What was read for them, for each selection.
+    pub(super) below: Vec<Below>,
     pub(super) user: Result<Option<user::Model>>,
     pub(super) accessible: Vec<Accessible>,
 }
-
-/// The accounts that are named, and the one that is acted on.
-pub(super) struct Roots {
-    pub(super) accounts: Vec<Result<Root>>,
-    pub(super) nodes: Vec<Result<Option<Root>>>,
-    pub(super) acting_as: Vec<Result<Option<Root>>>,
-}
-
-/// An account, and what was read for it.
-pub(super) type Root = (AccountView, Below);
 
 /// A page of the accounts that the caller may switch to, and what was read for them, for each selection of them.
 pub(super) struct Accessible {

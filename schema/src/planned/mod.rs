@@ -28,7 +28,7 @@ use crate::types::node::is_of_account;
 use cache::{PlanKey, Plans};
 use compile::{Source, Unplanned, compile};
 use gather::Gatherer;
-use plan::QueryPlan;
+use plan::{Named, QueryPlan};
 pub(crate) use switches::switches;
 pub(crate) use write::Written;
 
@@ -90,8 +90,11 @@ impl KeptPlan {
         let plan = self.0.as_ref().as_ref().ok()?;
         let now = time::now();
         let bound = &plan.arguments.bind(variables, now)?;
-        let mut nodes = plan.reads.nodes.iter().map(|own| bound.id(own.id));
-        if !nodes.all(|id| id.is_some_and(|id| is_of_account(id))) {
+        let accounts_alone = plan.reads.accounts.iter().all(|own| match own.named {
+            Named::Node(id) => bound.id(id).is_some_and(|id| is_of_account(id)),
+            Named::Account(_) | Named::ActedOn => true,
+        });
+        if !accounts_alone {
             return None;
         }
         let gathered = Gatherer::new(domain, actor, bound).gather(plan).await?;

@@ -19,9 +19,11 @@ pub(crate) struct QueryPlan {
 }
 
 /// What is selected from an object, in the order of the answer. Fragments are gone, and a response key is there once.
+#[derive(PartialEq)]
 pub(super) struct Selection<F>(pub(super) Box<[Selected<F>]>);
 
 /// One field of an answer.
+#[derive(PartialEq)]
 pub(super) struct Selected<F> {
     pub(super) key: ResponseKey,
     /// Where it stands in the document first.
@@ -32,6 +34,7 @@ pub(super) struct Selected<F> {
 }
 
 /// What a field of an answer shows.
+#[derive(PartialEq)]
 pub(super) enum What<F> {
     /// `__typename`.
     TypeName,
@@ -39,6 +42,7 @@ pub(super) enum What<F> {
 }
 
 /// What is selected from each item of a list.
+#[derive(PartialEq)]
 pub(super) struct List<S> {
     /// What each item costs, without what is selected from it.
     pub(super) points: u64,
@@ -46,6 +50,7 @@ pub(super) struct List<S> {
 }
 
 /// A response key as JSON writes it before the value: `"name":`.
+#[derive(PartialEq)]
 pub(super) struct ResponseKey(Box<str>);
 
 impl ResponseKey {
@@ -65,11 +70,10 @@ impl ResponseKey {
     }
 }
 
-/// The fields of `Query`. Of each list in the reads the place is given.
+/// The fields of `Query`. Numbers are places in [`RootReads`].
 pub(super) enum QueryField {
-    /// `account`: a place in [`RootReads::accounts`].
     Account(usize),
-    /// `node`, if it is an account: a place in [`RootReads::nodes`].
+    /// `node`, if it is an account.
     Node(usize),
     Me(Selection<MeField>),
 }
@@ -84,24 +88,35 @@ pub(super) enum MeField {
 /// What the root of a query reads.
 #[derive(Default)]
 pub(super) struct RootReads {
+    /// Single accounts, read together.
     pub(super) accounts: Vec<RootAccount>,
-    /// The same, where other things may be named too. A request that does is none for the plan.
-    pub(super) nodes: Vec<RootAccount>,
-    /// What is selected from the account that is acted on, as often as it is.
-    pub(super) acting_as: Vec<Tenants>,
+    /// What is selected from these. Those that are asked the same are gone on with together.
+    pub(super) selections: Vec<Tenants>,
     /// Whether the person who asks is read.
     pub(super) user: bool,
     /// The accounts that the caller may switch to.
     pub(super) accessible: Vec<AccountPage>,
 }
 
-/// An account that is named by its id, or is acted on.
+/// A single account.
 pub(super) struct RootAccount {
-    pub(super) id: IdAt,
-    pub(super) tenants: Tenants,
+    pub(super) named: Named,
+    /// A place in [`RootReads::selections`].
+    pub(super) selection: usize,
+}
+
+/// How a single account is named.
+#[derive(Clone, Copy)]
+pub(super) enum Named {
+    /// As `account` names it: by its id, or as the one that is acted on.
+    Account(IdAt),
+    /// By an id that may be one of something else; a request where it is, is none for the plan.
+    Node(IdAt),
+    ActedOn,
 }
 
 /// What is selected from accounts of both types.
+#[derive(PartialEq)]
 pub(super) struct Tenants {
     /// From those of the type `Account`, and from all where the document asks both the same.
     pub(super) account: Box<TenantPlan>,
@@ -110,6 +125,7 @@ pub(super) struct Tenants {
 }
 
 /// What is selected from accounts of one type, and what has to be read for it.
+#[derive(PartialEq)]
 pub(super) struct TenantPlan {
     pub(super) selection: Selection<TenantField>,
     pub(super) reads: TenantReads,
@@ -120,7 +136,7 @@ pub(super) struct TenantPlan {
 }
 
 /// What is read for accounts, each once for all fields that ask the same.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(super) struct TenantReads {
     pub(super) plans: bool,
     pub(super) limits: bool,
@@ -136,6 +152,7 @@ pub(super) struct TenantReads {
 }
 
 /// A page of accounts.
+#[derive(PartialEq)]
 pub(super) struct AccountPage {
     pub(super) page: PageAt,
     /// What is selected from its accounts, as often as the connection shows them.
@@ -143,6 +160,7 @@ pub(super) struct AccountPage {
 }
 
 /// The fields of `Tenant`, `Account` and `Subaccount`. Numbers are places in [`TenantReads`].
+#[derive(PartialEq)]
 pub(super) enum TenantField {
     Id,
     Name,
@@ -167,6 +185,7 @@ pub(super) enum TenantField {
     Usage(usize, Selection<UsageField>),
 }
 
+#[derive(PartialEq)]
 pub(super) enum PlanField {
     Id,
     Name,
@@ -174,11 +193,13 @@ pub(super) enum PlanField {
     Configuration,
 }
 
+#[derive(PartialEq)]
 pub(super) enum PermissionSetField {
     Permissions(List<Selection<PermissionField>>),
     Permission(KeyAt, Selection<PermissionField>),
 }
 
+#[derive(PartialEq)]
 pub(super) enum PermissionField {
     Key,
     Level,
@@ -186,6 +207,7 @@ pub(super) enum PermissionField {
     DecidedBy(Selection<PermissionDeciderField>),
 }
 
+#[derive(PartialEq)]
 pub(super) enum PermissionDeciderField {
     Kind,
     Account,
@@ -218,6 +240,7 @@ pub(super) const MEMBERS: ConnectionTypes = ConnectionTypes {
 /// What is selected from a connection whose nodes show `N`.
 pub(super) type Connection<N> = Selection<ConnectionField<N>>;
 
+#[derive(PartialEq)]
 pub(super) enum ConnectionField<N> {
     Edges(List<Selection<EdgeField<N>>>),
     Nodes(List<N>),
@@ -225,6 +248,7 @@ pub(super) enum ConnectionField<N> {
     TotalCount,
 }
 
+#[derive(PartialEq)]
 pub(super) enum EdgeField<N> {
     Cursor,
     Node(N),
@@ -232,6 +256,7 @@ pub(super) enum EdgeField<N> {
     Role,
 }
 
+#[derive(PartialEq)]
 pub(super) enum PageInfoField {
     HasNextPage,
     HasPreviousPage,
@@ -239,6 +264,7 @@ pub(super) enum PageInfoField {
     EndCursor,
 }
 
+#[derive(PartialEq)]
 pub(super) enum MemberField {
     Id,
     User(Selection<UserField>),
@@ -247,17 +273,20 @@ pub(super) enum MemberField {
     LastSignInAt,
 }
 
+#[derive(PartialEq)]
 pub(super) enum UserField {
     Id,
     Name,
     Email,
 }
 
+#[derive(PartialEq)]
 pub(super) enum LimitsField {
     Resources(List<Selection<ResourceLimitField>>),
     Resource(NameAt, Selection<ResourceLimitField>),
 }
 
+#[derive(PartialEq)]
 pub(super) enum ResourceLimitField {
     Resource,
     Max,
@@ -267,6 +296,7 @@ pub(super) enum ResourceLimitField {
     Reason,
 }
 
+#[derive(PartialEq)]
 pub(super) enum LimitDeciderField {
     Kind,
     Account,
@@ -274,6 +304,7 @@ pub(super) enum LimitDeciderField {
     RuleDigest,
 }
 
+#[derive(PartialEq)]
 pub(super) enum BillingTransferField {
     Id,
     State,
@@ -285,16 +316,19 @@ pub(super) enum BillingTransferField {
     KeepAgencyAccess,
 }
 
+#[derive(PartialEq)]
 pub(super) enum CreditsField {
     Purchased(Selection<MoneyField>),
     Pool(Selection<MoneyField>),
 }
 
+#[derive(PartialEq)]
 pub(super) enum MoneyField {
     Amount,
     Currency,
 }
 
+#[derive(PartialEq)]
 pub(super) enum UsageField {
     Period(Selection<UsagePeriodField>),
     Granularity,
@@ -302,11 +336,13 @@ pub(super) enum UsageField {
     Buckets(List<Selection<UsageBucketField>>),
 }
 
+#[derive(PartialEq)]
 pub(super) enum UsagePeriodField {
     Start,
     End,
 }
 
+#[derive(PartialEq)]
 pub(super) enum UsageTotalField {
     Meter,
     Quantity,
@@ -314,6 +350,7 @@ pub(super) enum UsageTotalField {
     Amount(Selection<MoneyField>),
 }
 
+#[derive(PartialEq)]
 pub(super) enum UsageBucketField {
     Start,
     Total(UsageTotalField),

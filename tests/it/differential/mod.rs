@@ -182,6 +182,9 @@ async fn a_directive_reads_the_default_of_its_variable() {
 
 /// What chance seldom makes.
 const BY_HAND: &[&str] = &[
+    "query ($id: ID!) { a: account(id: $id) { ...F } b: account { ...F } me { actingAs { ...F } } node(id: $id) { ...F } }
+     fragment F on Tenant { name members { totalCount } x: subaccounts { ...G } y: subaccounts { ...G } }
+     fragment G on TenantConnection { nodes { id parent { name } limits { resources { max } } } }",
     "query ($id: ID!) { node(id: $id) { id ... on Tenant { name ancestors { name members { totalCount } } } ... on Member { role } } }",
     "query ($id: ID!) { a: account(id: $id) { ancestors { id } x: ancestors { id parent { id } } } b: node(id: $id) { __typename } }",
     "query ($id: ID) { account(id: $id) {

@@ -20,15 +20,15 @@ use async_graphql_value::Value;
 
 use super::bind::Arguments;
 use super::plan::{
-    ACCESSES, List, MeField, QueryField, QueryPlan, ResponseKey, RootAccount, RootReads, Selected, Selection,
-    What,
+    ACCESSES, List, MeField, Named, QueryField, QueryPlan, ResponseKey, RootAccount, RootReads, Selected,
+    Selection, What,
 };
 use crate::cost;
 use crate::shape::{Count, Shape};
 
-/// The most fields that a plan may have. Where a document asks accounts of both types different things, and does so on
-/// many levels, each level doubles what is below it.
-const MAX_FIELDS: usize = 20_000;
+/// The most occurrences of fields that are looked at for a plan. Where a document asks accounts of both types different
+/// things, and does so on many levels, each level doubles what is below it.
+const MAX_OCCURRENCES: usize = 20_000;
 
 /// Why an operation goes through async-graphql.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(crate) fn compile(source: Source<'_>) -> Planned<QueryPlan> {
     let mut compiler = Compiler {
         arguments: Arguments::of(operation),
         source,
-        fields: 0,
+        occurrences: 0,
         own: Own::default(),
         bytes: size_of::<QueryPlan>(),
     };
@@ -65,15 +65,15 @@ pub(crate) fn compile(source: Source<'_>) -> Planned<QueryPlan> {
     let root = compiler.select(&sets, "Query", |compiler, asked| match asked.name() {
         "account" => {
             let id = compiler.arguments.id(asked.field);
-            let tenants = compiler.tenants(&asked.sets)?;
-            reads.accounts.push(RootAccount { id, tenants });
-            Ok(QueryField::Account(reads.accounts.len() - 1))
+            compiler
+                .root(asked, Named::Account(id), &mut reads)
+                .map(QueryField::Account)
         }
         "node" => {
             let id = compiler.arguments.id(asked.field);
-            let tenants = compiler.tenants(&asked.sets)?;
-            reads.nodes.push(RootAccount { id, tenants });
-            Ok(QueryField::Node(reads.nodes.len() - 1))
+            compiler
+                .root(asked, Named::Node(id), &mut reads)
+                .map(QueryField::Node)
         }
         "me" => compiler.me(asked, &mut reads).map(QueryField::Me),
         _ => Err(asked.unplanned("Query")),
@@ -90,8 +90,8 @@ pub(crate) fn compile(source: Source<'_>) -> Planned<QueryPlan> {
 struct Compiler<'d> {
     source: Source<'d>,
     arguments: Arguments,
-    /// How many fields there are so far.
-    fields: usize,
+    /// How many occurrences of fields were looked at so far.
+    occurrences: usize,
     /// Those of the accounts that it is at, and what they cost.
     own: Own,
     /// The memory of what there is so far.
@@ -142,6 +142,13 @@ struct Flat<'d> {
 }
 
 impl<'d> Compiler<'d> {
+    /// The place of a single account.
+    fn root(&mut self, asked: &Asked<'d>, named: Named, reads: &mut RootReads) -> Planned<usize> {
+        let selection = place(&mut reads.selections, self.tenants(&asked.sets)?);
+        reads.accounts.push(RootAccount { named, selection });
+        Ok(reads.accounts.len() - 1)
+    }
+
     /// What is selected from the caller.
     fn me(&mut self, asked: &Asked<'d>, reads: &mut RootReads) -> Planned<Selection<MeField>> {
         self.select(&asked.sets, "Me", |compiler, asked| {
@@ -150,14 +157,10 @@ impl<'d> Compiler<'d> {
                     reads.user = true;
                     MeField::User(compiler.user(&asked.sets)?)
                 }
-                "actingAs" => {
-                    reads.acting_as.push(compiler.tenants(&asked.sets)?);
-                    MeField::ActingAs(reads.acting_as.len() - 1)
-                }
+                "actingAs" => MeField::ActingAs(compiler.root(asked, Named::ActedOn, reads)?),
                 "accounts" => {
                     let (page, connection) = compiler.account_page(asked, ACCESSES)?;
-                    reads.accessible.push(page);
-                    MeField::Accounts(reads.accessible.len() - 1, connection)
+                    MeField::Accounts(place(&mut reads.accessible, page), connection)
                 }
                 _ => return Err(asked.unplanned("Me")),
             })
@@ -183,13 +186,9 @@ impl<'d> Compiler<'d> {
         let mut selected = Vec::with_capacity(flat.fields.len());
         for asked in &flat.fields {
             let key = ResponseKey::new(&asked.field.response_key().node);
-            self.fields += 1;
             self.own.fields += 1;
             self.own.points = self.own.points.saturating_add(asked.points);
             self.bytes += size_of::<Selected<F>>() + key.written().len();
-            if self.fields > MAX_FIELDS {
-                return Err(Unplanned("the plan would be too large".to_owned()));
-            }
             selected.push(Selected {
                 key,
                 position: asked.position,
@@ -204,7 +203,7 @@ impl<'d> Compiler<'d> {
     }
 
     /// The fields that `sets` ask of an object of the type `on`, without fragments.
-    fn flat(&self, sets: &[&'d SelectionSet], on: &str) -> Planned<Flat<'d>> {
+    fn flat(&mut self, sets: &[&'d SelectionSet], on: &str) -> Planned<Flat<'d>> {
         let mut flat = Flat {
             fields: Vec::new(),
             places: HashMap::new(),
@@ -216,7 +215,7 @@ impl<'d> Compiler<'d> {
         Ok(flat)
     }
 
-    fn flatten(&self, set: &'d SelectionSet, on: &str, flat: &mut Flat<'d>) -> Planned<()> {
+    fn flatten(&mut self, set: &'d SelectionSet, on: &str, flat: &mut Flat<'d>) -> Planned<()> {
         for selection in &set.items {
             let selection = &selection.node;
             if !self.is_included(selection.directives())? {
@@ -249,7 +248,11 @@ impl<'d> Compiler<'d> {
         Ok(())
     }
 
-    fn merge(&self, field: &'d Positioned<Field>, on: &str, flat: &mut Flat<'d>) -> Planned<()> {
+    fn merge(&mut self, field: &'d Positioned<Field>, on: &str, flat: &mut Flat<'d>) -> Planned<()> {
+        self.occurrences += 1;
+        if self.occurrences > MAX_OCCURRENCES {
+            return Err(Unplanned("the plan would be too large".to_owned()));
+        }
         let (position, field) = (field.pos, &field.node);
         let name = field.name.node.as_str();
         let known = self.source.shape.field(on, name);
@@ -311,6 +314,17 @@ pub(super) fn switch(variables: &Variables, name: &Name) -> Option<bool> {
     match variables.get(name)? {
         Const::Boolean(own) => Some(*own),
         _ => None,
+    }
+}
+
+/// The place of `item`, which is there once.
+fn place<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
+    match list.iter().position(|own| *own == item) {
+        Some(place) => place,
+        None => {
+            list.push(item);
+            list.len() - 1
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::plan::{
     TenantField, TenantPlan, TenantReads, Tenants,
 };
 use super::connections::counts;
-use super::{Asked, Compiler, Flat, Own, Planned};
+use super::{Asked, Compiler, Flat, Own, Planned, place};
 
 impl<'d> Compiler<'d> {
     /// What `sets` select from accounts of either type.
@@ -58,18 +58,17 @@ impl<'d> Compiler<'d> {
             }
             "permissionSet" => TenantField::PermissionSet(self.permission_set(&asked.sets)?),
             "parent" => {
-                reads.parents.push(self.tenants(&asked.sets)?);
-                TenantField::Parent(reads.parents.len() - 1)
+                let parent = self.tenants(&asked.sets)?;
+                TenantField::Parent(place(&mut reads.parents, parent))
             }
             "ancestors" => {
-                reads.ancestors.push(self.tenants(&asked.sets)?);
-                TenantField::Ancestors(asked.list(reads.ancestors.len() - 1))
+                let ancestor = self.tenants(&asked.sets)?;
+                TenantField::Ancestors(asked.list(place(&mut reads.ancestors, ancestor)))
             }
             "subaccounts" => {
-                // Two fields that ask for the same page are two reads: each has its own selection of what is below.
+                // The same page is read twice for two fields that select different things from its accounts.
                 let (page, connection) = self.account_page(asked, TENANTS)?;
-                reads.subaccounts.push(page);
-                TenantField::Subaccounts(reads.subaccounts.len() - 1, connection)
+                TenantField::Subaccounts(place(&mut reads.subaccounts, page), connection)
             }
             "members" => {
                 let connection = self.connection(&asked.sets, MEMBERS, Self::member)?;
@@ -146,16 +145,5 @@ impl<'d> Compiler<'d> {
                 _ => return Err(asked.unplanned("PermissionDecider")),
             })
         })
-    }
-}
-
-/// The place of `item`, which is there once.
-fn place<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
-    match list.iter().position(|own| *own == item) {
-        Some(place) => place,
-        None => {
-            list.push(item);
-            list.len() - 1
-        }
     }
 }

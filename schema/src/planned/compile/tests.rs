@@ -27,7 +27,7 @@ fn names<F>(selection: &Selection<F>) -> Vec<&str> {
 }
 
 fn account(plan: &QueryPlan) -> &TenantPlan {
-    &plan.reads.accounts[0].tenants.account
+    &plan.reads.selections[0].account
 }
 
 #[test]
@@ -47,9 +47,9 @@ fn the_first_occurrence_decides_the_place_and_each_key_is_there_once() {
 #[test]
 fn accounts_of_both_types_have_a_plan_each_only_where_they_are_asked_different_things() {
     let same = plan("{ account { ... on Tenant { name } ... on Member { role } } }");
-    assert!(same.reads.accounts[0].tenants.subaccount.is_none());
+    assert!(same.reads.selections[0].subaccount.is_none());
     let other = plan("{ account { ... on Subaccount { name } id ... on Account { id kind } } }");
-    let tenants = &other.reads.accounts[0].tenants;
+    let tenants = &other.reads.selections[0];
     assert_eq!(names(&tenants.account.selection), ["id", "kind"]);
     assert_eq!(
         names(&tenants.subaccount.as_ref().unwrap().selection),
@@ -80,6 +80,16 @@ fn equal_questions_are_read_once() {
     let reads = &account(&plan).reads;
     assert_eq!((reads.members.len(), reads.usage.len()), (2, 2));
     assert!(!reads.plans && !reads.limits && reads.parents.is_empty());
+}
+
+#[test]
+fn accounts_that_are_asked_the_same_are_read_on_together() {
+    let plan = plan(
+        "{ a: account(id: 1) { ...F } b: account(id: 2) { ...F } me { actingAs { ...F } } c: account { id } }
+         fragment F on Tenant { id members { totalCount } }",
+    );
+    let selections: Vec<usize> = plan.reads.accounts.iter().map(|own| own.selection).collect();
+    assert_eq!(selections, [0, 0, 0, 1]);
 }
 
 #[test]

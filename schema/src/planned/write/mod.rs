@@ -38,17 +38,7 @@ pub(super) fn write(plan: &QueryPlan, bound: &Bound<'_>, actor: &Actor, gathered
         actor,
     };
     writer.object(&plan.root, "Query", |writer, field| match field {
-        QueryField::Account(at) => {
-            let tenants = &plan.reads.accounts[*at].tenants;
-            match &gathered.roots.accounts[*at] {
-                Ok((view, below)) => writer.tenant(tenants, below, view),
-                Err(error) => writer.fail(error.clone()),
-            }
-        }
-        QueryField::Node(at) => {
-            let tenants = &plan.reads.nodes[*at].tenants;
-            writer.root(tenants, &gathered.roots.nodes[*at]);
-        }
+        QueryField::Account(at) | QueryField::Node(at) => writer.root(&plan.reads, gathered, *at),
         QueryField::Me(selection) => writer.me(selection, &plan.reads, gathered),
     });
     Written {

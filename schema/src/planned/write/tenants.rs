@@ -4,9 +4,9 @@ use canopy_domain::entity::PermissionKey as Key;
 use canopy_domain::entity::plan;
 use canopy_domain::members::{AccessibleAccount, MemberView};
 use canopy_domain::permissions::EffectiveLevel;
-use canopy_domain::{AccountView, Error, Page, Result};
+use canopy_domain::{AccountView, Error, Page};
 
-use super::super::gathered::{Below, Gathered, Level, Root};
+use super::super::gathered::{Below, Gathered, Level};
 use super::super::plan::{
     ACCESSES, Connection, ConnectionField, ConnectionTypes, EdgeField, MEMBERS, MeField, MemberField,
     PageInfoField, PermissionDeciderField, PermissionField, PermissionSetField, PlanField, RootReads,
@@ -58,7 +58,7 @@ impl<'w> Writer<'w> {
                 let user = gathered.user.as_ref().map(Option::as_ref).map_err(Error::clone);
                 writer.found(user, |writer, row| writer.user(selection, row));
             }
-            MeField::ActingAs(at) => writer.root(&reads.acting_as[*at], &gathered.roots.acting_as[*at]),
+            MeField::ActingAs(at) => writer.root(reads, gathered, *at),
             MeField::Accounts(at, connection) => {
                 let (plans, read) = (&reads.accessible[*at].tenants, &gathered.accessible[*at]);
                 writer.connection(connection, ACCESSES, &read.page, |writer, at, row| {
@@ -68,10 +68,14 @@ impl<'w> Writer<'w> {
         });
     }
 
-    /// An account at the root that there may not be.
-    pub(super) fn root(&mut self, plans: &'w Tenants, found: &Result<Option<Root>>) {
-        let found = found.as_ref().map(Option::as_ref).map_err(Error::clone);
-        self.found(found, |writer, (view, below)| writer.tenant(plans, below, view));
+    /// A single account.
+    pub(super) fn root(&mut self, reads: &'w RootReads, gathered: &Gathered, at: usize) {
+        let found = gathered.roots[at].as_ref();
+        let selection = reads.accounts[at].selection;
+        let (plans, below) = (&reads.selections[selection], &gathered.below[selection]);
+        self.found(found.map(Option::as_ref).map_err(Error::clone), |writer, view| {
+            writer.tenant(plans, below, view);
+        });
     }
 
     /// An account as `plans` show it, with what was read below it.
