@@ -92,16 +92,17 @@ struct Compiler<'d> {
     arguments: Arguments,
     /// How many occurrences of fields were looked at so far.
     occurrences: usize,
-    /// Those of the accounts that it is at, and what they cost.
+    /// What is selected on the level of accounts that it is at.
     own: Own,
     /// The memory of what there is so far.
     bytes: usize,
 }
 
-/// What is selected from accounts on one level.
+/// What is selected from accounts on one level, without what is selected from other accounts.
 #[derive(Default)]
 struct Own {
     fields: usize,
+    /// What they cost, if each list has one item.
     points: u64,
 }
 
