@@ -7,6 +7,7 @@ use canopy_domain::{
     auth::{SignInSettings, TokenSettings, Tries},
     budgets::BudgetSettings,
     events::StreamSettings,
+    heard::Hearing,
     rules::QuarantineSettings,
     rules_host::{CacheSettings, CompilerCommand, Host, HostSettings},
 };
@@ -65,11 +66,24 @@ pub enum Tokens {
 
 /// Connects, brings the tables up to date or insists on it, and opens the domain with its built-in plans and rules.
 pub async fn open(config: &Config, pending: Pending, tokens: Tokens) -> Result<Domain, OpenError> {
+    open_heard(config, pending, tokens, None).await
+}
+
+/// The same, with somebody who hears all statements that are sent.
+pub async fn open_heard(
+    config: &Config,
+    pending: Pending,
+    tokens: Tokens,
+    hearing: Option<&Hearing>,
+) -> Result<Domain, OpenError> {
     let secret = match tokens {
         Tokens::Needed => secret(&config.auth)?,
         Tokens::Unused => random_secret().into_bytes(),
     };
-    let database = connect(config).await?;
+    let mut database = connect(config).await?;
+    if let Some(hearing) = hearing {
+        hearing.listen(&mut database);
+    }
     match pending {
         Pending::Apply => drop(migrate(&database).await?),
         Pending::Refuse => match missing(&database).await?.len() {

@@ -14,6 +14,7 @@ pub mod domain;
 pub mod error;
 pub mod events;
 pub mod forest;
+pub mod heard;
 pub mod idempotency;
 pub mod ledger;
 pub mod limits;

@@ -1,7 +1,7 @@
 //! Runs a document as a request with one answer.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response, Schema, ServerError, ValidationMode, Value, Variables};
@@ -9,12 +9,13 @@ use canopy_domain::entity::AccountId;
 use canopy_domain::{Actor, Domain, Error};
 
 use crate::cost::Top;
-use crate::documents::{Bill, Documents, VALID, ValidateOnly};
+use crate::documents::{Bill, Documents};
 use crate::idempotency::Carried;
 use crate::loaders::drive::Driven;
 use crate::planned::{KeptPlan, PlannedReads, Written};
 use crate::session::Session;
 use crate::shape::Shape;
+use crate::validator::Validator;
 use crate::{
     ClientAddress, Data, Document, DocumentHash, Introspection, Mutation, Operation, Query, Reply, RequestId,
     SchemaSettings, Subscription, Uploads, cost, errors, idempotency,
@@ -31,8 +32,7 @@ struct Inner {
     strict: Executable,
     /// Runs what was valid before: async-graphql would validate a document for each request again.
     trusting: Executable,
-    /// Validates and runs nothing; made when it is needed first.
-    validating: OnceLock<Executable>,
+    validator: Validator,
     domain: Domain,
     documents: Documents,
     /// None if all reads go through async-graphql.
@@ -56,6 +56,25 @@ pub struct Ask {
     pub client_address: Option<ClientAddress>,
     /// The id under which the process logs it.
     pub request_id: RequestId,
+}
+
+impl Ask {
+    /// A request that brings nothing but values of its variables.
+    pub fn of(
+        document: Arc<Document>,
+        operation_name: Option<String>,
+        variables: serde_json::Map<String, serde_json::Value>,
+    ) -> Self {
+        Self {
+            document,
+            operation_name,
+            variables: Variables::from_json(serde_json::Value::Object(variables)),
+            uploads: Uploads::default(),
+            idempotency_key: None,
+            client_address: None,
+            request_id: RequestId::default(),
+        }
+    }
 }
 
 /// A request that is within all bounds that hold whoever asks.
@@ -98,7 +117,7 @@ impl CanopySchema {
         Self(Arc::new(Inner {
             strict: build(ValidationMode::Strict),
             trusting: build(ValidationMode::Fast),
-            validating: OnceLock::new(),
+            validator: Validator::new(settings.introspection),
             documents: Documents::new(&crate::sdl(), settings.bounds, settings.kept_documents),
             planned: settings
                 .planned_reads
@@ -120,20 +139,8 @@ impl CanopySchema {
             .documents
             .read(text.to_owned())
             .map_err(|error| error.message)?;
-        let validating = self.0.validating.get_or_init(|| {
-            let builder = Schema::build(Query, Mutation::default(), Subscription).extension(ValidateOnly);
-            match self.0.introspection {
-                Introspection::Anyone => builder.finish(),
-                Introspection::SignedIn | Introspection::Nobody => builder.disable_suggestions().finish(),
-            }
-        });
-        let mut request = Request::new(String::new());
-        request.set_parsed_query(document.parsed().clone());
-        let response = validating.execute(request).await;
-        match response.errors.into_iter().next() {
-            Some(error) if error.message != VALID => Err(error.message),
-            _ => Ok(document.hash()),
-        }
+        self.0.validator.check(&document).await?;
+        Ok(document.hash())
     }
 
     /// The document with this hash, if it was read lately.

@@ -10,6 +10,7 @@ mod cursor;
 mod documents;
 mod errors;
 mod execute;
+mod explain;
 mod idempotency;
 mod interface;
 mod live;
@@ -24,6 +25,7 @@ mod session;
 mod shape;
 mod subscription;
 mod types;
+mod validator;
 
 #[cfg(test)]
 mod tests;
@@ -35,8 +37,10 @@ pub use authorization::{FieldRequirement, Requirement, requirements};
 pub use documents::{Bounds, Document, DocumentHash, Operation, has_more_values};
 pub use errors::whole_seconds;
 pub use execute::{Ask, CanopySchema, Prepared};
+pub use explain::{Explained, Explainer};
 pub use live::StreamAnswer;
 pub use mutations::Mutation;
+pub use planned::PlanDescription;
 pub use query::Query;
 pub use reply::{Data, Reply};
 pub use scalars::Uploads;

@@ -5,6 +5,7 @@ use std::{net::IpAddr, path::PathBuf};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use reqwest::Url;
 
+use super::explain::ExplainOptions;
 use super::rules::RulesCommand;
 use crate::config::Sources;
 
@@ -118,6 +119,15 @@ pub(super) enum Command {
         #[command(flatten)]
         output: OutputOptions,
     },
+    /// Tell how a query is answered: its query plan, and with a token the SQL that is sent for it.
+    #[command(after_help = "Examples:\n  \
+        canopy explain query.graphql\n  \
+        canopy explain query.graphql --token ck_live_… --variables '{\"id\":\"acc_01k…\"}'\n  \
+        canopy explain - --token ck_live_… --analyze --database-url postgres://canopy@db/canopy\n\n\
+        Without a token it needs no database. With one it runs the query twice on the configured database, and\n\
+        lists what was sent the second time: what seldom changes is remembered by then, as in a process that serves.\n\
+        docs/nested-reads.md tells how queries are answered.")]
+    Explain(ExplainOptions),
     /// Print the GraphQL schema.
     #[command(after_help = "Example:\n  canopy schema > schema.graphql")]
     Schema,

@@ -3,6 +3,7 @@
 mod arguments;
 mod bench;
 mod demo;
+mod explain;
 mod keys;
 mod output;
 mod progress;
@@ -94,6 +95,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             server,
             output,
         } => rules::run(command, server, &Output::new(&output)).await,
+        Command::Explain(options) => explain::run(sources, options).await,
         Command::Schema => print(&canopy_schema::sdl()),
         Command::Config { output } => {
             let loaded = sources.load()?;

@@ -243,10 +243,9 @@ impl Documents {
         if text::is_in_variables(values) {
             return Err(nul());
         }
-        variables::check(&self.shape, operation, values)
-            .map_err(|message| ServerError::new(message, None))?;
+        let held = variables::check(&self.shape, operation, values);
         variables::fill(operation, document.switches(), values);
-        Ok(())
+        held.map_err(|message| ServerError::new(message, None))
     }
 
     /// Holds what the answer may cost against its bound, as far as the document tells. `points` are what it may cost by

@@ -19,6 +19,7 @@ mod write;
 use std::sync::Arc;
 
 use async_graphql::Variables;
+use async_graphql::parser::types::OperationDefinition;
 use canopy_domain::entity::time;
 use canopy_domain::{Actor, Domain};
 
@@ -27,6 +28,7 @@ use crate::documents::Documents;
 use crate::types::node::is_of_account;
 use cache::{PlanKey, Plans};
 use compile::{Source, Unplanned, compile};
+pub use describe::PlanDescription;
 use gather::Gatherer;
 use plan::{Named, QueryPlan};
 pub(crate) use switches::switches;
@@ -57,21 +59,44 @@ impl PlannedReads {
         }
         let operation = document.definition(operation_name)?;
         let key = PlanKey::new(document.hash(), operation_name, document.switches(), variables);
-        let kept = self.0.get_or_make(key, || {
-            let plan = compile(Source {
-                shape: documents.shape(),
-                document: document.parsed(),
-                operation,
-                variables,
-            })?;
-            let points = plan
-                .arguments
-                .are_sizes_fixed()
-                .then(|| documents.most_points(document, operation, variables));
-            Ok(QueryPlan { points, ..plan })
-        });
+        let make = || make(documents, document, operation, variables);
+        let kept = self.0.get_or_make(key, make);
         Some(KeptPlan(kept))
     }
+}
+
+/// The plan of an operation with these variables, or why there is none.
+fn make(
+    documents: &Documents,
+    document: &Document,
+    operation: &OperationDefinition,
+    variables: &Variables,
+) -> Result<QueryPlan, Unplanned> {
+    let plan = compile(Source {
+        shape: documents.shape(),
+        document: document.parsed(),
+        operation,
+        variables,
+    })?;
+    let points = plan
+        .arguments
+        .are_sizes_fixed()
+        .then(|| documents.most_points(document, operation, variables));
+    Ok(QueryPlan { points, ..plan })
+}
+
+/// What the plan of an operation of a valid document reads, or why there is none.
+pub(crate) fn describe(
+    documents: &Documents,
+    document: &Document,
+    operation_name: Option<&str>,
+    variables: &Variables,
+) -> Result<PlanDescription, String> {
+    let operation = document.definition(operation_name);
+    let operation = operation.ok_or("there is no such operation")?;
+    let made = make(documents, document, operation, variables);
+    made.map(|plan| PlanDescription::of(&plan))
+        .map_err(|Unplanned(why)| why)
 }
 
 impl KeptPlan {

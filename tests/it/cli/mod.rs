@@ -1,6 +1,7 @@
-//! `canopy rules` against a running server: what each command prints for programs and for people, what it says when it
-//! fails, and the code that it ends with.
+//! Commands: what each prints for programs and for people, what it says when it fails, and the code that it ends with.
+//! Those of `canopy rules` ask a running server.
 
+mod explain;
 mod history;
 mod https;
 mod life;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use canopy_domain::entity::account::Model as Account;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::process::Command;
 
 use crate::app::process::canopy;
 use crate::app::served::{House, house};
@@ -81,6 +83,10 @@ async fn rules(home: &Path, env: &[(&str, &str)], words: &str, more: &[&str]) ->
         .current_dir(home)
         .env("HOME", home)
         .envs(env.iter().copied());
+    ran(command).await
+}
+
+async fn ran(mut command: Command) -> Ran {
     let ran = within("the program to end", command.output())
         .await
         .expect("it can be run");
