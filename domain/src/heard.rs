@@ -25,21 +25,25 @@ pub struct Answered {
 impl Hearing {
     /// Hears all statements of `connection` from now on.
     pub fn listen(&self, connection: &mut DatabaseConnection) {
-        let heard = self.clone();
-        connection.set_metric_callback(move |info| heard.hear(info.statement.clone()));
+        let listener = self.listener();
+        connection.set_metric_callback(move |info| listener(info.statement.clone()));
+    }
+
+    /// What is to be told of each statement that goes another way.
+    pub fn listener(&self) -> Arc<dyn Fn(Statement) + Send + Sync> {
+        let heard = Arc::clone(&self.0);
+        Arc::new(move |statement| {
+            heard
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(statement);
+        })
     }
 
     /// Takes what was sent, in the order in which it was answered.
     pub fn take(&self) -> Vec<Heard> {
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *heard).into_iter().map(Heard).collect()
-    }
-
-    fn hear(&self, statement: Statement) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(statement);
     }
 }
 

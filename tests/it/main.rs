@@ -45,3 +45,4 @@ mod subscriptions;
 mod traces;
 mod uploads;
 mod usage;
+mod wide;

@@ -29,7 +29,7 @@ pub(super) struct Accessible {
     pub(super) below: Vec<Below>,
 }
 
-/// What was read for accounts of both types, as [`Tenants`] has the plans.
+/// What was read for accounts of both types, as [`Tenants`](super::plan::Tenants) has the plans.
 #[derive(Default)]
 pub(super) struct Below {
     pub(super) account: Level,
