@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
+use canopy_domain::store::PipelineSettings;
 use canopy_domain::{
     Domain, Settings,
     auth::{SignInSettings, TokenSettings, Tries},
@@ -117,6 +118,8 @@ pub async fn open_heard(
             least: config.graphql.max_cost,
         },
         remember: config.auth.remember.get(),
+        pipeline: pipeline(config),
+        listener: hearing.map(Hearing::listener),
         faults: canopy_domain::domain::Faults::default(),
     };
     let domain = Domain::open(database, rules, settings).map_err(OpenError::Domain)?;
@@ -138,6 +141,17 @@ fn sign_in(config: &SignInConfig) -> SignInSettings {
     }
 }
 
+/// How the reads of a request are sent together, where the database is PostgreSQL. They have half of the connections.
+pub fn pipeline(config: &Config) -> Option<PipelineSettings> {
+    let database = &config.database;
+    let url = &database.url;
+    (url.starts_with("postgres:") || url.starts_with("postgresql:")).then(|| PipelineSettings {
+        url: url.clone(),
+        connections: usize::try_from(database.max_connections / 2).unwrap_or(1).max(1),
+        wait: database.acquire_timeout.get(),
+    })
+}
+
 /// A connection pool as configured. SQLite: write-ahead log, foreign keys on, and a wait for the one writer.
 pub async fn connect(config: &Config) -> Result<DatabaseConnection, OpenError> {
     let url = &config.database.url;
@@ -146,8 +160,10 @@ pub async fn connect(config: &Config) -> Result<DatabaseConnection, OpenError> {
         source,
     };
     let mut options = ConnectOptions::new(url);
+    let of_reads = pipeline(config).map_or(0, |pipeline| pipeline.connections);
+    let of_reads = u32::try_from(of_reads).unwrap_or(u32::MAX);
     options
-        .max_connections(config.database.max_connections)
+        .max_connections(config.database.max_connections.saturating_sub(of_reads).max(1))
         .acquire_timeout(config.database.acquire_timeout.get())
         .connect_timeout(config.database.acquire_timeout.get())
         .sqlx_logging(false);

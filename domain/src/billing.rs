@@ -1,20 +1,23 @@
 //! Who pays: the state of billing between a parent and its subaccount.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use canopy_entity::account::BillingMode;
 use canopy_entity::billing_transfer::TransferStatus;
 use canopy_entity::{AccountId, Level, PermissionKey, account, billing_transfer};
-use sea_orm::FromQueryResult;
 
-use crate::statement::{list, statement};
+use crate::store::{Given, Query, Row};
 use crate::{AccountView, Actor, Domain, Result};
 
 /// The latest transfer of each account: ids grow with time.
-const LATEST: &str = "
-SELECT * FROM billing_transfers
-WHERE id IN (SELECT max(id) FROM billing_transfers WHERE account_id IN [$1] GROUP BY account_id)
-";
+static LATEST: LazyLock<Query> = LazyLock::new(|| {
+    Query::new(
+        "SELECT t.id, t.account_id, t.status, t.keep_agency_access, t.started_by, t.started_at, t.grace_ends_at, t.ended_at
+         FROM [$1] AS asked JOIN billing_transfers t ON t.id =
+           (SELECT max(b.id) FROM billing_transfers b WHERE b.account_id = asked.value)",
+    )
+});
 
 /// What an account's billing looks like to people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,16 +53,12 @@ impl Domain {
         if visible.is_empty() {
             return Ok(HashMap::new());
         }
-        let db = &self.0.db;
-        let ids = list(visible.iter().map(|account| account.id()));
-        let latest = statement(db.get_database_backend(), LATEST, [ids]);
-        let mut transfers: HashMap<AccountId, billing_transfer::Model> =
-            billing_transfer::Model::find_by_statement(latest)
-                .all(db)
-                .await?
-                .into_iter()
-                .map(|transfer| (transfer.account_id.clone(), transfer))
-                .collect();
+        let ids: Vec<&str> = visible.iter().map(|account| account.id().as_str()).collect();
+        let mut transfers = HashMap::new();
+        for row in self.rows(&LATEST, &[Given::Texts(&ids)]).await? {
+            let transfer = read(&row)?;
+            transfers.insert(transfer.account_id.clone(), transfer);
+        }
         Ok(visible
             .into_iter()
             .map(|account| {
@@ -69,6 +68,19 @@ impl Domain {
             })
             .collect())
     }
+}
+
+fn read(row: &Row) -> Result<billing_transfer::Model> {
+    Ok(billing_transfer::Model {
+        id: row.parsed(0)?,
+        account_id: row.parsed(1)?,
+        status: row.named(2)?,
+        keep_agency_access: row.value(3)?,
+        started_by: row.text(4)?.into_owned(),
+        started_at: row.time(5)?,
+        grace_ends_at: row.time(6)?,
+        ended_at: row.value(7)?,
+    })
 }
 
 fn state(account: &account::Model, latest: Option<&billing_transfer::Model>) -> BillingState {

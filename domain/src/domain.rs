@@ -17,6 +17,7 @@ use crate::events::{Hub, StreamSettings};
 use crate::limits::{LimitsAnswers, RememberedTerms};
 use crate::rules::{QuarantineSettings, Refusals};
 use crate::simulation::Bell;
+use crate::store::{Lease, PipelineSettings, StatementListener, Store};
 
 /// What the domain is opened with.
 #[derive(Clone)]
@@ -35,6 +36,10 @@ pub struct Settings {
     pub budget: BudgetSettings,
     /// For how long what was read may be used again while no change of it is told; zero for not at all.
     pub remember: Duration,
+    /// How statements are sent together, where the database is PostgreSQL.
+    pub pipeline: Option<PipelineSettings>,
+    /// Told of the statements that sea-orm does not see.
+    pub listener: Option<StatementListener>,
     /// Named steps at which a test may break off; see [`Faults`].
     pub faults: Faults,
 }
@@ -50,6 +55,8 @@ impl Settings {
             streams: StreamSettings::default(),
             budget: BudgetSettings::default(),
             remember: Duration::from_secs(10),
+            pipeline: None,
+            listener: None,
             faults: Faults::default(),
         }
     }
@@ -76,10 +83,11 @@ impl Faults {
 
 /// All services; cheap to clone.
 #[derive(Clone)]
-pub struct Domain(pub(crate) Arc<Core>);
+pub struct Domain(pub(crate) Arc<Core>, pub(crate) Lease);
 
 pub(crate) struct Core {
     pub(crate) db: DatabaseConnection,
+    pub(crate) store: Store,
     pub(crate) rules: Host,
     pub(crate) tokens: Tokens,
     pub(crate) foreign: Option<Arc<ForeignTokens>>,
@@ -102,9 +110,11 @@ pub(crate) struct Core {
 impl Domain {
     /// Opens the domain on a migrated database.
     pub fn open(db: DatabaseConnection, rules: Host, settings: Settings) -> Result<Self> {
+        let store = Store::new(settings.pipeline.as_ref(), settings.listener);
         let hub = Hub::new();
-        Ok(Self(Arc::new(Core {
+        let core = Core {
             db,
+            store,
             rules,
             tokens: Tokens::new(settings.tokens)?,
             foreign: settings.foreign.map(ForeignTokens::new),
@@ -122,7 +132,8 @@ impl Domain {
             streams: settings.streams,
             refusals: Refusals::default(),
             simulations: Bell::default(),
-        })))
+        };
+        Ok(Self(Arc::new(core), Lease::default()))
     }
 
     /// The database, for a readiness probe.

@@ -29,6 +29,7 @@ pub mod receipts;
 pub mod rules;
 pub mod simulation;
 mod statement;
+pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod transaction;

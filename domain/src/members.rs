@@ -3,12 +3,15 @@
 mod add;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
-use canopy_entity::{AccountId, Level, MemberId, PermissionKey, Role, UserId, account, member, user};
+use canopy_entity::time::Timestamp;
+use canopy_entity::{AccountId, Level, MemberId, PermissionKey, Role, UserId, member, user};
 use sea_orm::sea_query::Condition;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use crate::page::{List, Pages};
+use crate::page::{List, Pages, PreparedLists, Shape};
+use crate::store::Row;
 use crate::{AccountView, Actor, Domain, PageArgs, Principal, Result};
 
 /// A membership with its person.
@@ -17,7 +20,61 @@ pub struct MemberView {
     /// The membership.
     pub member: member::Model,
     /// The person.
-    pub user: user::Model,
+    pub user: Person,
+}
+
+/// A person, as others may know them.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The id.
+    pub id: UserId,
+    /// The address, in lower case; the login.
+    pub email: String,
+    /// What people call them.
+    pub name: String,
+    /// When they last signed in.
+    pub last_sign_in_at: Option<Timestamp>,
+}
+
+impl From<user::Model> for Person {
+    fn from(row: user::Model) -> Self {
+        Self {
+            id: row.id,
+            email: row.email,
+            name: row.name,
+            last_sign_in_at: row.last_sign_in_at,
+        }
+    }
+}
+
+/// The members of accounts, each with the person.
+static MEMBERS: LazyLock<PreparedLists> = LazyLock::new(|| {
+    PreparedLists::new(Shape {
+        table: "members",
+        parent: "account_id",
+        condition: "true",
+        columns: "page.id, page.account_id, page.user_id, page.role, page.created_at, u.email, u.name, u.last_sign_in_at"
+            .to_owned(),
+        joined: "JOIN users u ON u.id = page.user_id",
+    })
+});
+
+fn read(row: &Row, at: usize) -> Result<MemberView> {
+    Ok(MemberView {
+        member: member::Model {
+            id: row.parsed(at)?,
+            account_id: row.parsed(at + 1)?,
+            user_id: row.parsed(at + 2)?,
+            role: row.named(at + 3)?,
+            created_at: row.time(at + 4)?,
+        },
+        user: Person {
+            id: row.parsed(at + 2)?,
+            email: row.text(at + 5)?.into_owned(),
+            name: row.text(at + 6)?.into_owned(),
+            last_sign_in_at: row.value(at + 7)?,
+        },
+    })
 }
 
 /// An account that the actor may switch to, and as what.
@@ -42,27 +99,7 @@ impl Domain {
             .filter(|account| account.access().allows(PermissionKey::Members, Level::Read))
             .map(|account| account.id().clone())
             .collect();
-        let members = List::<member::Entity> {
-            parent: member::Column::AccountId,
-            id: member::Column::Id,
-            condition: Condition::all(),
-        };
-        let rows = members.pages(&self.0.db, &accounts, page).await?;
-        let people: HashSet<UserId> = rows
-            .values()
-            .flat_map(|page| page.items.iter().map(|(_, row)| row.user_id.clone()))
-            .collect();
-        let people = self.people(people).await?;
-        Ok(rows
-            .into_iter()
-            .map(|(account, page)| {
-                let page = page.filter_map(|member| {
-                    let user = people.get(&member.user_id).cloned()?;
-                    Some(MemberView { member, user })
-                });
-                (account, page)
-            })
-            .collect())
+        MEMBERS.pages(self, &accounts, page, read).await
     }
 
     /// The memberships with these ids in accounts where the actor has `MEMBERS` READ; the others are left out.
@@ -132,9 +169,12 @@ impl Domain {
     }
 
     /// The person behind the actor; none for an API key.
-    pub async fn current_user(&self, actor: &Actor) -> Result<Option<user::Model>> {
+    pub async fn current_user(&self, actor: &Actor) -> Result<Option<Person>> {
         match actor.principal() {
-            Principal::User(id) => Ok(user::Entity::find_by_id(id.clone()).one(&self.0.db).await?),
+            Principal::User(id) => {
+                let row = user::Entity::find_by_id(id.clone()).one(&self.0.db).await?;
+                Ok(row.map(Person::from))
+            }
             Principal::ApiKey(_) | Principal::System => Ok(None),
         }
     }
@@ -145,17 +185,12 @@ impl Domain {
         actor: &Actor,
         ids: &HashSet<AccountId>,
     ) -> Result<HashMap<AccountId, AccountView>> {
-        let rows = actor
-            .reach()
-            .accounts()
-            .filter(account::Column::Id.is_in(ids.iter().cloned()))
-            .all(&self.0.db)
-            .await?;
-        let views = self.views(actor, rows).await?;
+        let ids: Vec<&str> = ids.iter().map(AccountId::as_str).collect();
+        let views = self.accounts_in(actor, &actor.reach(), &ids).await?;
         Ok(views.into_iter().map(|view| (view.id().clone(), view)).collect())
     }
 
-    async fn people(&self, ids: HashSet<UserId>) -> Result<HashMap<UserId, user::Model>> {
+    async fn people(&self, ids: HashSet<UserId>) -> Result<HashMap<UserId, Person>> {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
@@ -163,7 +198,10 @@ impl Domain {
             .filter(user::Column::Id.is_in(ids))
             .all(&self.0.db)
             .await?;
-        Ok(people.into_iter().map(|user| (user.id.clone(), user)).collect())
+        Ok(people
+            .into_iter()
+            .map(|user| (user.id.clone(), user.into()))
+            .collect())
     }
 }
 

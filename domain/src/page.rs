@@ -2,11 +2,13 @@
 //! repeats a row when others are inserted.
 
 mod keyset;
+mod prepared;
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 pub(crate) use keyset::{List, cut_from};
+pub(crate) use prepared::{PreparedLists, Shape};
 
 use crate::{Error, Result};
 
@@ -28,6 +30,8 @@ pub struct PageArgs {
     pub backward: bool,
     /// Whether the whole list is to be counted too.
     pub with_total: bool,
+    /// Whether nobody looks at the rows, so that there is nothing to read but the total.
+    pub only_total: bool,
 }
 
 impl PageArgs {
@@ -56,11 +60,22 @@ impl PageArgs {
                 before,
                 backward,
                 with_total,
+                only_total: false,
             }),
             _ => Err(Error::bad_input(
                 &[field],
                 format!("`{field}` must be between 0 and {MAX_PAGE}."),
             )),
+        }
+    }
+}
+
+impl PageArgs {
+    /// The same page, of which nobody looks at the rows.
+    pub fn only_total(self) -> Self {
+        Self {
+            only_total: true,
+            ..self
         }
     }
 }
@@ -73,6 +88,7 @@ impl Default for PageArgs {
             before: None,
             backward: false,
             with_total: false,
+            only_total: false,
         }
     }
 }

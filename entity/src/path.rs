@@ -32,6 +32,12 @@ impl AccountPath {
             .collect()
     }
 
+    /// The id at `place`, counted from the root; none beyond the end.
+    pub fn at(&self, place: usize) -> Option<AccountId> {
+        let id = self.0.split_terminator('/').nth(place)?;
+        Some(AccountId::parse(id).expect("a stored path holds ids, as its check says"))
+    }
+
     /// True if `other` is this account or stands below it.
     pub fn contains(&self, other: &AccountPath) -> bool {
         other.0.starts_with(&self.0)
@@ -67,6 +73,15 @@ impl AccountPath {
     }
 }
 
+impl std::str::FromStr for AccountPath {
+    type Err = std::convert::Infallible;
+
+    /// A path as it is stored.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
 impl std::fmt::Display for AccountPath {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.0)
@@ -88,6 +103,10 @@ mod tests {
         assert_eq!(
             grandchild_path.ids(),
             [root.clone(), child.clone(), other.clone()]
+        );
+        assert_eq!(
+            (grandchild_path.at(1), grandchild_path.at(3)),
+            (Some(child.clone()), None)
         );
         assert_eq!(grandchild_path.depth(), 2);
         assert_eq!(grandchild_path.seen_from(0), Some(grandchild_path.as_str()));

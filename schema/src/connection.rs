@@ -131,8 +131,16 @@ pub(crate) fn page(
     last: Option<i32>,
     before: Option<String>,
 ) -> Result<PageArgs> {
-    let counted = ctx.look_ahead().field("totalCount").exists();
-    page_args(first, after.as_deref(), last, before.as_deref(), counted)
+    let selects = |field| ctx.look_ahead().field(field).exists();
+    let args = page_args(
+        first,
+        after.as_deref(),
+        last,
+        before.as_deref(),
+        selects("totalCount"),
+    )?;
+    let has_rows = ["edges", "nodes", "pageInfo"].into_iter().any(selects);
+    Ok(if has_rows { args } else { args.only_total() })
 }
 
 /// The page that the four arguments of a connection field ask for.

@@ -56,7 +56,7 @@ impl Session {
     pub(crate) fn new(domain: &Domain, actor: Option<Actor>) -> Self {
         let caller = actor.map(|actor| {
             let reader = Arc::new(Reader {
-                domain: domain.clone(),
+                domain: domain.for_one_request(),
                 actor,
                 reruns: Reruns::default(),
             });

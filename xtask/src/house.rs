@@ -23,7 +23,7 @@ struct Reserved {
     instead: &'static str,
 }
 
-const RESERVED: [Reserved; 6] = [
+const RESERVED: [Reserved; 7] = [
     Reserved {
         word: "axum",
         places: &["src/", "tests/", "benches/"],
@@ -43,6 +43,11 @@ const RESERVED: [Reserved; 6] = [
         word: "sea_orm_migration",
         places: &["migrations/", "src/", "tests/"],
         instead: "tables change in a migration",
+    },
+    Reserved {
+        word: "tokio_postgres",
+        places: &["domain/src/store/", "benches/"],
+        instead: "only the store knows the driver; ask for rows by `Domain::rows`",
     },
     Reserved {
         word: "wasmtime",

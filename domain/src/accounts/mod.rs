@@ -7,6 +7,8 @@ mod name;
 mod read;
 mod room;
 mod root;
+pub(crate) mod row;
+mod standing;
 mod update;
 mod view;
 
@@ -16,5 +18,6 @@ mod tests;
 pub use create::CreateSubaccount;
 pub(crate) use managed::{lock, on_path};
 pub use root::NewRoot;
+pub(crate) use standing::Standing;
 pub use update::UpdateSubaccount;
 pub use view::AccountView;

@@ -1,37 +1,38 @@
-//! Reading accounts within the actor's scope, many at a time.
-//!
-//! Each read is two statements, whatever the number of accounts: the rows, and what stands on their paths.
+//! Reading accounts within the actor's scope, many at a time: one statement, whatever their number.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use canopy_entity::account::{AccountKind, AccountStatus};
-use canopy_entity::{AccountId, AccountPath, Level, PermissionKey, account};
-use sea_orm::sea_query::Condition;
-use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter};
+use canopy_entity::{AccountId, AccountPath, Level, PermissionKey, Scope, account};
 
-use super::AccountView;
-use super::view::Standing;
-use crate::page::{List, Pages, complete};
+use super::{AccountView, Standing, row};
+use crate::page::{Pages, PreparedLists, Shape};
 use crate::permissions::{Access, Restrictions};
-use crate::statement::{list, statement};
+use crate::store::{Given, Query, Row};
 use crate::{Actor, Domain, Error, PageArgs, Result};
 
-/// Kind and status of each account on a path, and its restrictions: a row for each.
-const ON_THE_PATHS: &str = "
-SELECT a.id, a.kind, a.status, p.key, p.level
-FROM accounts a LEFT JOIN permission_levels p ON p.account_id = a.id
-WHERE a.id IN [$1]
-";
+/// Accounts by their ids, in a scope, each with what [`Standing::told`] reads.
+static BY_ID: LazyLock<Query> = LazyLock::new(|| {
+    let (columns, restrictions) = (row::columns("r"), row::restrictions("b"));
+    let standing = format!(
+        "(SELECT string_agg(b.id || ' ' || b.kind || ' ' || b.status || ' ' || coalesce({restrictions}, ''), ';')
+          FROM accounts b WHERE [b.id ON r.path])"
+    );
+    Query::new(&format!(
+        "SELECT {columns}, {standing} FROM accounts r WHERE r.id IN [$1] AND [r.path WITHIN $2 $3]"
+    ))
+});
 
-#[derive(FromQueryResult)]
-struct OnThePath {
-    id: AccountId,
-    kind: AccountKind,
-    status: AccountStatus,
-    key: Option<PermissionKey>,
-    level: Option<Level>,
-}
+/// The children of accounts, each with what it restricts.
+static CHILDREN: LazyLock<PreparedLists> = LazyLock::new(|| {
+    PreparedLists::new(Shape {
+        table: "accounts",
+        parent: "parent_id",
+        condition: "accounts.status <> 'CLOSED'",
+        columns: format!("{}, {}", row::columns("page"), row::restrictions("page")),
+        joined: "",
+    })
+});
 
 impl Domain {
     /// The accounts with these ids, as far as they are in scope; the others are left out.
@@ -40,16 +41,32 @@ impl Domain {
         actor: &Actor,
         ids: &[AccountId],
     ) -> Result<HashMap<AccountId, AccountView>> {
+        let distinct: HashSet<&str> = ids.iter().map(AccountId::as_str).collect();
+        let ids: Vec<&str> = distinct.into_iter().collect();
+        Ok(by_id(self.accounts_in(actor, actor.scope(), &ids).await?))
+    }
+
+    /// The accounts with these ids in `scope`, as the actor may see them. One that no grant reaches is left out.
+    pub(crate) async fn accounts_in(
+        &self,
+        actor: &Actor,
+        scope: &Scope,
+        ids: &[&str],
+    ) -> Result<Vec<AccountView>> {
         if ids.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(Vec::new());
         }
-        let rows = actor
-            .scope()
-            .accounts()
-            .filter(account::Column::Id.is_in(ids.iter().collect::<HashSet<_>>().into_iter().cloned()))
-            .all(&self.0.db)
-            .await?;
-        Ok(by_id(self.views(actor, rows).await?))
+        let lows: Vec<&str> = scope.roots().iter().map(AccountPath::as_str).collect();
+        let highs: Vec<String> = scope.roots().iter().map(AccountPath::end).collect();
+        let highs: Vec<&str> = highs.iter().map(String::as_str).collect();
+        let given = [Given::Texts(ids), Given::Texts(&lows), Given::Texts(&highs)];
+        let mut views = Vec::with_capacity(ids.len());
+        for row in self.rows(&BY_ID, &given).await? {
+            let account = row::read(&row, 0)?;
+            let standing = Standing::told(&account.path, &row.text(row::WIDTH)?)?;
+            views.extend(view(actor, account, standing));
+        }
+        Ok(views)
     }
 
     /// One account; `Error::NotFound("account")` if it is unknown or out of scope.
@@ -68,30 +85,30 @@ impl Domain {
         parents: &[AccountView],
         page: &PageArgs,
     ) -> Result<Pages<AccountId, AccountView>> {
-        let parents: Vec<AccountId> = parents
+        let parents: HashMap<&AccountId, &AccountView> = parents
             .iter()
             .filter(|parent| parent.access().allows(PermissionKey::Subaccounts, Level::Read))
-            .map(|parent| parent.id().clone())
+            .map(|parent| (parent.id(), parent))
             .collect();
-        let children = List::<account::Entity> {
-            parent: account::Column::ParentId,
-            id: account::Column::Id,
-            condition: Condition::all()
-                .add(actor.scope().condition(account::Column::Path.into_expr()))
-                .add(account::Column::Status.ne(AccountStatus::Closed)),
+        let ids: Vec<AccountId> = parents.keys().map(|id| (*id).clone()).collect();
+        let child = |row: &Row, at: usize| {
+            let restrictions = row.maybe_text(at + row::WIDTH)?;
+            Ok((
+                row::read(row, at)?,
+                Restrictions::parse(restrictions.as_deref().unwrap_or_default())?,
+            ))
         };
-        let rows = children.pages(&self.0.db, &parents, page).await?;
-        let all = rows
-            .values()
-            .flat_map(|page| page.items.iter().map(|(_, row)| row.clone()))
-            .collect();
-        let views = by_id(self.views(actor, all).await?);
-        let mut pages: Pages<AccountId, AccountView> = rows
-            .into_iter()
-            .map(|(parent, page)| (parent, page.filter_map(|row| views.get(&row.id).cloned())))
-            .collect();
-        complete(&mut pages, parents, page.with_total);
-        Ok(pages)
+        let pages = CHILDREN.pages(self, &ids, page, child).await?;
+        let views = pages.into_iter().filter_map(|(id, page)| {
+            let above = parents.get(&id)?.access().standing();
+            let page = page.filter_map(|(account, restrictions)| {
+                let above = Some(Arc::clone(above));
+                let standing = Standing::new(above, account.kind, account.status, restrictions);
+                view(actor, account, Arc::new(standing))
+            });
+            Some((id, page))
+        });
+        Ok(views.collect())
     }
 
     /// The ancestors of each account that are in scope, from the topmost down.
@@ -117,92 +134,14 @@ impl Domain {
             })
             .collect())
     }
-
-    /// What the actor may do in accounts that were read within its reach. A row that no grant reaches is left out.
-    pub(crate) async fn views(&self, actor: &Actor, rows: Vec<account::Model>) -> Result<Vec<AccountView>> {
-        let ids: HashSet<AccountId> = rows.iter().flat_map(|row| row.path.ids()).collect();
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let db = &self.0.db;
-        let on_the_paths = statement(db.get_database_backend(), ON_THE_PATHS, [list(&ids)]);
-        let mut facts = HashMap::with_capacity(ids.len());
-        let mut restrictions = Restrictions::default();
-        for row in OnThePath::find_by_statement(on_the_paths).all(db).await? {
-            if let (Some(key), Some(level)) = (row.key, row.level) {
-                restrictions.add(&row.id, key, level);
-            }
-            facts.insert(row.id, (row.kind, row.status));
-        }
-        let (grants, restrictions) = (actor.shared_grants(), Arc::new(restrictions));
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| {
-                let standing = standing(&row.path, &facts);
-                let access = Access::new(Arc::clone(&grants), row.path.clone(), Arc::clone(&restrictions))?;
-                Some(AccountView::new(row, access, standing))
-            })
-            .collect())
-    }
 }
 
-/// What an account has from its path, whose accounts' kind and status are in `facts`.
-fn standing(path: &AccountPath, facts: &HashMap<AccountId, (AccountKind, AccountStatus)>) -> Standing {
-    let mut standing = Standing {
-        status: AccountStatus::Active,
-        level: 0,
-    };
-    for id in path.ids() {
-        // An account is never deleted, so one that is missing was made after the statement: it cannot be on a path
-        // that was read before.
-        let Some((kind, status)) = facts.get(&id) else {
-            continue;
-        };
-        standing.level = match kind {
-            AccountKind::Platform | AccountKind::Main => 0,
-            AccountKind::Subaccount => standing.level + 1,
-        };
-        standing.status = match (standing.status, status) {
-            (AccountStatus::Closed, _) | (_, AccountStatus::Closed) => AccountStatus::Closed,
-            (AccountStatus::Suspended, _) | (_, AccountStatus::Suspended) => AccountStatus::Suspended,
-            (AccountStatus::Active, AccountStatus::Active) => AccountStatus::Active,
-        };
-    }
-    standing
+/// The account as the actor may see it; none if no grant reaches it.
+fn view(actor: &Actor, account: account::Model, standing: Arc<Standing>) -> Option<AccountView> {
+    let access = Access::new(actor.shared_grants(), account.path.clone(), standing)?;
+    Some(AccountView::new(account, access))
 }
 
 fn by_id(views: Vec<AccountView>) -> HashMap<AccountId, AccountView> {
     views.into_iter().map(|view| (view.id().clone(), view)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn status_and_level_come_from_the_whole_path() {
-        let ids: Vec<AccountId> = (0..4).map(|_| AccountId::new()).collect();
-        let path = ids[1..]
-            .iter()
-            .fold(AccountPath::root(&ids[0]), |path, id| path.child(id));
-        let kinds = [
-            AccountKind::Platform,
-            AccountKind::Main,
-            AccountKind::Subaccount,
-            AccountKind::Subaccount,
-        ];
-        let facts = |statuses: [AccountStatus; 4]| -> HashMap<_, _> {
-            let facts = kinds.into_iter().zip(statuses);
-            ids.iter().cloned().zip(facts).collect()
-        };
-        use AccountStatus::{Active, Closed, Suspended};
-        for (statuses, status) in [
-            ([Active, Active, Active, Active], Active),
-            ([Active, Suspended, Active, Active], Suspended),
-            ([Active, Closed, Suspended, Active], Closed),
-            ([Active, Active, Active, Suspended], Suspended),
-        ] {
-            assert_eq!(standing(&path, &facts(statuses)), Standing { status, level: 2 });
-        }
-    }
 }

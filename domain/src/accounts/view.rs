@@ -17,25 +17,11 @@ pub struct AccountView(Arc<Inner>);
 struct Inner {
     row: account::Model,
     access: Access,
-    standing: Standing,
-}
-
-/// What an account has from those above it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Standing {
-    /// The least favourable status on its path.
-    pub(super) status: AccountStatus,
-    /// How many levels it stands below its main account or platform.
-    pub(super) level: u32,
 }
 
 impl AccountView {
-    pub(super) fn new(row: account::Model, access: Access, standing: Standing) -> Self {
-        Self(Arc::new(Inner {
-            row,
-            access,
-            standing,
-        }))
+    pub(super) fn new(row: account::Model, access: Access) -> Self {
+        Self(Arc::new(Inner { row, access }))
     }
 
     /// The row.
@@ -60,12 +46,12 @@ impl AccountView {
 
     /// The status that holds: the account's own, or that of an account above it if it is less favourable.
     pub fn status(&self) -> AccountStatus {
-        self.0.standing.status
+        self.0.access.standing().status()
     }
 
     /// How many levels the account stands below its main account or platform, which is level 0.
     pub fn level(&self) -> u32 {
-        self.0.standing.level
+        self.0.access.standing().level()
     }
 
     /// `Error::Conflict` at `field` unless the account and all above it are active.

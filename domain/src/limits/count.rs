@@ -1,11 +1,15 @@
 //! What an account has at present of each resource that Canopy counts.
 
-use canopy_entity::{AccountId, account, time};
-use sea_orm::sea_query::Value;
-use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
+use std::sync::LazyLock;
 
-use crate::statement::{list, statement};
-use crate::{Error, Result};
+use canopy_entity::{AccountId, account, time};
+use sea_orm::ConnectionTrait;
+use sea_orm::sea_query::Value;
+
+use crate::accounts::row;
+use crate::statement::statement;
+use crate::store::{Given, Query, Row};
+use crate::{Domain, Error, Result};
 
 /// Levels below a main account: a limit that is not a count.
 pub(crate) const DEPTH: &str = "depth";
@@ -61,7 +65,8 @@ impl Counted {
         );
         let row = db.query_one_raw(statement).await?;
         let row = row.ok_or_else(|| Error::internal("an account that is counted exists"))?;
-        unsigned(&row, "used")
+        let count: i64 = row.try_get("", "used")?;
+        u64::try_from(count).map_err(Error::internal)
     }
 }
 
@@ -71,35 +76,30 @@ pub(super) struct CountedAccount {
     pub(super) used: [u64; 3],
 }
 
+static COUNTED: LazyLock<Query> = LazyLock::new(|| {
+    let [keys, members, subaccounts] = Counted::ALL.map(Counted::sql);
+    let columns = row::columns("a");
+    Query::new(&format!(
+        "SELECT {columns}, {keys}, {members}, {subaccounts} FROM accounts a WHERE a.id IN [$1]"
+    ))
+});
+
 /// The accounts with these ids, each with its counts.
 pub(super) async fn counted(
-    db: &impl ConnectionTrait,
+    domain: &Domain,
     ids: impl IntoIterator<Item = &AccountId>,
 ) -> Result<Vec<CountedAccount>> {
-    let [keys, members, subaccounts] = Counted::ALL.map(Counted::sql);
-    let sql = format!(
-        "SELECT a.*, {keys} AS used_api_keys, {members} AS used_members, {subaccounts} AS used_subaccounts
-         FROM accounts a WHERE a.id IN [$1]"
-    );
-    let values = [list(ids), Value::from(time::now())];
-    let rows = db
-        .query_all_raw(statement(db.get_database_backend(), &sql, values))
-        .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(CountedAccount {
-                row: account::Model::from_query_result(row, "")?,
-                used: [
-                    unsigned(row, "used_api_keys")?,
-                    unsigned(row, "used_members")?,
-                    unsigned(row, "used_subaccounts")?,
-                ],
-            })
+    let ids: Vec<&str> = ids.into_iter().map(AccountId::as_str).collect();
+    let given = [Given::Texts(&ids), Given::Time(time::now())];
+    let counted = |row: &Row| {
+        Ok(CountedAccount {
+            row: row::read(row, 0)?,
+            used: [
+                row.count(row::WIDTH)?,
+                row.count(row::WIDTH + 1)?,
+                row.count(row::WIDTH + 2)?,
+            ],
         })
-        .collect()
-}
-
-fn unsigned(row: &QueryResult, column: &str) -> Result<u64> {
-    let count: i64 = row.try_get("", column)?;
-    u64::try_from(count).map_err(Error::internal)
+    };
+    domain.rows(&COUNTED, &given).await?.iter().map(counted).collect()
 }

@@ -7,21 +7,28 @@
 mod explain;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use canopy_entity::account::AccountKind;
 use canopy_entity::{AccountId, AccountPath, PlanId, Scope, account, account_limit};
 use canopy_rules_host as host;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::ask::Said;
 use super::count::{CountedAccount, counted};
 use super::narrow::{Bound, Narrowed, Source};
 use super::terms::{LiveLimits, Terms};
 use super::{Counted, DEPTH, LimitDecider, Recency, ResourceLimit};
+use crate::store::{Given, Query};
 use crate::{AccountView, Domain, Error, Result};
 
 pub use explain::LimitSteps;
+
+/// The limits that were set on accounts by their parents.
+static SET: LazyLock<Query> = LazyLock::new(|| {
+    Query::new(
+        "SELECT account_id, resource, maximum, updated_at FROM account_limits WHERE account_id IN [$1]",
+    )
+});
 
 /// What the rules said about each account of some paths, or that one of them failed. A failure is that of its account
 /// and all below it, and of nobody else.
@@ -55,8 +62,14 @@ impl Domain {
         if ids.is_empty() {
             return Ok(Chains::default());
         }
-        let accounts = counted(&self.0.db, &ids).await?;
-        let mut facts = self.facts(&accounts, ids, recency).await?;
+        let (accounts, set, live) = futures_util::try_join!(
+            counted(self, &ids),
+            self.limits_set(&ids),
+            self.live_limits_rules(ids.clone(), recency)
+        )?;
+        let plans = accounts.iter().filter_map(|account| account.row.plan_id.clone());
+        let terms = self.terms(plans.collect(), recency).await?;
+        let mut facts = Facts { terms, live, set };
         let kinds: HashMap<AccountId, AccountKind> = accounts
             .iter()
             .map(|account| (account.row.id.clone(), account.row.kind))
@@ -74,29 +87,22 @@ impl Domain {
         Ok(Chains(chains))
     }
 
-    async fn facts(
+    async fn limits_set(
         &self,
-        accounts: &[CountedAccount],
-        ids: HashSet<AccountId>,
-        recency: Recency,
-    ) -> Result<Facts> {
-        let plans: HashSet<PlanId> = accounts
-            .iter()
-            .filter_map(|account| account.row.plan_id.clone())
-            .collect();
+        ids: &HashSet<AccountId>,
+    ) -> Result<HashMap<AccountId, Vec<account_limit::Model>>> {
         let mut set: HashMap<AccountId, Vec<account_limit::Model>> = HashMap::new();
-        for limit in account_limit::Entity::find()
-            .filter(account_limit::Column::AccountId.is_in(ids.iter().cloned()))
-            .all(&self.0.db)
-            .await?
-        {
+        let ids: Vec<&str> = ids.iter().map(AccountId::as_str).collect();
+        for row in self.rows(&SET, &[Given::Texts(&ids)]).await? {
+            let limit = account_limit::Model {
+                account_id: row.parsed(0)?,
+                resource: row.text(1)?.into_owned(),
+                maximum: row.number(2)?,
+                updated_at: row.time(3)?,
+            };
             set.entry(limit.account_id.clone()).or_default().push(limit);
         }
-        Ok(Facts {
-            terms: self.terms(plans, recency).await?,
-            live: self.live_limits_rules(ids, recency).await?,
-            set,
-        })
+        Ok(set)
     }
 
     async fn evaluate(&self, account: CountedAccount, level: u32, facts: &mut Facts) -> Result<Evaluated> {

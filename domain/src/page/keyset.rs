@@ -179,7 +179,7 @@ pub(crate) fn cut_from<T>(mut rows: Vec<(String, T)>, args: &PageArgs) -> Page<T
 }
 
 /// Makes a page of the rows that were read: ascending, without the extra row.
-fn cut<T>(mut rows: Vec<(String, T)>, args: &PageArgs) -> Page<T> {
+pub(super) fn cut<T>(mut rows: Vec<(String, T)>, args: &PageArgs) -> Page<T> {
     rows.sort_by(|(left, _), (right, _)| left.cmp(right));
     let limit = args.limit as usize;
     let more = rows.len() > limit;

@@ -2,12 +2,12 @@
 //!
 //! Pure: it is given the actor's grants and the restrictions on a path, and knows no database.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use canopy_entity::{AccountId, AccountPath, Level, PermissionKey, Role};
 use sea_orm::ActiveEnum;
 
+use crate::accounts::Standing;
 use crate::auth::{Grant, GrantKind};
 use crate::{Error, Result};
 
@@ -44,51 +44,43 @@ pub struct EffectiveLevel {
     pub decided_by: Decider,
 }
 
-/// The restrictions of many accounts, by account id; shared by all accounts that were read together.
-#[derive(Debug, Default)]
-pub(crate) struct Restrictions(HashMap<String, HashMap<PermissionKey, Level>>);
-
-impl Restrictions {
-    /// Adds a restriction of one account.
-    pub(crate) fn add(&mut self, account_id: &AccountId, key: PermissionKey, level: Level) {
-        self.0
-            .entry(account_id.as_str().to_owned())
-            .or_default()
-            .insert(key, level);
-    }
-
-    fn level(&self, account_id: &str, key: PermissionKey) -> Option<Level> {
-        self.0.get(account_id)?.get(&key).copied()
-    }
-}
-
 /// What one actor may do in one account.
 #[derive(Debug, Clone)]
 pub struct Access {
     grants: Arc<[Grant]>,
     path: AccountPath,
-    restrictions: Arc<Restrictions>,
+    standing: Arc<Standing>,
 }
 
 impl Access {
-    /// The access to the account at `path`; none if no grant reaches it.
-    pub(crate) fn new(
-        grants: Arc<[Grant]>,
-        path: AccountPath,
-        restrictions: Arc<Restrictions>,
-    ) -> Option<Self> {
+    /// The access to the account at `path`, which has this standing; none if no grant reaches it.
+    pub(crate) fn new(grants: Arc<[Grant]>, path: AccountPath, standing: Arc<Standing>) -> Option<Self> {
         let access = Self {
             grants,
             path,
-            restrictions,
+            standing,
         };
         let reached = access.reaching().next().is_some();
         reached.then_some(access)
     }
 
-    /// The effective level for `key`.
+    /// The effective level for `key`, and what decided it.
     pub fn effective(&self, key: PermissionKey) -> EffectiveLevel {
-        self.best(|grant| self.narrowed(grant, key))
+        let best = self.best(|grant| self.narrowed(grant, key));
+        let Narrowed { grant, level, by } = best;
+        let decided_by = match by {
+            None => decider(grant),
+            Some((place, key)) => Decider::Account {
+                account_id: self.path.at(place).expect("whoever narrows stands on the path"),
+                key,
+            },
+        };
+        EffectiveLevel { level, decided_by }
+    }
+
+    /// The effective level for `key`.
+    pub fn level(&self, key: PermissionKey) -> Level {
+        self.best(|grant| self.narrowed(grant, key)).level
     }
 
     /// `Error::Forbidden` naming key and level, unless the actor has `level` for `key`.
@@ -105,7 +97,7 @@ impl Access {
 
     /// True if the actor has `level` for `key`.
     pub fn allows(&self, key: PermissionKey, level: Level) -> bool {
-        self.effective(key).level.allows(level)
+        self.level(key).allows(level)
     }
 
     /// True if a grant was given above the account rather than at it: the actor looks down on it.
@@ -113,65 +105,92 @@ impl Access {
         self.reaching().any(|grant| grant.path != self.path)
     }
 
+    /// What the account has from its path.
+    pub(crate) fn standing(&self) -> &Arc<Standing> {
+        &self.standing
+    }
+
     /// The best level for `key` that a grant gives, before any account narrows it.
     pub(crate) fn granted(&self, key: PermissionKey) -> Level {
-        self.best(|grant| given(grant, key)).level
+        self.best(|grant| Narrowed::not(grant, key)).level
     }
 
     fn reaching(&self) -> impl Iterator<Item = &Grant> {
         self.grants.iter().filter(|grant| grant.path.contains(&self.path))
     }
 
-    fn best(&self, level: impl Fn(&Grant) -> EffectiveLevel) -> EffectiveLevel {
+    fn best<'a>(&'a self, level: impl Fn(&'a Grant) -> Narrowed<'a>) -> Narrowed<'a> {
         self.reaching()
             .map(level)
-            .reduce(|best, next| {
-                if next.level.rank() > best.level.rank() {
-                    next
-                } else {
-                    best
-                }
+            .reduce(|best, next| match next.level.rank() > best.level.rank() {
+                true => next,
+                false => best,
             })
             .expect("an access is only made if a grant reaches the account")
     }
 
-    /// Walks from the grant's account down to this one; whoever first reaches the least level decides.
-    fn narrowed(&self, grant: &Grant, key: PermissionKey) -> EffectiveLevel {
-        let mut least = given(grant, key);
-        for account in self.path.as_str().split_terminator('/').skip(grant.path.depth()) {
-            for restricted in [Some(key), key.umbrella()].into_iter().flatten() {
-                let Some(level) = self.restrictions.level(account, restricted) else {
-                    continue;
-                };
-                if level.rank() < least.level.rank() {
-                    least = EffectiveLevel {
-                        level: highest_within(key, level),
-                        decided_by: Decider::Account {
-                            account_id: AccountId::parse(account).expect("a stored path holds ids"),
-                            key: restricted,
-                        },
-                    };
+    /// What is left of a grant between its account and this one. Of those that leave as little the topmost decides, and
+    /// of its restrictions the one on the key itself.
+    fn narrowed<'a>(&self, grant: &'a Grant, key: PermissionKey) -> Narrowed<'a> {
+        let given = Narrowed::not(grant, key);
+        let mut least: Option<(Level, usize, PermissionKey)> = None;
+        for (place, standing) in self
+            .standing
+            .upward()
+            .take_while(|(place, _)| *place >= grant.path.depth())
+        {
+            for restricted in [key.umbrella(), Some(key)].into_iter().flatten() {
+                if let Some(level) = standing.restrictions().level(restricted)
+                    && level.rank() < given.level.rank()
+                    && least.is_none_or(|(least, ..)| level.rank() <= least.rank())
+                {
+                    least = Some((level, place, restricted));
                 }
             }
         }
-        least
+        match least {
+            None => given,
+            Some((level, place, restricted)) => Narrowed {
+                grant,
+                level: highest_within(key, level),
+                by: Some((place, restricted)),
+            },
+        }
     }
 }
 
-fn given(grant: &Grant, key: PermissionKey) -> EffectiveLevel {
+/// What a grant comes to.
+#[derive(Clone, Copy)]
+struct Narrowed<'a> {
+    grant: &'a Grant,
+    level: Level,
+    /// Which account on the path narrowed it, and the key that it restricts there.
+    by: Option<(usize, PermissionKey)>,
+}
+
+impl<'a> Narrowed<'a> {
+    /// The grant as it was given.
+    fn not(grant: &'a Grant, key: PermissionKey) -> Self {
+        let level = match &grant.kind {
+            GrantKind::Role(role) => role.level(key),
+            GrantKind::Levels(levels) => levels.get(&key).copied().unwrap_or(Level::None),
+        };
+        Self {
+            grant,
+            level,
+            by: None,
+        }
+    }
+}
+
+fn decider(grant: &Grant) -> Decider {
     let account_id = grant.account_id.clone();
     match &grant.kind {
-        GrantKind::Role(role) => EffectiveLevel {
-            level: role.level(key),
-            decided_by: Decider::Role {
-                role: *role,
-                account_id,
-            },
+        GrantKind::Role(role) => Decider::Role {
+            role: *role,
+            account_id,
         },
-        GrantKind::Levels(levels) => EffectiveLevel {
-            level: levels.get(&key).copied().unwrap_or(Level::None),
-            decided_by: Decider::ApiKey { account_id },
-        },
+        GrantKind::Levels(_) => Decider::ApiKey { account_id },
     }
 }
 

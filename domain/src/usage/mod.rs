@@ -5,6 +5,7 @@
 
 pub(crate) mod bucket;
 mod check;
+mod own;
 mod pending;
 mod read;
 mod record;

@@ -10,7 +10,7 @@ use sea_orm::sea_query::Condition;
 use sea_orm::{ActiveEnum, FromQueryResult};
 
 use super::bucket;
-use super::subtree::{ITSELF, ITSELF_AND_BELOW, sums_of};
+use super::subtree::{ITSELF_AND_BELOW, sums_of};
 use crate::page::{List, Pages};
 use crate::statement::{list, statement};
 use crate::{AccountView, Actor, Domain, Error, Micros, Money, PageArgs, Result};
@@ -35,6 +35,8 @@ pub struct UsageQuery {
     pub meters: Option<Vec<String>>,
     /// Whether everything below counts too.
     pub include_descendants: bool,
+    /// Whether nobody looks at the buckets, so that there are none in the answer.
+    pub only_totals: bool,
 }
 
 /// The sum over the whole period, of one meter.
@@ -94,14 +96,16 @@ const EVENTS: &str = "SELECT * FROM usage_events WHERE id IN [$1]";
 const RATINGS: &str = "SELECT * FROM ratings WHERE id IN [$1]";
 const RATINGS_OF: &str = "SELECT * FROM ratings WHERE event_id IN [$1] ORDER BY event_id, edge";
 
+/// A part of the usage of an account: a sum of one meter.
 #[derive(FromQueryResult)]
-struct Sum {
-    account: AccountId,
-    bucket_start: Timestamp,
-    meter: String,
-    quantity: i64,
-    events: i64,
-    amount: i64,
+pub(super) struct Part {
+    pub(super) account: AccountId,
+    /// Of which bucket, if that was asked.
+    pub(super) bucket_start: Option<Timestamp>,
+    pub(super) meter: String,
+    pub(super) quantity: i64,
+    pub(super) events: i64,
+    pub(super) amount: i64,
 }
 
 impl UsageQuery {
@@ -163,20 +167,34 @@ impl Domain {
         if views.is_empty() {
             return Ok(HashMap::new());
         }
-        for sum in self.sums(views.keys(), period, query).await? {
-            if let Some(view) = views.get_mut(&sum.account) {
-                view.add(sum)?;
+        let accounts: Vec<&AccountId> = views.keys().collect();
+        let parts = match query.include_descendants {
+            true => self.subtree_sums(&accounts, period, query).await?,
+            false => self.own_sums(&accounts, period, query, MAX_SUMS + 1).await?,
+        };
+        if parts.len() > MAX_SUMS {
+            return Err(Error::bad_input(
+                &["period"],
+                "There are too many sums to answer at once: ask for fewer meters, accounts or buckets.",
+            ));
+        }
+        for part in parts {
+            if let Some(view) = views.get_mut(&part.account) {
+                view.add(part)?;
             }
         }
-        Ok(views.into_iter().map(|(id, view)| (id, view.finish())).collect())
+        views
+            .into_iter()
+            .map(|(id, view)| Ok((id, view.finish()?)))
+            .collect()
     }
 
-    async fn sums(
+    async fn subtree_sums(
         &self,
-        accounts: impl Iterator<Item = &AccountId>,
+        accounts: &[&AccountId],
         period: Period,
         query: &UsageQuery,
-    ) -> Result<Vec<Sum>> {
+    ) -> Result<Vec<Part>> {
         let mut values = vec![
             list(accounts),
             query.granularity.to_value().into(),
@@ -187,24 +205,16 @@ impl Domain {
             values.push(list(meters));
             METERS
         });
-        let counted = match query.include_descendants {
-            true => ITSELF_AND_BELOW,
-            false => ITSELF,
-        };
         let db = &self.0.db;
         let sql = SUMS
-            .replace("{tables}", &sums_of(db.get_database_backend(), counted, WANTED))
+            .replace(
+                "{tables}",
+                &sums_of(db.get_database_backend(), ITSELF_AND_BELOW, WANTED),
+            )
             .replace("{meters}", meters)
             .replace("{limit}", &(MAX_SUMS + 1).to_string());
         let statement = statement(db.get_database_backend(), &sql, values);
-        let sums = Sum::find_by_statement(statement).all(db).await?;
-        if sums.len() > MAX_SUMS {
-            return Err(Error::bad_input(
-                &["period"],
-                "There are too many sums to answer at once: ask for fewer meters, accounts or buckets.",
-            ));
-        }
-        Ok(sums)
+        Ok(Part::find_by_statement(statement).all(db).await?)
     }
 
     /// A page of the events of each account, in the order in which they were recorded. `USAGE` FULL, as above.
@@ -305,7 +315,7 @@ impl Domain {
     }
 }
 
-/// A view while its sums are read.
+/// A view while its parts are read.
 struct Building {
     period: Period,
     currency: String,
@@ -330,47 +340,43 @@ impl Building {
         }
     }
 
-    /// Adds a bucket's sum. A sum that no exact number holds is an error, never a wrong number.
-    fn add(&mut self, sum: Sum) -> Result<()> {
-        let part = Total {
-            quantity: sum.quantity,
-            events: sum.events,
-            amount: sum.amount,
+    /// Adds a part. A sum that no exact number holds is an error, never a wrong number.
+    fn add(&mut self, part: Part) -> Result<()> {
+        let added = Total {
+            quantity: part.quantity,
+            events: part.events,
+            amount: part.amount,
         };
-        let total = self.totals.entry(sum.meter.clone()).or_default();
-        let added = || {
+        if let Some(start) = part.bucket_start {
+            let total = checked(part.meter.clone(), added, &self.currency)?;
+            self.buckets.push(UsageBucket { start, total });
+        }
+        let total = self.totals.entry(part.meter).or_default();
+        let sum = || {
             Some(Total {
-                quantity: total.quantity.checked_add(part.quantity)?,
-                events: total.events.checked_add(part.events)?,
-                amount: total.amount.checked_add(part.amount)?,
+                quantity: total.quantity.checked_add(added.quantity)?,
+                events: total.events.checked_add(added.events)?,
+                amount: total.amount.checked_add(added.amount)?,
             })
         };
-        *total = added().ok_or_else(too_large)?;
-        // Both are looked at here, so that `finish` cannot fail.
-        checked(&sum.meter, *total, &self.currency)?;
-        let total = checked(&sum.meter, part, &self.currency)?;
-        self.buckets.push(UsageBucket {
-            start: sum.bucket_start,
-            total,
-        });
+        *total = sum().ok_or_else(too_large)?;
         Ok(())
     }
 
-    fn finish(self) -> UsageView {
-        let totals = self.totals.iter().map(|(meter, total)| {
-            checked(meter, *total, &self.currency).expect("each total was checked when it was added to")
-        });
-        UsageView {
+    fn finish(self) -> Result<UsageView> {
+        let totals = self.totals.into_iter();
+        let totals = totals.map(|(meter, total)| checked(meter, total, &self.currency));
+        Ok(UsageView {
             period: self.period,
-            totals: totals.collect(),
+            totals: totals.collect::<Result<_>>()?,
             buckets: self.buckets,
-        }
+        })
     }
 }
 
-fn checked(meter: &str, total: Total, currency: &str) -> Result<UsageTotal> {
+fn checked(meter: String, total: Total, currency: &str) -> Result<UsageTotal> {
     Ok(UsageTotal {
-        meter: meter.to_owned(),
+        meter,
         quantity: Micros::new(total.quantity).map_err(|_| too_large())?,
         events: u64::try_from(total.events).map_err(Error::internal)?,
         amount: Money {

@@ -6,8 +6,6 @@
 
 use sea_orm::DbBackend;
 
-/// The account itself.
-pub(crate) const ITSELF: &str = "a.id = r.id";
 /// The account and all below it.
 pub(crate) const ITSELF_AND_BELOW: &str =
     "a.path >= r.path AND a.path < substr(r.path, 1, length(r.path) - 1) || '0'";

@@ -8,10 +8,10 @@ use canopy_domain::entity::rule_version::RuleKind;
 use canopy_domain::entity::{
     AccountId, MemberId, PlanId, RatingId, RuleVersionId, SimulationId, UsageEventId,
 };
-use canopy_domain::entity::{api_key, plan, rating, rule_failure, usage_event, user};
+use canopy_domain::entity::{api_key, plan, rating, rule_failure, usage_event};
 use canopy_domain::ledger::Credits;
 use canopy_domain::limits::{LimitSteps, ResourceLimit};
-use canopy_domain::members::{AccessibleAccount, MemberView};
+use canopy_domain::members::{AccessibleAccount, MemberView, Person};
 use canopy_domain::receipts::{PriceStep, RuleRun};
 use canopy_domain::rules::{Quarantine, RuleChange, RuleCheckReport, RuleVersionView};
 use canopy_domain::simulation::{SimulationAccount, SimulationView};
@@ -268,7 +268,7 @@ reads! {
     |read, reader, _actor| Ok(about_actor(reader.domain.accessible_accounts(&reader.actor, &read.0).await?));
 
     /// The person behind the actor.
-    CurrentUser of () => Option<user::Model>,
+    CurrentUser of () => Option<Person>,
     |_read, reader, _actor| Ok(about_actor(reader.domain.current_user(&reader.actor).await?));
 
     /// The API key that the actor presented.

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use canopy_domain::auth::SignedIn;
+use canopy_domain::members::Person;
 use canopy_domain::{Domain, Error, Result};
 
 use crate::ClientAddress;
@@ -73,7 +74,11 @@ impl From<(Option<SignedIn>, Vec<UserError>)> for SignInPayload {
                 token,
                 expires_at,
                 user,
-            }) => (Some(token), Some(expires_at.into()), Some(user.into())),
+            }) => (
+                Some(token),
+                Some(expires_at.into()),
+                Some(Person::from(user).into()),
+            ),
             None => (None, None, None),
         };
         Self {

@@ -91,25 +91,34 @@ impl Arguments {
         }
     }
 
-    /// Of a connection; whether its rows are `counted` belongs to what is asked.
-    pub(super) fn page(&mut self, field: &Field, counted: bool) -> PageAt {
-        PageAt(self.pages.place(Given::of(field, counted), &self.defaults))
+    /// Of a connection; what is looked at belongs to what is asked.
+    pub(super) fn page(&mut self, field: &Field, looked_at: LookedAt) -> PageAt {
+        PageAt(self.pages.place(Given::of(field, looked_at), &self.defaults))
     }
 
-    pub(super) fn usage(&mut self, field: &Field) -> UsageAt {
-        UsageAt(self.usages.place(Given::of(field, false), &self.defaults))
+    pub(super) fn usage(&mut self, field: &Field, looked_at: LookedAt) -> UsageAt {
+        UsageAt(self.usages.place(Given::of(field, looked_at), &self.defaults))
     }
 
     pub(super) fn id(&mut self, field: &Field) -> IdAt {
-        IdAt(self.ids.place(Given::of(field, false), &self.defaults))
+        IdAt(
+            self.ids
+                .place(Given::of(field, LookedAt::default()), &self.defaults),
+        )
     }
 
     pub(super) fn name(&mut self, field: &Field) -> NameAt {
-        NameAt(self.names.place(Given::of(field, false), &self.defaults))
+        NameAt(
+            self.names
+                .place(Given::of(field, LookedAt::default()), &self.defaults),
+        )
     }
 
     pub(super) fn key(&mut self, field: &Field) -> KeyAt {
-        KeyAt(self.keys.place(Given::of(field, false), &self.defaults))
+        KeyAt(
+            self.keys
+                .place(Given::of(field, LookedAt::default()), &self.defaults),
+        )
     }
 
     /// What they are with these variables at the instant `now`; none if one of them is not what its field takes.
@@ -194,17 +203,17 @@ impl<T: Argument + Clone> Asked<T> {
 #[derive(PartialEq)]
 struct Given {
     arguments: Vec<(Name, Value)>,
-    counted: bool,
+    looked_at: LookedAt,
 }
 
 impl Given {
-    fn of(field: &Field, counted: bool) -> Self {
+    fn of(field: &Field, looked_at: LookedAt) -> Self {
         let arguments = field.arguments.iter();
         Self {
             arguments: arguments
                 .map(|(name, value)| (name.node.clone(), value.node.clone()))
                 .collect(),
-            counted,
+            looked_at,
         }
     }
 
@@ -283,6 +292,15 @@ fn bytes_of(value: &Value) -> usize {
     size_of::<Value>() + inside
 }
 
+/// What of a list is selected: what nobody looks at is not read.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct LookedAt {
+    /// Its rows, or buckets.
+    pub(super) rows: bool,
+    /// How many rows the whole of it has.
+    pub(super) total: bool,
+}
+
 /// What the arguments of a field are read as.
 trait Argument: Sized {
     fn read(given: &Given, values: &Values<'_>) -> Option<Self>;
@@ -294,7 +312,9 @@ impl Argument for PageArgs {
         let after: Option<String> = given.argument("after", None, values)?;
         let last = given.argument("last", None, values)?;
         let before: Option<String> = given.argument("before", None, values)?;
-        page_args(first, after.as_deref(), last, before.as_deref(), given.counted).ok()
+        let LookedAt { rows, total } = given.looked_at;
+        let page = page_args(first, after.as_deref(), last, before.as_deref(), total).ok()?;
+        Some(if rows { page } else { page.only_total() })
     }
 }
 
@@ -306,6 +326,7 @@ impl Argument for UsageArguments {
             granularity: given.argument("granularity", granularity, values)?,
             meters: given.argument("meters", None, values)?,
             include_descendants: given.argument("includeDescendants", Some(false), values)?,
+            only_totals: !given.looked_at.rows,
         })
     }
 }
@@ -333,50 +354,4 @@ impl Argument for PermissionKey {
 }
 
 #[cfg(test)]
-mod tests {
-    use async_graphql::parser::parse_query;
-    use async_graphql::parser::types::Selection;
-    use serde_json::json;
-
-    use super::*;
-
-    /// The page that `members` asks for with these arguments.
-    fn page(arguments: &str, variables: serde_json::Value) -> Option<PageArgs> {
-        let document = format!("query ($n: Int, $m: Int = 7) {{ members({arguments}) {{ totalCount }} }}");
-        let document = parse_query(document).unwrap();
-        let (_, operation) = document.operations.iter().next().unwrap();
-        let mut all = Arguments::of(&operation.node);
-        let Selection::Field(field) = &operation.node.selection_set.node.items[0].node else {
-            panic!("it is a field");
-        };
-        let at = all.page(&field.node, true);
-        let bound = all.bind(&Variables::from_json(variables), Timestamp::default())?;
-        Some(bound.page(at).clone())
-    }
-
-    #[test]
-    fn arguments_are_read_as_resolvers_read_them() {
-        let limit = |arguments, variables| page(arguments, variables).map(|page| (page.limit, page.backward));
-        assert_eq!(limit("first: 3", json!({})), Some((3, false)));
-        assert_eq!(limit("last: $n", json!({"n": 2})), Some((2, true)));
-        assert_eq!(limit("first: $m", json!({})), Some((7, false)));
-        let usual = Some((canopy_domain::page::DEFAULT_PAGE, false));
-        assert_eq!(limit("first: $n", json!({})), usual);
-        assert_eq!(limit("first: null, after: null", json!({"n": 1})), usual);
-        assert!(page("first: 1", json!({})).is_some_and(|page| page.with_total));
-    }
-
-    #[test]
-    fn what_is_odd_is_not_bound() {
-        for arguments in [
-            "first: 101",
-            "first: -1",
-            "first: 1, last: 1",
-            "after: \"x\"",
-            "first: \"1\"",
-        ] {
-            assert_eq!(page(arguments, json!({})), None, "{arguments}");
-        }
-        assert_eq!(page("first: $n", json!({"n": -1})), None);
-    }
-}
+mod tests;

@@ -6,10 +6,10 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use canopy_domain::billing::BillingView;
-use canopy_domain::entity::{AccountId, plan, user};
+use canopy_domain::entity::{AccountId, plan};
 use canopy_domain::ledger::Credits;
 use canopy_domain::limits::ResourceLimit;
-use canopy_domain::members::{AccessibleAccount, MemberView};
+use canopy_domain::members::{AccessibleAccount, MemberView, Person};
 use canopy_domain::usage::UsageView;
 use canopy_domain::{AccountView, Error, Page, Result};
 
@@ -19,7 +19,7 @@ pub(super) struct Gathered {
     pub(super) roots: Vec<Result<Option<AccountView>>>,
     /// What was read for them, for each selection.
     pub(super) below: Vec<Below>,
-    pub(super) user: Result<Option<user::Model>>,
+    pub(super) user: Result<Option<Person>>,
     pub(super) accessible: Vec<Accessible>,
 }
 

@@ -122,6 +122,7 @@ impl KeptPlan {
         if !accounts_alone {
             return None;
         }
+        let domain = &domain.for_one_request();
         let gathered = Gatherer::new(domain, actor, bound).gather(plan).await?;
         Some(write::write(plan, bound, actor, &gathered))
     }

@@ -83,6 +83,7 @@ impl TenantReports {
                 granularity,
                 meters,
                 include_descendants,
+                only_totals: !ctx.look_ahead().field("buckets").exists(),
             };
             let read = reads::UsageOf(asked.query(Session::of(ctx).now()));
             let sums = caller.loaders.load(read, self.0.clone()).await?;

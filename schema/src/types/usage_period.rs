@@ -43,6 +43,8 @@ pub(crate) struct UsageArguments {
     pub(crate) granularity: Granularity,
     pub(crate) meters: Option<Vec<String>>,
     pub(crate) include_descendants: bool,
+    /// Whether no buckets are selected.
+    pub(crate) only_totals: bool,
 }
 
 impl UsageArguments {
@@ -56,6 +58,7 @@ impl UsageArguments {
             granularity: self.granularity.into(),
             meters: self.meters,
             include_descendants: self.include_descendants,
+            only_totals: self.only_totals,
         }
     }
 }

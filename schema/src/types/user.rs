@@ -1,14 +1,14 @@
 //! `User`.
 
 use async_graphql::{ID, Object};
-use canopy_domain::entity::user;
+use canopy_domain::members::Person;
 
 /// A person who can sign in.
-pub(crate) struct User(user::Model);
+pub(crate) struct User(Person);
 
-impl From<user::Model> for User {
-    fn from(row: user::Model) -> Self {
-        Self(row)
+impl From<Person> for User {
+    fn from(person: Person) -> Self {
+        Self(person)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use canopy_domain::store::StatementListener;
 use sea_orm::{DatabaseConnection, Statement};
 
 /// The statements since the last time they were taken.
@@ -15,6 +16,12 @@ impl Recorder {
         connection.set_metric_callback(move |info| {
             statements.lock().unwrap().push(info.statement.clone());
         });
+    }
+
+    /// Records the statements that go past sea-orm.
+    pub(crate) fn listener(&self) -> StatementListener {
+        let statements = Arc::clone(&self.0);
+        Arc::new(move |statement| statements.lock().unwrap().push(statement))
     }
 
     /// Takes what was recorded.

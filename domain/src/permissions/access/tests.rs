@@ -1,11 +1,16 @@
 //! How roles, keys and restrictions combine down a path.
 
+use std::collections::HashMap;
+
+use canopy_entity::account::{AccountKind, AccountStatus};
+
 use super::*;
+use crate::permissions::Restrictions;
 
 struct Tree {
     ids: Vec<AccountId>,
     paths: Vec<AccountPath>,
-    restrictions: Restrictions,
+    restrictions: Vec<Restrictions>,
 }
 
 impl Tree {
@@ -17,14 +22,14 @@ impl Tree {
             paths.push(paths[paths.len() - 1].child(id));
         }
         Self {
+            restrictions: vec![Restrictions::default(); length],
             ids,
             paths,
-            restrictions: Restrictions::default(),
         }
     }
 
     fn restrict(mut self, account: usize, key: PermissionKey, level: Level) -> Self {
-        self.restrictions.add(&self.ids[account], key, level);
+        self.restrictions[account].add(key, level);
         self
     }
 
@@ -41,11 +46,11 @@ impl Tree {
     }
 
     fn access(self, account: usize, grants: Vec<Grant>) -> Option<Access> {
-        Access::new(
-            grants.into(),
-            self.paths[account].clone(),
-            Arc::new(self.restrictions),
-        )
+        let standing = self.restrictions[..=account].iter().fold(None, |above, own| {
+            let standing = Standing::new(above, AccountKind::Subaccount, AccountStatus::Active, *own);
+            Some(Arc::new(standing))
+        });
+        Access::new(grants.into(), self.paths[account].clone(), standing?)
     }
 }
 

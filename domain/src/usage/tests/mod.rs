@@ -220,6 +220,7 @@ impl House {
             granularity: Granularity::Month,
             meters: Some(vec!["minutes".to_owned()]),
             include_descendants,
+            only_totals: false,
         };
         let view = self.domain.account(&self.actor, &account.id).await.unwrap();
         let mut views = self.domain.usage(&self.actor, &[view], &query).await.unwrap();

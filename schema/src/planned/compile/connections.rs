@@ -2,16 +2,24 @@
 
 use async_graphql::parser::types::SelectionSet;
 
+use super::super::bind::LookedAt;
 use super::super::plan::{
     ACCESSES, AccountPage, Connection, ConnectionField, ConnectionTypes, EdgeField, MemberField,
     PageInfoField, Selection, UserField, What,
 };
 use super::{Asked, Compiler, Planned};
 
-/// Whether the rows of the whole list are to be counted.
-pub(super) fn counts<N>(connection: &Connection<N>) -> bool {
-    let mut fields = connection.0.iter();
-    fields.any(|own| matches!(own.what, What::Field(ConnectionField::TotalCount)))
+/// What is selected of a list.
+pub(super) fn looked_at<N>(connection: &Connection<N>) -> LookedAt {
+    let mut looked_at = LookedAt::default();
+    for own in &connection.0 {
+        match own.what {
+            What::Field(ConnectionField::TotalCount) => looked_at.total = true,
+            What::Field(_) => looked_at.rows = true,
+            What::TypeName => {}
+        }
+    }
+    looked_at
 }
 
 impl<'d> Compiler<'d> {
@@ -56,7 +64,7 @@ impl<'d> Compiler<'d> {
             tenants.push(compiler.tenants(sets)?);
             Ok(tenants.len() - 1)
         })?;
-        let page = self.arguments.page(asked.field, counts(&connection));
+        let page = self.arguments.page(asked.field, looked_at(&connection));
         Ok((AccountPage { page, tenants }, connection))
     }
 

@@ -2,11 +2,12 @@
 
 use async_graphql::parser::types::SelectionSet;
 
+use super::super::bind::LookedAt;
 use super::super::plan::{
     MEMBERS, PermissionDeciderField, PermissionField, PermissionSetField, PlanField, Selection, TENANTS,
-    TenantField, TenantPlan, TenantReads, Tenants,
+    TenantField, TenantPlan, TenantReads, Tenants, UsageField, What,
 };
-use super::connections::counts;
+use super::connections::looked_at;
 use super::{Asked, Compiler, Flat, Own, Planned, place};
 
 impl<'d> Compiler<'d> {
@@ -72,7 +73,7 @@ impl<'d> Compiler<'d> {
             }
             "members" => {
                 let connection = self.connection(&asked.sets, MEMBERS, Self::member)?;
-                let page = self.arguments.page(asked.field, counts(&connection));
+                let page = self.arguments.page(asked.field, looked_at(&connection));
                 TenantField::Members(place(&mut reads.members, page), connection)
             }
             "limits" => {
@@ -88,8 +89,14 @@ impl<'d> Compiler<'d> {
                 TenantField::Credits(self.credits(&asked.sets)?)
             }
             "usage" => {
-                let usage = self.arguments.usage(asked.field);
-                TenantField::Usage(place(&mut reads.usage, usage), self.usage(&asked.sets)?)
+                let selection = self.usage(&asked.sets)?;
+                let mut fields = selection.0.iter();
+                let looked_at = LookedAt {
+                    rows: fields.any(|own| matches!(own.what, What::Field(UsageField::Buckets(_)))),
+                    total: false,
+                };
+                let usage = self.arguments.usage(asked.field, looked_at);
+                TenantField::Usage(place(&mut reads.usage, usage), selection)
             }
             _ => return Err(asked.unplanned("Tenant")),
         })

@@ -2,7 +2,7 @@
 
 use canopy_domain::entity::PermissionKey as Key;
 use canopy_domain::entity::plan;
-use canopy_domain::members::{AccessibleAccount, MemberView};
+use canopy_domain::members::{AccessibleAccount, MemberView, Person};
 use canopy_domain::permissions::EffectiveLevel;
 use canopy_domain::{AccountView, Error, Page};
 
@@ -190,13 +190,13 @@ impl<'w> Writer<'w> {
     }
 
     fn permission(&mut self, selection: &'w Selection<PermissionField>, view: &AccountView, key: Key) {
-        let effective = view.access().effective(key);
+        let access = view.access();
         self.object(selection, "Permission", |writer, field| match field {
             PermissionField::Key => writer.item::<PermissionKey>(key),
-            PermissionField::Level => writer.item::<PermissionLevel>(effective.level),
+            PermissionField::Level => writer.item::<PermissionLevel>(access.level(key)),
             PermissionField::MaxLevel => writer.item::<PermissionLevel>(key.max_level()),
             PermissionField::DecidedBy(selection) => {
-                writer.permission_decider(selection, view, key, &effective);
+                writer.permission_decider(selection, view, key, &access.effective(key));
             }
         });
     }
@@ -283,7 +283,7 @@ impl<'w> Writer<'w> {
         });
     }
 
-    fn user(&mut self, selection: &'w Selection<UserField>, row: &canopy_domain::entity::user::Model) {
+    fn user(&mut self, selection: &'w Selection<UserField>, row: &Person) {
         self.object(selection, "User", |writer, field| match field {
             UserField::Id => writer.plain(row.id.as_str()),
             UserField::Name => writer.text(&row.name),

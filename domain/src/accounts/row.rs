@@ -1,0 +1,76 @@
+//! An account's row, as the statements of this crate select it.
+
+use canopy_entity::account;
+
+use crate::Result;
+use crate::store::Row;
+
+/// The columns of `accounts`, in the order in which they are read.
+const COLUMNS: [&str; 15] = [
+    "id",
+    "parent_id",
+    "path",
+    "depth",
+    "kind",
+    "name",
+    "status",
+    "currency",
+    "plan_id",
+    "plan_inherited",
+    "billing_mode",
+    "credit_mode",
+    "external_ref",
+    "created_at",
+    "updated_at",
+];
+
+/// How many they are.
+pub(crate) const WIDTH: usize = COLUMNS.len();
+
+/// What an account leaves of each key, as [`Restrictions::parse`](crate::permissions::Restrictions::parse) reads it;
+/// null if it restricts nothing. The account stands in the statement under the name `table`.
+pub(super) fn restrictions(table: &str) -> String {
+    format!(
+        "(SELECT string_agg(p.key || '=' || p.level, ',') FROM permission_levels p WHERE p.account_id = {table}.id)"
+    )
+}
+
+/// The columns of the table that stands in a statement under the name `table`.
+pub(crate) fn columns(table: &str) -> String {
+    COLUMNS.map(|column| format!("{table}.{column}")).join(", ")
+}
+
+/// The account in a row that has its columns from the place `at` on.
+pub(crate) fn read(row: &Row, at: usize) -> Result<account::Model> {
+    Ok(account::Model {
+        id: row.parsed(at)?,
+        parent_id: row.maybe_parsed(at + 1)?,
+        path: row.parsed(at + 2)?,
+        depth: row.value(at + 3)?,
+        kind: row.named(at + 4)?,
+        name: row.text(at + 5)?.into_owned(),
+        status: row.named(at + 6)?,
+        currency: row.text(at + 7)?.into_owned(),
+        plan_id: row.maybe_parsed(at + 8)?,
+        plan_inherited: row.value(at + 9)?,
+        billing_mode: row.named(at + 10)?,
+        credit_mode: row.named(at + 11)?,
+        external_ref: row.maybe_text(at + 12)?.map(|text| text.into_owned()),
+        created_at: row.time(at + 13)?,
+        updated_at: row.time(at + 14)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use canopy_entity::account;
+    use sea_orm::{IdenStatic, Iterable};
+
+    use super::*;
+
+    #[test]
+    fn all_columns_of_the_table_are_read_in_its_order() {
+        let columns: Vec<&str> = account::Column::iter().map(|column| column.as_str()).collect();
+        assert_eq!(columns, COLUMNS);
+    }
+}

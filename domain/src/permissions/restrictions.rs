@@ -1,0 +1,66 @@
+//! What one account leaves of each key.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use canopy_entity::{Level, PermissionKey};
+use sea_orm::{ActiveEnum, Iterable};
+
+use crate::{Error, Result};
+
+const KEYS: usize = PermissionKey::Usage as usize + 1;
+
+/// The restrictions of one account: the highest level left of each key, where there is one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Restrictions([Option<Level>; KEYS]);
+
+impl Restrictions {
+    /// Reads `KEY=LEVEL,KEY=LEVEL`, as the statements write it.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        static NAMES: LazyLock<(HashMap<String, PermissionKey>, HashMap<String, Level>)> =
+            LazyLock::new(|| (names(), names()));
+        let (keys, levels) = &*NAMES;
+        let mut restrictions = Self::default();
+        for restriction in text.split_terminator(',') {
+            let parts = restriction.split_once('=');
+            let named = parts.and_then(|(key, level)| Some((*keys.get(key)?, *levels.get(level)?)));
+            let (key, level) =
+                named.ok_or_else(|| Error::internal(format!("{restriction} is no restriction")))?;
+            restrictions.add(key, level);
+        }
+        Ok(restrictions)
+    }
+
+    /// Adds a restriction.
+    pub(crate) fn add(&mut self, key: PermissionKey, level: Level) {
+        self.0[key as usize] = Some(level);
+    }
+
+    pub(super) fn level(&self, key: PermissionKey) -> Option<Level> {
+        self.0[key as usize]
+    }
+}
+
+fn names<T: ActiveEnum<Value = String> + Iterable>() -> HashMap<String, T> {
+    T::iter().map(|value| (value.to_value(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn restrictions_are_read_and_each_key_has_a_place() {
+        let restrictions = Restrictions::parse("USAGE=NONE,ACCOUNT=LIMITED").unwrap();
+        for key in PermissionKey::iter() {
+            let level = match key {
+                PermissionKey::Usage => Some(Level::None),
+                PermissionKey::Account => Some(Level::Limited),
+                _ => None,
+            };
+            assert_eq!(restrictions.level(key), level);
+        }
+        assert_eq!(Restrictions::parse("").unwrap(), Restrictions::default());
+        assert!(Restrictions::parse("USAGE=SOME").is_err());
+    }
+}
