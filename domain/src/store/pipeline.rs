@@ -3,7 +3,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
+};
 use tokio::sync::Mutex;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
@@ -12,6 +14,10 @@ use super::Given;
 use super::address::Address;
 use crate::error::Cause;
 use crate::{Error, Result};
+
+/// Each statement is written so that one plan is good for whatever it is given, and making a plan takes longer than to
+/// run it.
+const ONE_PLAN: &str = "SET plan_cache_mode = force_generic_plan";
 
 /// What the connections are made with.
 #[derive(Debug, Clone)]
@@ -64,11 +70,7 @@ impl Lease {
 impl Pipeline {
     /// A pool that connects when it is first asked.
     pub(super) fn new(settings: &PipelineSettings) -> Result<Self, PipelineError> {
-        let Address { mut config, tls } = Address::read(&settings.url)?;
-        // Each statement is written so that one plan is good for whatever it is given; making one takes longer than to
-        // run it.
-        let own = config.get_options().unwrap_or_default();
-        config.options(format!("{own} -c plan_cache_mode=force_generic_plan"));
+        let Address { config, tls } = Address::read(&settings.url)?;
         // A connection that was lost is noticed when it is closed, without asking each time.
         let recycling = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
@@ -80,6 +82,13 @@ impl Pipeline {
         let pool = Pool::builder(manager)
             .runtime(Runtime::Tokio1)
             .max_size(settings.connections)
+            // Said after connecting: not each pooler in between lets an option through at the start.
+            .post_create(Hook::async_fn(|connection, _| {
+                Box::pin(async move {
+                    let set = connection.batch_execute(ONE_PLAN).await;
+                    set.map_err(HookError::Backend)
+                })
+            }))
             .timeouts(Timeouts {
                 wait: Some(settings.wait),
                 create: Some(settings.wait),
