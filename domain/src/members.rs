@@ -12,7 +12,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::page::{List, Pages, PreparedLists, Shape};
 use crate::store::Row;
-use crate::{AccountView, Actor, Domain, PageArgs, Principal, Result};
+use crate::{AccountView, Actor, Domain, Page, PageArgs, Principal, Result, Sealed};
 
 /// A membership with its person.
 #[derive(Debug, Clone)]
@@ -100,6 +100,16 @@ impl Domain {
             .map(|account| account.id().clone())
             .collect();
         MEMBERS.pages(self, &accounts, page, read).await
+    }
+
+    /// The same for whoever may see these accounts.
+    pub async fn members_sealed(
+        &self,
+        accounts: &[AccountId],
+        page: &PageArgs,
+    ) -> Result<Sealed<Page<MemberView>>> {
+        let pages = MEMBERS.pages(self, accounts, page, read).await?;
+        Ok(Sealed::new(PermissionKey::Members, pages))
     }
 
     /// The memberships with these ids in accounts where the actor has `MEMBERS` READ; the others are left out.

@@ -117,6 +117,7 @@ impl TestDatabase {
             external_ref: None,
             created_at: time::now(),
             updated_at: time::now(),
+            restrictions: String::new(),
             id,
         };
         insert::<account::Entity>(&self.db, row.clone()).await;

@@ -88,6 +88,8 @@ pub struct Model {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// What its rows in `permission_levels` say, as `KEY=LEVEL,KEY=LEVEL`; kept by the database.
+    pub restrictions: String,
 }
 
 /// Rows are joined by hand in the statements that need it.

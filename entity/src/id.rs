@@ -19,6 +19,36 @@ impl std::fmt::Display for MalformedId {
 impl std::error::Error for MalformedId {}
 
 const ULID_LENGTH: usize = 26;
+const PREFIX_LENGTH: usize = 4;
+
+/// The text of an id, in place: ids are copied and compared more often than anything else.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Text {
+    /// What is beyond the length is zero, so that the order is that of the texts.
+    bytes: [u8; PREFIX_LENGTH + ULID_LENGTH],
+    length: u8,
+}
+
+impl Text {
+    /// None if it is too long for an id.
+    fn new(text: &str) -> Option<Self> {
+        let mut bytes = [0; PREFIX_LENGTH + ULID_LENGTH];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        let length = u8::try_from(text.len()).ok()?;
+        Some(Self { bytes, length })
+    }
+
+    fn as_str(&self) -> &str {
+        let bytes = &self.bytes[..usize::from(self.length)];
+        std::str::from_utf8(bytes).expect("it was made of a string")
+    }
+}
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(self.as_str(), formatter)
+    }
+}
 
 /// A lower-case ULID that is greater than each one this process made before.
 fn fresh_ulid() -> String {
@@ -34,12 +64,10 @@ fn fresh_ulid() -> String {
     ulid.to_string().to_ascii_lowercase()
 }
 
+/// 128 bits in the lower-case digits of Crockford's Base32, which leave 2 bits of the first one unused.
 fn is_ulid(text: &str) -> bool {
-    text.len() == ULID_LENGTH
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
-        && ulid::Ulid::from_string(text).is_ok()
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'h' | b'j' | b'k' | b'm' | b'n' | b'p'..=b't' | b'v'..=b'z');
+    text.len() == ULID_LENGTH && text.as_bytes()[0] <= b'7' && text.bytes().all(is_digit)
 }
 
 /// Plans that Canopy ships have a readable id (`pln_itellico`); all other ids end in a ULID.
@@ -58,7 +86,8 @@ macro_rules! ids {
             sea_orm::DeriveValueType,
         )]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[sea_orm(value_type = "String")]
+        pub struct $name(Text);
 
         impl $name {
             /// What each id of this kind begins with.
@@ -67,32 +96,30 @@ macro_rules! ids {
             /// A new id, greater than each that this process made before.
             #[expect(clippy::new_without_default, reason = "each id is a new one; there is no default")]
             pub fn new() -> Self {
-                Self(format!("{}{}", $prefix, fresh_ulid()))
+                Self(Text::new(&format!("{}{}", $prefix, fresh_ulid())).expect("a prefix and a ULID fit"))
             }
 
             /// Reads an id that came from outside.
             pub fn parse(text: &str) -> Result<Self, MalformedId> {
-                match text.strip_prefix($prefix) {
-                    Some(rest) if $accepts(rest) => Ok(Self(text.to_owned())),
-                    _ => Err(MalformedId),
-                }
+                let rest = text.strip_prefix($prefix).filter(|rest| $accepts(rest));
+                rest.and_then(|_| Text::new(text)).map(Self).ok_or(MalformedId)
             }
 
             /// The id as it is written.
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
 
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
-                &self.0
+                self.as_str()
             }
         }
 
         impl std::fmt::Display for $name {
             fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str(&self.0)
+                formatter.write_str(self.as_str())
             }
         }
 
@@ -114,7 +141,7 @@ macro_rules! ids {
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0
+                id.as_str().to_owned()
             }
         }
 
@@ -172,6 +199,31 @@ mod tests {
         let ids: Vec<AccountId> = (0..1_000).map(|_| AccountId::new()).collect();
         assert!(ids.is_sorted());
         assert_eq!(AccountId::parse(ids[0].as_str()), Ok(ids[0].clone()));
+    }
+
+    #[test]
+    fn what_is_a_ulid_is_what_its_library_reads_in_lower_case() {
+        let ulid = "01jd0000000000000000000zzz";
+        for place in 0..ULID_LENGTH {
+            for byte in 0..=127_u8 {
+                let mut bytes = ulid.as_bytes().to_vec();
+                bytes[place] = byte;
+                let text = String::from_utf8(bytes).unwrap();
+                let read =
+                    ulid::Ulid::from_string(&text).is_ok_and(|ulid| ulid.to_string().to_lowercase() == text);
+                assert_eq!(is_ulid(&text), read, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn ids_sort_as_their_texts_do() {
+        let mut ids = ["pln_b", "pln_ab", "pln_a", "pln_abc"].map(|id| PlanId::parse(id).unwrap());
+        ids.sort();
+        assert_eq!(
+            ids.map(|id| id.to_string()),
+            ["pln_a", "pln_ab", "pln_abc", "pln_b"]
+        );
     }
 
     #[test]

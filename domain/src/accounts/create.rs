@@ -154,6 +154,7 @@ async fn insert(txn: &impl ConnectionTrait, actor: &Actor, room: &Room, draft: &
         external_ref: input.external_ref.clone(),
         created_at: now,
         updated_at: now,
+        restrictions: String::new(),
         parent_id: Some(parent.id.clone()),
     };
     account::Entity::insert(row.clone().into_active_model())

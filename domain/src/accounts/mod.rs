@@ -17,6 +17,7 @@ mod tests;
 
 pub use create::CreateSubaccount;
 pub(crate) use managed::{lock, on_path};
+pub use read::{Child, open_subaccounts};
 pub use root::NewRoot;
 pub(crate) use standing::Standing;
 pub use update::UpdateSubaccount;

@@ -9,30 +9,35 @@ use super::{AccountView, Standing, row};
 use crate::page::{Pages, PreparedLists, Shape};
 use crate::permissions::{Access, Restrictions};
 use crate::store::{Given, Query, Row};
-use crate::{Actor, Domain, Error, PageArgs, Result};
+use crate::{Actor, Domain, Error, Page, PageArgs, Result, Sealed};
 
 /// Accounts by their ids, in a scope, each with what [`Standing::told`] reads.
 static BY_ID: LazyLock<Query> = LazyLock::new(|| {
-    let (columns, restrictions) = (row::columns("r"), row::restrictions("b"));
-    let standing = format!(
-        "(SELECT string_agg(b.id || ' ' || b.kind || ' ' || b.status || ' ' || coalesce({restrictions}, ''), ';')
-          FROM accounts b WHERE [b.id ON r.path])"
-    );
     Query::new(&format!(
-        "SELECT {columns}, {standing} FROM accounts r WHERE r.id IN [$1] AND [r.path WITHIN $2 $3]"
+        "SELECT {columns}, (
+           SELECT string_agg(b.id || ' ' || b.kind || ' ' || b.status || ' ' || b.restrictions, ';')
+           FROM accounts b WHERE [b.id ON r.path])
+         FROM accounts r WHERE r.id IN [$1] AND [r.path WITHIN $2 $3]",
+        columns = row::columns("r")
     ))
 });
 
-/// The children of accounts, each with what it restricts.
+/// The children of accounts.
 static CHILDREN: LazyLock<PreparedLists> = LazyLock::new(|| {
     PreparedLists::new(Shape {
         table: "accounts",
         parent: "parent_id",
         condition: "accounts.status <> 'CLOSED'",
-        columns: format!("{}, {}", row::columns("page"), row::restrictions("page")),
+        columns: row::columns("page"),
         joined: "",
     })
 });
+
+/// An account below one that is not known to be the actor's to see.
+pub struct Child {
+    account: account::Model,
+    restrictions: Restrictions,
+}
 
 impl Domain {
     /// The accounts with these ids, as far as they are in scope; the others are left out.
@@ -85,30 +90,29 @@ impl Domain {
         parents: &[AccountView],
         page: &PageArgs,
     ) -> Result<Pages<AccountId, AccountView>> {
-        let parents: HashMap<&AccountId, &AccountView> = parents
-            .iter()
-            .filter(|parent| parent.access().allows(PermissionKey::Subaccounts, Level::Read))
-            .map(|parent| (parent.id(), parent))
-            .collect();
-        let ids: Vec<AccountId> = parents.keys().map(|id| (*id).clone()).collect();
+        let may_read =
+            |parent: &&AccountView| parent.access().allows(PermissionKey::Subaccounts, Level::Read);
+        let ids = parents.iter().filter(may_read).map(|parent| parent.id().clone());
+        let children = self.subaccounts_sealed(&ids.collect::<Vec<_>>(), page).await?;
+        Ok(open_subaccounts(actor, parents, children))
+    }
+
+    /// The same for whoever may see the parents.
+    pub async fn subaccounts_sealed(
+        &self,
+        parents: &[AccountId],
+        page: &PageArgs,
+    ) -> Result<Sealed<Page<Child>>> {
         let child = |row: &Row, at: usize| {
-            let restrictions = row.maybe_text(at + row::WIDTH)?;
-            Ok((
-                row::read(row, at)?,
-                Restrictions::parse(restrictions.as_deref().unwrap_or_default())?,
-            ))
+            let account = row::read(row, at)?;
+            let restrictions = Restrictions::parse(&account.restrictions)?;
+            Ok(Child {
+                account,
+                restrictions,
+            })
         };
-        let pages = CHILDREN.pages(self, &ids, page, child).await?;
-        let views = pages.into_iter().filter_map(|(id, page)| {
-            let above = parents.get(&id)?.access().standing();
-            let page = page.filter_map(|(account, restrictions)| {
-                let above = Some(Arc::clone(above));
-                let standing = Standing::new(above, account.kind, account.status, restrictions);
-                view(actor, account, Arc::new(standing))
-            });
-            Some((id, page))
-        });
-        Ok(views.collect())
+        let pages = CHILDREN.pages(self, parents, page, child).await?;
+        Ok(Sealed::new(PermissionKey::Subaccounts, pages))
     }
 
     /// The ancestors of each account that are in scope, from the topmost down.
@@ -134,6 +138,28 @@ impl Domain {
             })
             .collect())
     }
+}
+
+/// The children of these parents, as the actor may see them.
+pub fn open_subaccounts(
+    actor: &Actor,
+    parents: &[AccountView],
+    children: Sealed<Page<Child>>,
+) -> Pages<AccountId, AccountView> {
+    let above: HashMap<&AccountId, &Arc<Standing>> = parents
+        .iter()
+        .map(|parent| (parent.id(), parent.access().standing()))
+        .collect();
+    let views = children.open(parents).into_iter().filter_map(|(id, page)| {
+        let above = above.get(&id)?;
+        let page = page.filter_map(|child| {
+            let (account, above) = (child.account, Some(Arc::clone(above)));
+            let standing = Standing::new(above, account.kind, account.status, child.restrictions);
+            view(actor, account, Arc::new(standing))
+        });
+        Some((id, page))
+    });
+    views.collect()
 }
 
 /// The account as the actor may see it; none if no grant reaches it.

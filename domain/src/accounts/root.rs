@@ -57,6 +57,7 @@ impl Domain {
             external_ref: None,
             created_at: now,
             updated_at: now,
+            restrictions: String::new(),
         };
         let actor = &self.system_actor(&row.id, &row.path);
         transaction::run(&self.0.db, "create-root", |txn| {

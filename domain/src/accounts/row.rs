@@ -6,7 +6,7 @@ use crate::Result;
 use crate::store::Row;
 
 /// The columns of `accounts`, in the order in which they are read.
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "id",
     "parent_id",
     "path",
@@ -22,18 +22,11 @@ const COLUMNS: [&str; 15] = [
     "external_ref",
     "created_at",
     "updated_at",
+    "restrictions",
 ];
 
 /// How many they are.
 pub(crate) const WIDTH: usize = COLUMNS.len();
-
-/// What an account leaves of each key, as [`Restrictions::parse`](crate::permissions::Restrictions::parse) reads it;
-/// null if it restricts nothing. The account stands in the statement under the name `table`.
-pub(super) fn restrictions(table: &str) -> String {
-    format!(
-        "(SELECT string_agg(p.key || '=' || p.level, ',') FROM permission_levels p WHERE p.account_id = {table}.id)"
-    )
-}
 
 /// The columns of the table that stands in a statement under the name `table`.
 pub(crate) fn columns(table: &str) -> String {
@@ -58,6 +51,7 @@ pub(crate) fn read(row: &Row, at: usize) -> Result<account::Model> {
         external_ref: row.maybe_text(at + 12)?.map(|text| text.into_owned()),
         created_at: row.time(at + 13)?,
         updated_at: row.time(at + 14)?,
+        restrictions: row.text(at + 15)?.into_owned(),
     })
 }
 

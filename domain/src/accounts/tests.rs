@@ -54,7 +54,7 @@ async fn of_two_creations_at_the_cap_one_wins() {
             .as_ref()
             .unwrap()
             .iter()
-            .find(|limit| limit.resource == resource)
+            .find(|limit| *limit.resource == *resource)
             .unwrap();
         (limit.max, limit.used)
     };

@@ -114,6 +114,7 @@ impl Trees {
             external_ref: None,
             created_at,
             updated_at: created_at,
+            restrictions: String::new(),
         };
         self.accounts.push(Planted {
             number,

@@ -6,11 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use canopy_entity::account::{AccountKind, BillingMode, CreditMode};
+use canopy_entity::account::{AccountKind, CreditMode};
 use canopy_entity::rule_version::{self, FailurePolicy};
-use canopy_entity::{AccountId, RuleFailureId};
+use canopy_entity::{AccountId, PlanId, RuleFailureId};
 use canopy_rules_host as host;
-use sha2::{Digest, Sha256};
 
 use super::count::CountedAccount;
 use super::narrow::{Bound, Source};
@@ -26,8 +25,20 @@ const KEPT: u64 = 16 << 20;
 const ANSWER: usize = 512;
 const LIMIT: usize = 128;
 
-/// What limits rules said, by what they were asked.
-pub(crate) struct LimitsAnswers(Memory<[u8; 32], Arc<Said>>);
+/// What limits rules said, by the mark of the rule and what it was asked.
+pub(crate) struct LimitsAnswers(Memory<([u8; 32], Question), Arc<Said>>);
+
+/// What a rule is asked about an account: beside its own configuration it is told nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Question {
+    account: AccountId,
+    plan: Option<PlanId>,
+    kind: AccountKind,
+    level: u32,
+    credit_mode: Option<CreditMode>,
+    /// In the order of [`Counted::ALL`].
+    used: [u64; 3],
+}
 
 impl Default for LimitsAnswers {
     fn default() -> Self {
@@ -94,16 +105,12 @@ impl Domain {
         account: &CountedAccount,
         level: u32,
     ) -> Result<Result<Arc<Said>, Failed>> {
-        let question = input(String::new(), account, level);
-        let key = key(rule, &question);
+        let key = (rule.mark, Question::about(account, level));
         let answers = &self.0.answers.0;
         if let Some(said) = answers.get(&key, 0) {
             return Ok(Ok(said));
         }
-        let question = host::LimitsInput {
-            configuration: rule.configuration.clone(),
-            ..question
-        };
+        let question = key.1.input(rule.configuration.clone());
         let rule = &rule.version;
         let asked = match self.load_rule(rule).await? {
             Ok(loaded) => {
@@ -116,7 +123,7 @@ impl Domain {
             Ok(answer) => {
                 let bytes = bytes(&answer);
                 let said = Arc::new(Said {
-                    source: Arc::new(said_by_rule(&account.row.id, rule, answer.limits)),
+                    source: Arc::new(said_by_rule(&account.id, rule, answer.limits)),
                     policy: answer.policy,
                 });
                 answers.keep(key, 0, Arc::clone(&said), bytes);
@@ -129,7 +136,7 @@ impl Domain {
                 Err(Failed {
                     version_id: rule.id.clone(),
                     owner: rule.owner_account_id.clone(),
-                    account_id: account.row.id.clone(),
+                    account_id: account.id.clone(),
                     // It is asked about its own account alone, so each failure is one of its own.
                     subject: RuleFailureId::new().to_string(),
                     input: Some(serde_json::json!(question)),
@@ -139,13 +146,6 @@ impl Domain {
             }
         })
     }
-}
-
-/// A digest of all that the answer depends on. The configuration is part of the rule's mark, and not of the question.
-fn key(rule: &Configured, question: &host::LimitsInput) -> [u8; 32] {
-    let question = serde_json::to_vec(question).expect("types of the contract have string keys only");
-    let digest = Sha256::new().chain_update(rule.mark).chain_update(question);
-    digest.finalize().into()
 }
 
 fn bytes(answer: &host::LimitsAnswer) -> usize {
@@ -161,34 +161,46 @@ fn denied() -> Error {
     Error::RuleFailed("A limits rule that holds for this account failed.".to_owned())
 }
 
-pub(super) fn input(configuration: String, account: &CountedAccount, level: u32) -> host::LimitsInput {
-    let row = &account.row;
-    host::LimitsInput {
-        plan: row.plan_id.as_ref().map(ToString::to_string).unwrap_or_default(),
-        account: host::AccountFacts {
-            // A rule, and who reads its logs, learns of nobody above.
-            path: format!("{}/", row.id),
-            kind: match row.kind {
-                AccountKind::Platform => host::AccountKind::Platform,
-                AccountKind::Main => host::AccountKind::Main,
-                AccountKind::Subaccount => host::AccountKind::Subaccount,
-            },
+impl Question {
+    pub(super) fn about(account: &CountedAccount, level: u32) -> Self {
+        Self {
+            account: account.id.clone(),
+            plan: account.plan_id.clone(),
+            kind: account.kind,
             level,
-            credit_mode: match (row.billing_mode, row.credit_mode) {
-                (BillingMode::Own, _) => None,
-                (BillingMode::Parent, CreditMode::Manual) => Some(host::CreditMode::Manual),
-                (BillingMode::Parent, CreditMode::Reselling) => Some(host::CreditMode::Reselling),
+            credit_mode: account.credit_mode,
+            used: account.used,
+        }
+    }
+
+    /// In the words of the contract, to a rule with this configuration.
+    pub(super) fn input(&self, configuration: String) -> host::LimitsInput {
+        host::LimitsInput {
+            plan: self.plan.as_ref().map(ToString::to_string).unwrap_or_default(),
+            account: host::AccountFacts {
+                // A rule, and who reads its logs, learns of nobody above.
+                path: format!("{}/", self.account),
+                kind: match self.kind {
+                    AccountKind::Platform => host::AccountKind::Platform,
+                    AccountKind::Main => host::AccountKind::Main,
+                    AccountKind::Subaccount => host::AccountKind::Subaccount,
+                },
+                level: self.level,
+                credit_mode: self.credit_mode.map(|mode| match mode {
+                    CreditMode::Manual => host::CreditMode::Manual,
+                    CreditMode::Reselling => host::CreditMode::Reselling,
+                }),
             },
-        },
-        counts: Counted::ALL
-            .iter()
-            .zip(account.used)
-            .map(|(counted, used)| host::ResourceCount {
-                name: counted.name().to_owned(),
-                used: i64::try_from(used).unwrap_or(host::MAX_INTEGER),
-            })
-            .collect(),
-        configuration,
+            counts: Counted::ALL
+                .iter()
+                .zip(self.used)
+                .map(|(counted, used)| host::ResourceCount {
+                    name: counted.name().to_owned(),
+                    used: i64::try_from(used).unwrap_or(host::MAX_INTEGER),
+                })
+                .collect(),
+            configuration,
+        }
     }
 }
 
@@ -211,75 +223,10 @@ fn said_by_rule(
                 .filter(|reason| !reason.is_empty())
                 .map(Arc::from),
         };
-        (limit.name, bound)
+        (Arc::from(limit.name), bound)
     });
     Source {
         bounds: bounds.collect(),
         otherwise: Some(decided_by),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use canopy_entity::RuleVersionId;
-    use canopy_entity::rule_version::{RuleClass, RuleKind, RuleStatus};
-    use canopy_entity::time;
-
-    use super::*;
-
-    fn rule(id: &RuleVersionId, configuration: &serde_json::Value) -> Configured {
-        let version = rule_version::Model {
-            id: id.clone(),
-            owner_account_id: None,
-            kind: RuleKind::Limits,
-            name: "rule".into(),
-            version: 1,
-            digest: "0".repeat(64),
-            size_bytes: 1,
-            class: RuleClass::Small,
-            status: RuleStatus::Active,
-            configuration: serde_json::json!({}),
-            failure_policy: FailurePolicy::Deny,
-            created_by: "system".into(),
-            created_at: time::now(),
-        };
-        Configured::new(version, configuration)
-    }
-
-    fn question(used: i64) -> host::LimitsInput {
-        host::LimitsInput {
-            plan: "pln_a".into(),
-            account: host::AccountFacts {
-                path: "acc_a/".into(),
-                kind: host::AccountKind::Main,
-                level: 0,
-                credit_mode: None,
-            },
-            counts: vec![host::ResourceCount {
-                name: "members".into(),
-                used,
-            }],
-            configuration: String::new(),
-        }
-    }
-
-    #[test]
-    fn an_answer_is_that_to_the_whole_question_of_one_version_with_one_configuration() {
-        let (id, first) = (RuleVersionId::new(), serde_json::json!({"a": 1}));
-        let (one, same) = (rule(&id, &first), rule(&id, &first));
-        let other = rule(&id, &serde_json::json!({"a": 2}));
-        let another = rule(&RuleVersionId::new(), &first);
-        assert_ne!(key(&one, &question(1)), key(&another, &question(1)));
-        assert_eq!(key(&one, &question(1)), key(&same, &question(1)));
-        assert_ne!(key(&one, &question(1)), key(&other, &question(1)));
-        assert_ne!(key(&one, &question(1)), key(&one, &question(2)));
-        let deeper = host::LimitsInput {
-            account: host::AccountFacts {
-                level: 1,
-                ..question(1).account
-            },
-            ..question(1)
-        };
-        assert_ne!(key(&one, &question(1)), key(&one, &deeper));
     }
 }

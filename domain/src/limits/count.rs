@@ -1,12 +1,12 @@
 //! What an account has at present of each resource that Canopy counts.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use canopy_entity::{AccountId, account, time};
+use canopy_entity::account::{AccountKind, BillingMode, CreditMode};
+use canopy_entity::{AccountId, AccountPath, PlanId, time};
 use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::Value;
 
-use crate::accounts::row;
 use crate::statement::statement;
 use crate::store::{Given, Query, Row};
 use crate::{Domain, Error, Result};
@@ -70,17 +70,26 @@ impl Counted {
     }
 }
 
-/// An account with its counts, in the order of [`Counted::ALL`].
+/// What limits an account beside rules, with its counts.
 pub(super) struct CountedAccount {
-    pub(super) row: account::Model,
+    pub(super) id: AccountId,
+    pub(super) path: AccountPath,
+    pub(super) kind: AccountKind,
+    pub(super) plan_id: Option<PlanId>,
+    /// Which credits pay for it; none where it pays for itself.
+    pub(super) credit_mode: Option<CreditMode>,
+    /// What its parent set: a maximum by resource.
+    pub(super) set: Vec<(Arc<str>, u64)>,
+    /// In the order of [`Counted::ALL`].
     pub(super) used: [u64; 3],
 }
 
 static COUNTED: LazyLock<Query> = LazyLock::new(|| {
     let [keys, members, subaccounts] = Counted::ALL.map(Counted::sql);
-    let columns = row::columns("a");
     Query::new(&format!(
-        "SELECT {columns}, {keys}, {members}, {subaccounts} FROM accounts a WHERE a.id IN [$1]"
+        "SELECT a.id, a.path, a.kind, a.plan_id, a.billing_mode, a.credit_mode, a.limits_set,
+                {keys}, {members}, {subaccounts}
+         FROM accounts a WHERE a.id IN [$1]"
     ))
 });
 
@@ -91,15 +100,45 @@ pub(super) async fn counted(
 ) -> Result<Vec<CountedAccount>> {
     let ids: Vec<&str> = ids.into_iter().map(AccountId::as_str).collect();
     let given = [Given::Texts(&ids), Given::Time(time::now())];
-    let counted = |row: &Row| {
-        Ok(CountedAccount {
-            row: row::read(row, 0)?,
-            used: [
-                row.count(row::WIDTH)?,
-                row.count(row::WIDTH + 1)?,
-                row.count(row::WIDTH + 2)?,
-            ],
-        })
+    domain.rows(&COUNTED, &given).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<CountedAccount> {
+    let billing_mode: BillingMode = row.named(4)?;
+    let credit_mode = match billing_mode {
+        BillingMode::Own => None,
+        BillingMode::Parent => Some(row.named(5)?),
     };
-    domain.rows(&COUNTED, &given).await?.iter().map(counted).collect()
+    Ok(CountedAccount {
+        id: row.parsed(0)?,
+        path: row.parsed(1)?,
+        kind: row.named(2)?,
+        plan_id: row.maybe_parsed(3)?,
+        credit_mode,
+        set: limits_set(&row.text(6)?)?,
+        used: [row.count(7)?, row.count(8)?, row.count(9)?],
+    })
+}
+
+/// Reads `RESOURCE=MAXIMUM,RESOURCE=MAXIMUM`, as an account tells it.
+fn limits_set(text: &str) -> Result<Vec<(Arc<str>, u64)>> {
+    let limit = |limit: &str| {
+        let (resource, maximum) = limit.split_once('=')?;
+        Some((Arc::from(resource), maximum.parse().ok()?))
+    };
+    let limits = text.split_terminator(',').map(limit).collect::<Option<_>>();
+    limits.ok_or_else(|| Error::internal(format!("{text} are no limits")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_that_a_parent_set_are_read() {
+        assert_eq!(limits_set("").unwrap(), []);
+        let limits = [(Arc::from("a.b-c_1"), 0), (Arc::from("members"), 25)];
+        assert_eq!(limits_set("a.b-c_1=0,members=25").unwrap(), limits);
+        assert!(limits_set("members=").is_err());
+    }
 }

@@ -6,11 +6,11 @@
 
 mod explain;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use canopy_entity::account::AccountKind;
-use canopy_entity::{AccountId, AccountPath, PlanId, Scope, account, account_limit};
+use canopy_entity::{AccountId, AccountPath, PlanId, Scope, account};
 use canopy_rules_host as host;
 
 use super::ask::Said;
@@ -18,17 +18,9 @@ use super::count::{CountedAccount, counted};
 use super::narrow::{Bound, Narrowed, Source};
 use super::terms::{LiveLimits, Terms};
 use super::{Counted, DEPTH, LimitDecider, Recency, ResourceLimit};
-use crate::store::{Given, Query};
 use crate::{AccountView, Domain, Error, Result};
 
 pub use explain::LimitSteps;
-
-/// The limits that were set on accounts by their parents.
-static SET: LazyLock<Query> = LazyLock::new(|| {
-    Query::new(
-        "SELECT account_id, resource, maximum, updated_at FROM account_limits WHERE account_id IN [$1]",
-    )
-});
 
 /// What the rules said about each account of some paths, or that one of them failed. A failure is that of its account
 /// and all below it, and of nobody else.
@@ -47,7 +39,6 @@ struct Evaluated {
 struct Facts {
     terms: HashMap<PlanId, Arc<Terms>>,
     live: HashMap<AccountId, Arc<LiveLimits>>,
-    set: HashMap<AccountId, Vec<account_limit::Model>>,
 }
 
 impl Domain {
@@ -62,23 +53,20 @@ impl Domain {
         if ids.is_empty() {
             return Ok(Chains::default());
         }
-        let (accounts, set, live) = futures_util::try_join!(
-            counted(self, &ids),
-            self.limits_set(&ids),
-            self.live_limits_rules(ids.clone(), recency)
-        )?;
-        let plans = accounts.iter().filter_map(|account| account.row.plan_id.clone());
+        let (accounts, live) =
+            futures_util::try_join!(counted(self, &ids), self.live_limits_rules(&ids, recency))?;
+        let plans = accounts.iter().filter_map(|account| account.plan_id.clone());
         let terms = self.terms(plans.collect(), recency).await?;
-        let mut facts = Facts { terms, live, set };
+        let facts = Facts { terms, live };
         let kinds: HashMap<AccountId, AccountKind> = accounts
             .iter()
-            .map(|account| (account.row.id.clone(), account.row.kind))
+            .map(|account| (account.id.clone(), account.kind))
             .collect();
         let mut chains = HashMap::with_capacity(accounts.len());
         for account in accounts {
-            let level = level(&account.row.path, &kinds);
-            let id = account.row.id.clone();
-            let evaluated = self.evaluate(account, level, &mut facts).await;
+            let level = level(&account.path, &kinds);
+            let id = account.id.clone();
+            let evaluated = self.evaluate(account, level, &facts).await;
             if let Err(error @ Error::Internal(_)) = evaluated {
                 return Err(error);
             }
@@ -87,29 +75,10 @@ impl Domain {
         Ok(Chains(chains))
     }
 
-    async fn limits_set(
-        &self,
-        ids: &HashSet<AccountId>,
-    ) -> Result<HashMap<AccountId, Vec<account_limit::Model>>> {
-        let mut set: HashMap<AccountId, Vec<account_limit::Model>> = HashMap::new();
-        let ids: Vec<&str> = ids.iter().map(AccountId::as_str).collect();
-        for row in self.rows(&SET, &[Given::Texts(&ids)]).await? {
-            let limit = account_limit::Model {
-                account_id: row.parsed(0)?,
-                resource: row.text(1)?.into_owned(),
-                maximum: row.number(2)?,
-                updated_at: row.time(3)?,
-            };
-            set.entry(limit.account_id.clone()).or_default().push(limit);
-        }
-        Ok(set)
-    }
-
-    async fn evaluate(&self, account: CountedAccount, level: u32, facts: &mut Facts) -> Result<Evaluated> {
-        let id = &account.row.id;
+    async fn evaluate(&self, account: CountedAccount, level: u32, facts: &Facts) -> Result<Evaluated> {
         let mut sources = Vec::with_capacity(2);
         let mut plan = None;
-        if let Some(plan_id) = &account.row.plan_id {
+        if let Some(plan_id) = &account.plan_id {
             let terms = facts
                 .terms
                 .get(plan_id)
@@ -118,11 +87,11 @@ impl Domain {
             sources.push(Arc::clone(&said.source));
             plan = Some((Arc::clone(terms), said));
         }
-        if let Some(live) = facts.live.get(id) {
+        if let Some(live) = facts.live.get(&account.id) {
             sources.extend(self.live_limits(live, &account, level).await?);
         }
-        if let Some(set) = facts.set.remove(id) {
-            sources.push(Arc::new(set_by_parent(id, set)));
+        if !account.set.is_empty() {
+            sources.push(Arc::new(set_by_parent(&account)));
         }
         Ok(Evaluated {
             account,
@@ -157,20 +126,22 @@ impl Chains {
         scope: &Scope,
         above: &mut HashMap<AccountId, Narrowed<'a>>,
     ) -> Result<Vec<ResourceLimit>> {
-        let [keys, members, subaccounts] = Counted::ALL.map(Counted::name);
-        let always = [keys, members, subaccounts, DEPTH];
+        static ALWAYS: LazyLock<[Arc<str>; 4]> = LazyLock::new(|| {
+            let [keys, members, subaccounts] = Counted::ALL.map(Counted::name);
+            [keys, members, subaccounts, DEPTH].map(Arc::from)
+        });
         let ids = account.path().ids();
         let (own, over) = ids.split_last().expect("a path ends at its account");
         let mut narrowed = self.above(over, above)?;
         let evaluated = self.add(own, &mut narrowed)?;
         let is_visible = |id: &AccountId| {
             let decider = self.0.get(id).and_then(|found| found.as_ref().ok());
-            decider.is_some_and(|one| scope.covers(&one.account.row.path))
+            decider.is_some_and(|one| scope.covers(&one.account.path))
         };
-        let limits = narrowed.bounds(&always).into_iter().map(|(resource, least)| {
+        let limits = narrowed.bounds(&*ALWAYS).into_iter().map(|(resource, least)| {
             let reason = least.reason.filter(|_| is_visible(least.decided_by.account_id()));
             ResourceLimit {
-                resource: resource.to_owned(),
+                resource: Arc::clone(resource),
                 max: least.max,
                 used: evaluated.map_or(0, |one| used(&one.account, account.level(), resource)),
                 decided_by: Arc::clone(least.decided_by),
@@ -218,7 +189,7 @@ impl Chains {
         scope: &Scope,
     ) -> Result<Option<ResourceLimit>> {
         let mut limits = self.limits_of(account, scope)?;
-        limits.retain(|limit| limit.resource == resource);
+        limits.retain(|limit| *limit.resource == *resource);
         Ok(limits.pop())
     }
 
@@ -246,7 +217,7 @@ impl Chains {
     pub(crate) fn still_hold(&self, on_the_path: &[account::Model]) -> bool {
         on_the_path.iter().all(|row| {
             let evaluated = self.0.get(&row.id).and_then(|evaluated| evaluated.as_ref().ok());
-            evaluated.is_some_and(|evaluated| evaluated.account.row.plan_id == row.plan_id)
+            evaluated.is_some_and(|evaluated| evaluated.account.plan_id == row.plan_id)
         })
     }
 }
@@ -266,23 +237,20 @@ fn used(account: &CountedAccount, level: u32, resource: &str) -> u64 {
     counted.map_or(0, |index| account.used[index])
 }
 
-fn set_by_parent(account_id: &AccountId, limits: Vec<account_limit::Model>) -> Source {
+fn set_by_parent(account: &CountedAccount) -> Source {
     let decided_by = Arc::new(LimitDecider::Account {
-        account_id: account_id.clone(),
+        account_id: account.id.clone(),
     });
-    let bounds: BTreeMap<String, Bound> = limits
-        .into_iter()
-        .map(|limit| {
-            let bound = Bound {
-                max: Some(u64::try_from(limit.maximum).unwrap_or(0)),
-                decided_by: Arc::clone(&decided_by),
-                reason: None,
-            };
-            (limit.resource, bound)
-        })
-        .collect();
+    let bound = |(resource, maximum): &(Arc<str>, u64)| {
+        let bound = Bound {
+            max: Some(*maximum),
+            decided_by: Arc::clone(&decided_by),
+            reason: None,
+        };
+        (Arc::clone(resource), bound)
+    };
     Source {
-        bounds,
+        bounds: account.set.iter().map(bound).collect(),
         otherwise: None,
     }
 }

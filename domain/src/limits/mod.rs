@@ -96,7 +96,7 @@ pub struct LimitAsked {
 #[derive(Debug, Clone)]
 pub struct ResourceLimit {
     /// The resource: `depth`, `subaccounts`, `members`, `api_keys`, or what else the rule names.
-    pub resource: String,
+    pub resource: Arc<str>,
     /// The highest count; none means unlimited.
     pub max: Option<u64>,
     /// The present count; for `depth` the account's own level, and 0 for what Canopy does not count yet.
@@ -119,7 +119,7 @@ impl ResourceLimit {
             .as_deref()
             .map(|reason| format!(" {reason}"))
             .unwrap_or_default();
-        let message = if self.resource == DEPTH {
+        let message = if *self.resource == *DEPTH {
             format!(
                 "Below this account nothing may be deeper than level {max}.{because} Another plan may allow more."
             )
@@ -129,7 +129,7 @@ impl ResourceLimit {
             )
         };
         Err(Error::LimitExceeded {
-            resource: self.resource.clone(),
+            resource: self.resource.to_string(),
             message,
         })
     }

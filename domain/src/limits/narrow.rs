@@ -17,7 +17,7 @@ pub(super) struct Bound {
 /// What one rule or one set of account limits says: bounds by resource, and what holds for all others.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
-    pub(super) bounds: BTreeMap<String, Bound>,
+    pub(super) bounds: BTreeMap<Arc<str>, Bound>,
     /// Who leaves the other resources unlimited; none for account limits, which say nothing about others.
     pub(super) otherwise: Option<Arc<LimitDecider>>,
 }
@@ -53,7 +53,8 @@ pub(super) struct Least<'a> {
 /// decides.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Narrowed<'a> {
-    named: BTreeMap<&'a str, Least<'a>>,
+    /// By the names of the resources, in their order.
+    named: Vec<(&'a Arc<str>, Least<'a>)>,
     /// Who was the first to leave unlimited what was not named.
     otherwise: Option<&'a Arc<LimitDecider>>,
 }
@@ -67,25 +68,39 @@ impl<'a> Narrowed<'a> {
                 decided_by: &bound.decided_by,
                 reason: bound.reason.as_ref(),
             };
-            let before = self.named.get(resource.as_str()).copied();
-            let least = match before.or_else(|| self.unnamed()) {
-                Some(before) if !is_less(next.max, before.max) => before,
-                _ => next,
-            };
-            self.named.insert(resource, least);
+            match self.place(resource) {
+                Ok(place) => {
+                    let least = &mut self.named[place].1;
+                    if is_less(next.max, least.max) {
+                        *least = next;
+                    }
+                }
+                Err(place) => {
+                    let before = self.unnamed().filter(|before| !is_less(next.max, before.max));
+                    self.named.insert(place, (resource, before.unwrap_or(next)));
+                }
+            }
         }
         self.otherwise = self.otherwise.or(source.otherwise.as_ref());
     }
 
     /// The bound of each resource of `always` that anybody says anything about, and of those that a source names,
-    /// by resource.
-    pub(super) fn bounds(mut self, always: &[&'a str]) -> BTreeMap<&'a str, Least<'a>> {
+    /// in the order of their names.
+    pub(super) fn bounds(mut self, always: &'a [Arc<str>]) -> Vec<(&'a Arc<str>, Least<'a>)> {
         if let Some(unnamed) = self.unnamed() {
             for resource in always {
-                self.named.entry(resource).or_insert(unnamed);
+                if let Err(place) = self.place(resource) {
+                    self.named.insert(place, (resource, unnamed));
+                }
             }
         }
         self.named
+    }
+
+    /// Where a resource is, or would be.
+    fn place(&self, resource: &str) -> Result<usize, usize> {
+        self.named
+            .binary_search_by(|(name, _)| name.as_ref().cmp(resource))
     }
 
     fn unnamed(&self) -> Option<Least<'a>> {
@@ -122,7 +137,7 @@ mod tests {
     use super::*;
 
     /// What holds after all sources; what decides about each resource is looked for in the other way too.
-    fn narrow<'a>(sources: &[&'a Source], always: &[&'a str]) -> BTreeMap<&'a str, Least<'a>> {
+    fn narrow<'a>(sources: &[&'a Source], always: &'a [Arc<str>]) -> BTreeMap<&'a str, Least<'a>> {
         let mut narrowed = Narrowed::default();
         for source in sources {
             narrowed.add(source);
@@ -137,7 +152,15 @@ mod tests {
                 "{resource}"
             );
         }
+        assert!(bounds.is_sorted_by_key(|(resource, _)| *resource));
         bounds
+            .into_iter()
+            .map(|(resource, least)| (resource.as_ref(), least))
+            .collect()
+    }
+
+    fn names<const N: usize>(names: [&str; N]) -> [Arc<str>; N] {
+        names.map(Arc::from)
     }
 
     fn source(account_id: &AccountId, bounds: &[(&str, Option<u64>)]) -> Source {
@@ -154,7 +177,7 @@ mod tests {
         Source {
             bounds: bounds
                 .iter()
-                .map(|(name, max)| ((*name).to_owned(), bound(*max)))
+                .map(|(name, max)| (Arc::from(*name), bound(*max)))
                 .collect(),
             otherwise: Some(decided_by),
         }
@@ -169,7 +192,7 @@ mod tests {
             reason: None,
         };
         Source {
-            bounds: BTreeMap::from([(resource.to_owned(), bound)]),
+            bounds: BTreeMap::from([(Arc::from(resource), bound)]),
             otherwise: None,
         }
     }
@@ -182,10 +205,8 @@ mod tests {
             source(&middle, &[("subaccounts", Some(20)), ("agents", Some(3))]),
             set_on(&bottom, "members", 2),
         ];
-        let narrowed = narrow(
-            &sources.iter().collect::<Vec<_>>(),
-            &["depth", "subaccounts", "members"],
-        );
+        let always = names(["depth", "subaccounts", "members"]);
+        let narrowed = narrow(&sources.iter().collect::<Vec<_>>(), &always);
         let of = |resource: &str| {
             let bound = &narrowed[resource];
             (bound.max, bound.decided_by.account_id().clone())
@@ -204,7 +225,8 @@ mod tests {
             source(&top, &[]),
             source(&bottom, &[("agents", None), ("seats", None), ("rooms", Some(1))]),
         ];
-        let narrowed = narrow(&sources.iter().collect::<Vec<_>>(), &["depth"]);
+        let always = names(["depth"]);
+        let narrowed = narrow(&sources.iter().collect::<Vec<_>>(), &always);
         let of = |resource: &str| {
             let bound = &narrowed[resource];
             (bound.max, bound.decided_by.account_id())
@@ -230,8 +252,9 @@ mod tests {
     fn without_a_rule_only_what_was_set_is_limited() {
         let account = AccountId::new();
         let set = set_on(&account, "members", 5);
-        let narrowed = narrow(&[&set], &["depth", "subaccounts"]);
+        let always = names(["depth", "subaccounts"]);
+        let narrowed = narrow(&[&set], &always);
         assert_eq!(narrowed.into_keys().collect::<Vec<_>>(), ["members"]);
-        assert!(narrow(&[], &["depth"]).is_empty());
+        assert!(narrow(&[], &always).is_empty());
     }
 }

@@ -128,7 +128,7 @@ impl RememberedTerms {
 
 /// What is found by its key in memory, and the keys of the others.
 fn split<K: Clone + Eq + std::hash::Hash, V: Clone>(
-    keys: HashSet<K>,
+    keys: impl ExactSizeIterator<Item = K>,
     recency: Recency,
     memory: &Memory<K, V>,
     version: u64,
@@ -157,7 +157,7 @@ impl Domain {
     ) -> Result<HashMap<PlanId, Arc<Terms>>> {
         let memory = &self.0.terms.plans;
         let version = self.0.hub.terms_version();
-        let (mut found, missing) = split(plans, recency, memory, version);
+        let (mut found, missing) = split(plans.into_iter(), recency, memory, version);
         if missing.is_empty() {
             return Ok(found);
         }
@@ -197,12 +197,12 @@ impl Domain {
     /// The limits rule that is live at each of these accounts; those without one are missing from the answer.
     pub(super) async fn live_limits_rules(
         &self,
-        accounts: HashSet<AccountId>,
+        accounts: &HashSet<AccountId>,
         recency: Recency,
     ) -> Result<HashMap<AccountId, Arc<LiveLimits>>> {
         let memory = &self.0.terms.live;
         let version = self.0.hub.terms_version();
-        let (found, missing) = split(accounts, recency, memory, version);
+        let (found, missing) = split(accounts.iter().cloned(), recency, memory, version);
         let mut rules: HashMap<_, _> = found
             .into_iter()
             .filter_map(|(account, live)| Some((account, live?)))
@@ -222,5 +222,40 @@ impl Domain {
             }
         }
         Ok(rules)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use canopy_entity::rule_version::{RuleClass, RuleStatus};
+    use canopy_entity::time;
+
+    use super::*;
+
+    fn mark(id: &RuleVersionId, configuration: &serde_json::Value) -> [u8; 32] {
+        let version = rule_version::Model {
+            id: id.clone(),
+            owner_account_id: None,
+            kind: RuleKind::Limits,
+            name: "rule".into(),
+            version: 1,
+            digest: "0".repeat(64),
+            size_bytes: 1,
+            class: RuleClass::Small,
+            status: RuleStatus::Active,
+            configuration: serde_json::json!({}),
+            failure_policy: FailurePolicy::Deny,
+            created_by: "system".into(),
+            created_at: time::now(),
+        };
+        Configured::new(version, configuration).mark
+    }
+
+    #[test]
+    fn a_mark_is_that_of_one_version_with_one_configuration() {
+        let (id, one) = (RuleVersionId::new(), serde_json::json!({"a": 1}));
+        assert_eq!(mark(&id, &one), mark(&id, &one));
+        assert_ne!(mark(&id, &one), mark(&RuleVersionId::new(), &one));
+        assert_ne!(mark(&id, &one), mark(&id, &serde_json::json!({"a": 2})));
     }
 }

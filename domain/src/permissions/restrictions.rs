@@ -1,6 +1,5 @@
 //! What one account leaves of each key.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use canopy_entity::{Level, PermissionKey};
@@ -15,15 +14,21 @@ const KEYS: usize = PermissionKey::Usage as usize + 1;
 pub(crate) struct Restrictions([Option<Level>; KEYS]);
 
 impl Restrictions {
-    /// Reads `KEY=LEVEL,KEY=LEVEL`, as the statements write it.
+    /// Reads `KEY=LEVEL,KEY=LEVEL`, as an account tells it: in the order of the names, or in any other.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        static NAMES: LazyLock<(HashMap<String, PermissionKey>, HashMap<String, Level>)> =
+        static NAMES: LazyLock<(Vec<(String, PermissionKey)>, Vec<(String, Level)>)> =
             LazyLock::new(|| (names(), names()));
         let (keys, levels) = &*NAMES;
         let mut restrictions = Self::default();
+        // Where the last key was found, the next one is not far.
+        let mut from_here = keys.iter().cycle();
         for restriction in text.split_terminator(',') {
             let parts = restriction.split_once('=');
-            let named = parts.and_then(|(key, level)| Some((*keys.get(key)?, *levels.get(level)?)));
+            let named = parts.and_then(|(key, level)| {
+                let (_, key) = from_here.by_ref().take(KEYS).find(|(name, _)| name == key)?;
+                let (_, level) = levels.iter().find(|(name, _)| name == level)?;
+                Some((*key, *level))
+            });
             let (key, level) =
                 named.ok_or_else(|| Error::internal(format!("{restriction} is no restriction")))?;
             restrictions.add(key, level);
@@ -41,8 +46,11 @@ impl Restrictions {
     }
 }
 
-fn names<T: ActiveEnum<Value = String> + Iterable>() -> HashMap<String, T> {
-    T::iter().map(|value| (value.to_value(), value)).collect()
+/// The names of an enumeration in their order.
+fn names<T: ActiveEnum<Value = String> + Iterable>() -> Vec<(String, T)> {
+    let mut names: Vec<(String, T)> = T::iter().map(|value| (value.to_value(), value)).collect();
+    names.sort_by(|one, other| one.0.cmp(&other.0));
+    names
 }
 
 #[cfg(test)]
@@ -52,6 +60,10 @@ mod tests {
     #[test]
     fn restrictions_are_read_and_each_key_has_a_place() {
         let restrictions = Restrictions::parse("USAGE=NONE,ACCOUNT=LIMITED").unwrap();
+        assert_eq!(
+            Restrictions::parse("ACCOUNT=LIMITED,USAGE=NONE").unwrap(),
+            restrictions
+        );
         for key in PermissionKey::iter() {
             let level = match key {
                 PermissionKey::Usage => Some(Level::None),

@@ -9,10 +9,11 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use canopy_domain::accounts::{Child, open_subaccounts};
 use canopy_domain::entity::{AccountId, plan};
 use canopy_domain::members::MemberView;
 use canopy_domain::usage::UsageView;
-use canopy_domain::{AccountView, Actor, Domain, Page, Result};
+use canopy_domain::{AccountView, Actor, Domain, Page, Result, Sealed};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, OptionFuture, join_all, try_join_all};
 use tracing::{Instrument, debug_span};
@@ -75,9 +76,15 @@ impl<'r> Gatherer<'r> {
         });
         let ids: Vec<Option<AccountId>> = ids.collect();
         let known = distinct(ids.iter().flatten());
-        let found = self
-            .read("Accounts", &known, self.domain.accounts(self.actor, &known))
-            .await;
+        let ahead = reads.selections.iter().enumerate().map(|(at, plans)| {
+            let asked = reads.accounts.iter().zip(&ids);
+            let asked = asked.filter(|(own, _)| own.selection == at);
+            self.ahead(plans, distinct(asked.filter_map(|(_, id)| id.as_ref())))
+        });
+        let (found, ahead) = futures_util::join!(
+            self.read("Accounts", &known, self.domain.accounts(self.actor, &known)),
+            join_all(ahead)
+        );
         let roots = reads.accounts.iter().zip(&ids).map(|(own, id)| {
             let view = id.as_ref().map(|id| found.get(id)).transpose()?.flatten();
             match own.named {
@@ -86,14 +93,34 @@ impl<'r> Gatherer<'r> {
             }
         });
         let roots: Vec<Result<Option<AccountView>>> = roots.collect();
-        let below = reads.selections.iter().enumerate().map(|(at, plans)| {
+        let selections = reads.selections.iter().zip(ahead).enumerate();
+        let below = selections.map(|(at, (plans, ahead))| {
             let asked = reads.accounts.iter().zip(&roots);
             let asked = asked.filter(|(own, _)| own.selection == at);
             let views = asked.filter_map(|(_, root)| root.as_ref().ok()?.as_ref());
-            self.below(plans, different(views))
+            self.below(plans, different(views), ahead)
         });
         let below = join_all(below).await;
         (roots, below)
+    }
+
+    /// Asks, at the same time as for the accounts, for what hangs on their ids alone. Not where it depends on the type
+    /// of an account what is selected.
+    async fn ahead(&self, plans: &Tenants, ids: Vec<AccountId>) -> Ahead {
+        if plans.subaccount.is_some() || ids.is_empty() {
+            return Ahead::default();
+        }
+        let (reads, ids) = (&plans.account.reads, &ids);
+        let members = reads.members.iter().map(|page| {
+            let read = self.domain.members_sealed(ids, self.bound.page(*page));
+            read.instrument(span("Members", ids.len()))
+        });
+        let subaccounts = reads.subaccounts.iter().map(|own| {
+            let read = self.domain.subaccounts_sealed(ids, self.bound.page(own.page));
+            read.instrument(span("Subaccounts", ids.len()))
+        });
+        let (members, subaccounts) = futures_util::join!(join_all(members), join_all(subaccounts));
+        Ahead { members, subaccounts }
     }
 
     async fn accessible(&self, plan: &AccountPage) -> Result<Accessible> {
@@ -106,19 +133,24 @@ impl<'r> Gatherer<'r> {
     }
 
     /// What is selected from `accounts`, which are distinct.
-    fn below<'a>(&'a self, plans: &'a Tenants, accounts: Vec<AccountView>) -> BoxFuture<'a, Below> {
+    fn below<'a>(
+        &'a self,
+        plans: &'a Tenants,
+        accounts: Vec<AccountView>,
+        ahead: Ahead,
+    ) -> BoxFuture<'a, Below> {
         async move {
             let Some(plan) = &plans.subaccount else {
                 return Below {
-                    account: self.level(&plans.account, &accounts).await,
+                    account: self.level(&plans.account, &accounts, ahead).await,
                     subaccount: None,
                 };
             };
             let is_subaccount = |view: &AccountView| TenantType::of(view) == TenantType::Subaccount;
             let (subaccounts, accounts): (Vec<_>, Vec<_>) = accounts.into_iter().partition(is_subaccount);
             let (account, subaccount) = futures_util::join!(
-                self.level(&plans.account, &accounts),
-                self.level(plan, &subaccounts)
+                self.level(&plans.account, &accounts, Ahead::default()),
+                self.level(plan, &subaccounts, Ahead::default())
             );
             Below {
                 account,
@@ -128,7 +160,7 @@ impl<'r> Gatherer<'r> {
         .boxed()
     }
 
-    async fn level(&self, plan: &TenantPlan, accounts: &[AccountView]) -> Level {
+    async fn level(&self, plan: &TenantPlan, accounts: &[AccountView], ahead: Ahead) -> Level {
         // Where nobody is, nothing is asked.
         if accounts.is_empty() {
             return Level::default();
@@ -144,19 +176,18 @@ impl<'r> Gatherer<'r> {
         let credits = self.gated("CreditsOf", gates::CREDITS, accounts, |open| async move {
             domain.credits(actor, &open).await
         });
+        let members =
+            beside(&reads.members, ahead.members).map(|(page, ahead)| self.members(*page, accounts, ahead));
+        let subaccounts = beside(&reads.subaccounts, ahead.subaccounts)
+            .map(|(own, ahead)| self.subaccounts(own, accounts, ahead));
         let (plans, limits, billing, credits, usage, members, subaccounts, (parents, above), ancestors) = futures_util::join!(
             plans,
             wanted(reads.limits, limits),
             wanted(reads.billing, billing),
             wanted(reads.credits, credits),
             join_all(reads.usage.iter().map(|asked| self.usage(*asked, accounts))),
-            join_all(reads.members.iter().map(|page| self.members(*page, accounts))),
-            join_all(
-                reads
-                    .subaccounts
-                    .iter()
-                    .map(|own| self.subaccounts(own, accounts))
-            ),
+            join_all(members),
+            join_all(subaccounts),
             self.parents(&reads.parents, accounts),
             self.ancestors(&reads.ancestors, accounts),
         );
@@ -226,16 +257,38 @@ impl<'r> Gatherer<'r> {
         self.gated("UsageOf", gates::USAGE, accounts, read).await
     }
 
-    async fn members(&self, page: PageAt, accounts: &[AccountView]) -> Gated<Page<MemberView>> {
-        let page = self.bound.page(page);
-        let read = |open: Vec<AccountView>| async move { self.domain.members(self.actor, &open, page).await };
+    async fn members(
+        &self,
+        page: PageAt,
+        accounts: &[AccountView],
+        ahead: Option<Result<Sealed<Page<MemberView>>>>,
+    ) -> Gated<Page<MemberView>> {
+        let read = |open: Vec<AccountView>| async move {
+            match ahead {
+                Some(pages) => Ok(pages?.open(&open)),
+                None => {
+                    self.domain
+                        .members(self.actor, &open, self.bound.page(page))
+                        .await
+                }
+            }
+        };
         self.gated("Members", gates::MEMBERS, accounts, read).await
     }
 
-    async fn subaccounts(&self, plan: &AccountPage, accounts: &[AccountView]) -> Children {
+    async fn subaccounts(
+        &self,
+        plan: &AccountPage,
+        accounts: &[AccountView],
+        ahead: Option<Result<Sealed<Page<Child>>>>,
+    ) -> Children {
         let page = self.bound.page(plan.page);
-        let read =
-            |open: Vec<AccountView>| async move { self.domain.subaccounts(self.actor, &open, page).await };
+        let read = |open: Vec<AccountView>| async move {
+            match ahead {
+                Some(pages) => Ok(open_subaccounts(self.actor, &open, pages?)),
+                None => self.domain.subaccounts(self.actor, &open, page).await,
+            }
+        };
         let pages = self
             .gated("Subaccounts", gates::SUBACCOUNTS, accounts, read)
             .await;
@@ -250,7 +303,9 @@ impl<'r> Gatherer<'r> {
 
     /// What each of these selections shows of the same accounts, which are distinct.
     async fn each_below(&self, selections: &[Tenants], accounts: Vec<AccountView>) -> Vec<Below> {
-        let below = selections.iter().map(|plans| self.below(plans, accounts.clone()));
+        let below = selections
+            .iter()
+            .map(|plans| self.below(plans, accounts.clone(), Ahead::default()));
         join_all(below).await
     }
 
@@ -292,6 +347,19 @@ impl<'r> Gatherer<'r> {
             count => Found(read.instrument(span(name, count)).await),
         }
     }
+}
+
+/// What was asked for before the accounts were known; lists are in the order of the plan's, or empty.
+#[derive(Default)]
+struct Ahead {
+    members: Vec<Result<Sealed<Page<MemberView>>>>,
+    subaccounts: Vec<Result<Sealed<Page<Child>>>>,
+}
+
+/// Each read with what was asked ahead for it, if anything was.
+fn beside<R, A>(reads: &[R], ahead: Vec<A>) -> impl Iterator<Item = (&R, Option<A>)> {
+    let ahead = ahead.into_iter().map(Some);
+    reads.iter().zip(ahead.chain(std::iter::repeat_with(|| None)))
 }
 
 /// The span of one read, named as the loaders name theirs.

@@ -10,7 +10,7 @@ pub(crate) fn of_name<'l>(
     resources: &'l [limits::ResourceLimit],
     name: &str,
 ) -> Option<&'l limits::ResourceLimit> {
-    resources.iter().find(|limit| limit.resource == name)
+    resources.iter().find(|limit| *limit.resource == *name)
 }
 
 /// The limits of one account.

@@ -71,7 +71,7 @@ impl ResourceLimit {
                 .load(reads::LimitExplanations, self.account.clone())
                 .await?
                 .transpose()?;
-            Ok(limits.and_then(|mut limits| limits.remove(&self.limit.resource)))
+            Ok(limits.and_then(|mut limits| limits.remove(&*self.limit.resource)))
         };
         nullable(steps).await
     }

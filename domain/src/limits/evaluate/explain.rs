@@ -12,7 +12,7 @@ use canopy_entity::{AccountId, Level, PermissionKey, RuleVersionId, Scope};
 use canopy_rules_host::{LimitsInput, LoadedRule, RuleError};
 
 use super::{Chains, Evaluated, level};
-use crate::limits::ask::input;
+use crate::limits::ask::Question;
 use crate::limits::narrow::{Source, deciding};
 use crate::limits::{LimitAsked, LimitDecider, LimitSource, LimitStep, Recency};
 use crate::receipts::Reruns;
@@ -29,7 +29,7 @@ pub type LimitSteps = HashMap<String, Vec<LimitStep>>;
 type Asked = HashMap<(AccountId, usize), (RuleVersionView, Arc<LimitAsked>)>;
 
 /// A rule that is to be asked again.
-struct Question {
+struct Rerun {
     place: (AccountId, usize),
     version: RuleVersionView,
     input: LimitsInput,
@@ -63,7 +63,7 @@ impl Domain {
     }
 
     /// The questions to the rules that the actor may see, at accounts in its scope, in the order of their paths.
-    async fn limit_questions(&self, actor: &Actor, chains: &Chains) -> Result<Vec<Question>> {
+    async fn limit_questions(&self, actor: &Actor, chains: &Chains) -> Result<Vec<Rerun>> {
         let mut shown: Vec<&Evaluated> = chains
             .0
             .values()
@@ -71,10 +71,10 @@ impl Domain {
             .collect();
         let kinds: HashMap<AccountId, AccountKind> = shown
             .iter()
-            .map(|one| (one.account.row.id.clone(), one.account.row.kind))
+            .map(|one| (one.account.id.clone(), one.account.kind))
             .collect();
-        shown.retain(|one| actor.scope().covers(&one.account.row.path));
-        shown.sort_by(|one, other| one.account.row.path.cmp(&other.account.row.path));
+        shown.retain(|one| actor.scope().covers(&one.account.path));
+        shown.sort_by(|one, other| one.account.path.cmp(&other.account.path));
         let rules: Vec<RuleVersionId> = shown
             .iter()
             .flat_map(|one| one.sources.iter().filter_map(|source| rule_of(source)))
@@ -83,8 +83,8 @@ impl Domain {
         let rules = self.rule_versions_by_id(actor, &rules).await?;
         let mut questions = Vec::new();
         for one in shown {
-            let row = &one.account.row;
-            let level = level(&row.path, &kinds);
+            let account = &one.account;
+            let level = level(&account.path, &kinds);
             for (index, source) in one.sources.iter().enumerate() {
                 let Some(version) = rule_of(source).and_then(|id| rules.get(id)) else {
                     continue;
@@ -93,9 +93,9 @@ impl Domain {
                     (LimitSource::PlanRule, Some((terms, _))) => terms.rule.configuration.clone(),
                     _ => version.row.configuration.to_string(),
                 };
-                questions.push(Question {
-                    place: (row.id.clone(), index),
-                    input: input(configuration, &one.account, level),
+                questions.push(Rerun {
+                    place: (account.id.clone(), index),
+                    input: Question::about(account, level).input(configuration),
                     version: version.clone(),
                 });
             }
@@ -103,7 +103,7 @@ impl Domain {
         Ok(questions)
     }
 
-    async fn ask_again_for_limits(&self, questions: Vec<Question>, reruns: &Reruns) -> Result<Asked> {
+    async fn ask_again_for_limits(&self, questions: Vec<Rerun>, reruns: &Reruns) -> Result<Asked> {
         let versions = questions.iter().map(|question| &question.version.row);
         let rules = self.load_rules(versions).await?;
         let started = Instant::now();
@@ -168,12 +168,12 @@ impl Chains {
                 .enumerate()
                 .filter_map(|(place, (one, index, source))| {
                     let bound = source.bound(&limit.resource)?;
-                    let row = &one.account.row;
-                    let (is_visible, decides) = (scope.covers(&row.path), decides == Some(place));
-                    let asked = asked.get(&(row.id.clone(), *index)).filter(|_| is_visible);
+                    let account = &one.account;
+                    let (is_visible, decides) = (scope.covers(&account.path), decides == Some(place));
+                    let asked = asked.get(&(account.id.clone(), *index)).filter(|_| is_visible);
                     (is_visible || decides).then(|| LimitStep {
                         source: source_of(one, *index),
-                        account_id: is_visible.then(|| row.id.clone()),
+                        account_id: is_visible.then(|| account.id.clone()),
                         decides,
                         max: bound.max,
                         reason: bound
@@ -184,7 +184,7 @@ impl Chains {
                         asked: asked.map(|(_, asked)| asked.clone()),
                     })
                 });
-            steps.insert(limit.resource.clone(), of_resource.collect());
+            steps.insert(limit.resource.to_string(), of_resource.collect());
         }
         Ok(steps)
     }
@@ -202,7 +202,7 @@ fn rule_of(source: &Source) -> Option<&RuleVersionId> {
 fn source_of(one: &Evaluated, index: usize) -> LimitSource {
     match rule_of(&one.sources[index]) {
         None => LimitSource::SetByParent,
-        Some(_) if index == 0 && one.account.row.plan_id.is_some() => LimitSource::PlanRule,
+        Some(_) if index == 0 && one.account.plan_id.is_some() => LimitSource::PlanRule,
         Some(_) => LimitSource::LiveRule,
     }
 }
