@@ -1,8 +1,7 @@
 //! Where the rows of a nested read come from: prepared statements, those of one request sent together.
 //!
-//! On PostgreSQL a request takes one connection for as long as it waits for anything, and sends on it whatever it
-//! asks for at once without waiting for the first answer: the driver of sea-orm sends one statement at a time. Rows
-//! come as they are, without a model in between. SQLite is in the process, and there sea-orm's pool answers.
+//! On PostgreSQL a request sends on one connection whatever it asks for at once, without waiting for the first answer:
+//! the driver of sea-orm sends one statement at a time. Rows come as they are, without a model in between. SQLite is in the process, and there sea-orm's pool answers.
 //! It knows SQL and values, and nothing of what the rows mean.
 
 mod address;
@@ -64,7 +63,7 @@ impl Domain {
         if let Some(listener) = &store.listener {
             listener(query.statement(backend, given));
         }
-        let rows = pipeline.rows(&self.1, query.of_postgres(), given).await?;
+        let rows = pipeline.rows(&self.1, query, given).await?;
         Ok(rows.into_iter().map(Row::Pipelined).collect())
     }
 }

@@ -1,22 +1,24 @@
-//! Connections to PostgreSQL on which a statement is sent before the one ahead of it is answered.
+//! Connections to PostgreSQL on which a statement is sent before the one ahead of it is answered: those of one request,
+//! and where more requests are at work than there are connections, those of several.
+//!
+//! Only statements that read go here. So a connection is nobody's own, and what meets one that was lost is sent again.
 
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
-};
 use tokio::sync::Mutex;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{NoTls, Row};
+use tokio_postgres::{Client, NoTls, Row, Statement};
 
-use super::Given;
 use super::address::Address;
+use super::{Given, Query};
 use crate::error::Cause;
 use crate::{Error, Result};
 
 /// Each statement is written so that one plan is good for whatever it is given, and making a plan takes longer than to
-/// run it.
+/// run it. Said after connecting: not each pooler in between lets an option through at the start.
 const ONE_PLAN: &str = "SET plan_cache_mode = force_generic_plan";
 
 /// What the connections are made with.
@@ -26,7 +28,7 @@ pub struct PipelineSettings {
     pub url: String,
     /// How many connections there may be.
     pub connections: usize,
-    /// How long a request may wait for a connection, and a new connection for the server.
+    /// How long to wait for a new connection, and for a server that no longer hears us.
     pub wait: Duration,
 }
 
@@ -42,9 +44,6 @@ pub(super) enum PipelineError {
     /// The authorities that may sign the server's certificate cannot be had.
     #[error("the certificates of the authorities cannot be used: {0}")]
     Authorities(Cause),
-    /// There is no pool.
-    #[error(transparent)]
-    Pool(#[from] deadpool_postgres::BuildError),
 }
 
 impl PipelineError {
@@ -53,12 +52,32 @@ impl PipelineError {
     }
 }
 
-/// A pool of connections, each for one request at a time.
-pub(crate) struct Pipeline(Pool);
+/// Connections side by side; each is made when it is first needed, and again when it was lost.
+pub(crate) struct Pipeline {
+    address: Address,
+    wait: Duration,
+    lanes: Vec<Lane>,
+}
 
-/// The connection of a request, while it waits for anything. Without a request each statement takes one of its own.
+/// The place of one connection.
+#[derive(Default)]
+struct Lane {
+    /// How many statements are on their way.
+    waiting: AtomicUsize,
+    connection: RwLock<Option<Arc<Connection>>>,
+    /// Held by whoever connects.
+    connecting: Mutex<()>,
+}
+
+struct Connection {
+    client: Client,
+    /// What was prepared on it, by the number of the query.
+    prepared: RwLock<Vec<Option<Statement>>>,
+}
+
+/// The lane of a request: what it asks for at once goes out together. Without a request each statement has its own.
 #[derive(Clone, Default)]
-pub(crate) struct Lease(Option<Arc<Mutex<Weak<Object>>>>);
+pub(crate) struct Lease(Option<Arc<OnceLock<usize>>>);
 
 impl Lease {
     /// For one request.
@@ -68,61 +87,157 @@ impl Lease {
 }
 
 impl Pipeline {
-    /// A pool that connects when it is first asked.
+    /// Connects when it is first asked.
     pub(super) fn new(settings: &PipelineSettings) -> Result<Self, PipelineError> {
-        let Address { config, tls } = Address::read(&settings.url)?;
-        // A connection that was lost is noticed when it is closed, without asking each time.
-        let recycling = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
-        let manager = match tls {
-            Some(tls) => Manager::from_config(config, tls, recycling),
-            None => Manager::from_config(config, NoTls, recycling),
-        };
-        let pool = Pool::builder(manager)
-            .runtime(Runtime::Tokio1)
-            .max_size(settings.connections)
-            // Said after connecting: not each pooler in between lets an option through at the start.
-            .post_create(Hook::async_fn(|connection, _| {
-                Box::pin(async move {
-                    let set = connection.batch_execute(ONE_PLAN).await;
-                    set.map_err(HookError::Backend)
-                })
-            }))
-            .timeouts(Timeouts {
-                wait: Some(settings.wait),
-                create: Some(settings.wait),
-                recycle: Some(settings.wait),
-            })
-            .build()?;
-        Ok(Self(pool))
+        let mut address = Address::read(&settings.url)?;
+        address.config.connect_timeout(settings.wait);
+        if address.config.get_tcp_user_timeout().is_none() {
+            address.config.tcp_user_timeout(settings.wait);
+        }
+        Ok(Self {
+            address,
+            wait: settings.wait,
+            lanes: (0..settings.connections.max(1))
+                .map(|_| Lane::default())
+                .collect(),
+        })
     }
 
-    /// The rows of a statement on the connection of `lease`. It goes back to the pool when nothing is waited for.
-    pub(super) async fn rows(&self, lease: &Lease, sql: &str, given: &[Given<'_>]) -> Result<Vec<Row>> {
-        let connection = self.connection(lease).await?;
-        let statement = connection.prepare_cached(sql).await.map_err(failed)?;
-        let given: Vec<&(dyn ToSql + Sync)> = given.iter().map(|one| one as _).collect();
-        connection.query(&statement, &given).await.map_err(failed)
+    /// The rows of a query, on the lane of `lease`.
+    pub(super) async fn rows(&self, lease: &Lease, query: &Query, given: &[Given<'_>]) -> Result<Vec<Row>> {
+        let lane = match &lease.0 {
+            Some(chosen) => *chosen.get_or_init(|| self.least()),
+            None => self.least(),
+        };
+        let lane = &self.lanes[lane];
+        let _waiting = Waiting::on(lane);
+        let connection = self.connection(lane).await?;
+        match connection.rows(query, given).await {
+            Err(error) if is_lost(&connection, &error) => {
+                lane.forget(&connection);
+                let connection = self.connection(lane).await?;
+                connection.rows(query, given).await.map_err(failed)
+            }
+            rows => rows.map_err(failed),
+        }
     }
 
-    async fn connection(&self, lease: &Lease) -> Result<Arc<Object>> {
-        let Some(leased) = &lease.0 else {
-            return self.free().await;
-        };
-        // Whoever comes first takes one from the pool, and the others wait for the same.
-        let mut leased = leased.lock().await;
-        if let Some(connection) = leased.upgrade() {
+    /// The lane on which the fewest statements are waited for.
+    fn least(&self) -> usize {
+        let waiting = |lane: &Lane| lane.waiting.load(Ordering::Relaxed);
+        let lanes = self.lanes.iter().enumerate();
+        lanes
+            .min_by_key(|(_, lane)| waiting(lane))
+            .map_or(0, |(place, _)| place)
+    }
+
+    async fn connection(&self, lane: &Lane) -> Result<Arc<Connection>> {
+        if let Some(connection) = lane.open() {
             return Ok(connection);
         }
-        let connection = self.free().await?;
-        *leased = Arc::downgrade(&connection);
+        let _connecting = lane.connecting.lock().await;
+        if let Some(connection) = lane.open() {
+            return Ok(connection);
+        }
+        let connected = tokio::time::timeout(self.wait, self.connect()).await;
+        let client = connected.map_err(Error::internal)?.map_err(failed)?;
+        let connection = Arc::new(Connection {
+            client,
+            prepared: RwLock::default(),
+        });
+        *lane.connection.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&connection));
         Ok(connection)
     }
 
-    async fn free(&self) -> Result<Arc<Object>> {
-        Ok(Arc::new(self.0.get().await.map_err(Error::internal)?))
+    async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
+        let Address { config, tls } = &self.address;
+        // It ends by itself when the client is gone, or tells those who wait what it failed on.
+        let client = match tls {
+            Some(tls) => {
+                let (client, connection) = config.connect(tls.clone()).await?;
+                tokio::spawn(connection);
+                client
+            }
+            None => {
+                let (client, connection) = config.connect(NoTls).await?;
+                tokio::spawn(connection);
+                client
+            }
+        };
+        client.batch_execute(ONE_PLAN).await?;
+        Ok(client)
     }
+}
+
+impl Lane {
+    /// Its connection, unless there is none or it was lost.
+    fn open(&self) -> Option<Arc<Connection>> {
+        let connection = self.connection.read().unwrap_or_else(PoisonError::into_inner);
+        connection
+            .clone()
+            .filter(|connection| !connection.client.is_closed())
+    }
+
+    /// Lets the next one connect anew, unless somebody did.
+    fn forget(&self, lost: &Arc<Connection>) {
+        let mut connection = self.connection.write().unwrap_or_else(PoisonError::into_inner);
+        connection.take_if(|connection| Arc::ptr_eq(connection, lost));
+    }
+}
+
+impl Connection {
+    async fn rows(&self, query: &Query, given: &[Given<'_>]) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let statement = self.prepared(query).await?;
+        let given: Vec<&(dyn ToSql + Sync)> = given.iter().map(|one| one as _).collect();
+        self.client.query(&statement, &given).await
+    }
+
+    async fn prepared(&self, query: &Query) -> Result<Statement, tokio_postgres::Error> {
+        let place = query.number();
+        if let Some(statement) = self.known(place) {
+            return Ok(statement);
+        }
+        let statement = self.client.prepare(query.of_postgres()).await?;
+        let mut known = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() <= place {
+            known.resize(place + 1, None);
+        }
+        known[place] = Some(statement.clone());
+        Ok(statement)
+    }
+
+    fn known(&self, place: usize) -> Option<Statement> {
+        let known = self.prepared.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(place).cloned().flatten()
+    }
+}
+
+/// Counts a statement on its way.
+struct Waiting<'l>(&'l Lane);
+
+impl<'l> Waiting<'l> {
+    fn on(lane: &'l Lane) -> Self {
+        lane.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(lane)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether the connection, or what was prepared on it, is gone: the server ended it, or a pooler gave us another, or a
+/// table was changed.
+fn is_lost(connection: &Connection, error: &tokio_postgres::Error) -> bool {
+    let gone = [
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::INVALID_SQL_STATEMENT_NAME,
+        SqlState::FEATURE_NOT_SUPPORTED,
+    ];
+    connection.client.is_closed() || error.is_closed() || error.code().is_some_and(|code| gone.contains(code))
 }
 
 /// The driver's own text does not say what the database said.

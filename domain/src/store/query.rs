@@ -1,6 +1,7 @@
 //! A statement's text, spelled for both databases once, and what it is given.
 
 use std::fmt::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
 use canopy_entity::time::Timestamp;
@@ -13,6 +14,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 /// one column `value`: `FROM [$1] AS name`. `[id ON path]` is true of the ids that a path is made of, and
 /// `[path WITHIN $1 $2]` of the paths that are in one of the ranges, of which one list has the beginnings and one the ends.
 pub(crate) struct Query {
+    number: usize,
     postgres: String,
     sqlite: String,
 }
@@ -34,10 +36,17 @@ impl Query {
 
     /// A text for each, where their dialects have too little in common.
     pub(crate) fn of(postgres: &str, sqlite: &str) -> Self {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
         Self {
+            number: MADE.fetch_add(1, Ordering::Relaxed),
             postgres: spell(postgres, DbBackend::Postgres),
             sqlite: spell(sqlite, DbBackend::Sqlite),
         }
+    }
+
+    /// Which of the queries of this process it is: they are few, and made once.
+    pub(super) fn number(&self) -> usize {
+        self.number
     }
 
     pub(super) fn of_postgres(&self) -> &str {
