@@ -7,6 +7,7 @@ use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response, Schema, ServerError, ValidationMode, Value, Variables};
 use canopy_domain::entity::AccountId;
 use canopy_domain::{Actor, Domain, Error};
+use futures_util::FutureExt;
 
 use crate::cost::Top;
 use crate::documents::{Bill, Documents};
@@ -190,7 +191,7 @@ impl CanopySchema {
             Some(actor) => Some(self.0.domain.charge(actor, points).await.map_err(top_level)?),
             None => None,
         };
-        let (mut reply, actual) = match self.planned(&prepared, actor.as_ref()).await {
+        let (mut reply, actual) = match self.planned(&prepared, actor.as_ref()).boxed().await {
             Some(written) => {
                 let reply = Reply {
                     data: Data::Written(written.data),
@@ -199,7 +200,7 @@ impl CanopySchema {
                 };
                 (reply, written.points)
             }
-            None => self.resolved(prepared, actor).await?,
+            None => self.resolved(prepared, actor).boxed().await?,
         };
         let budget = match charge {
             Some(charge) => charge.settle(actual).await,
@@ -247,6 +248,11 @@ impl CanopySchema {
         if requested.plain <= documents.max_cost() {
             return Ok(requested.plain);
         }
+        self.affordable(bill, actor).boxed().await
+    }
+
+    async fn affordable(&self, bill: &Bill, actor: Option<&Actor>) -> Result<u64, ServerError> {
+        let (documents, requested) = (&self.0.documents, &bill.requested);
         let most = requested.accounts_for(documents.max_cost());
         let mut below: HashMap<&Top, u64> = HashMap::new();
         for (top, actor) in requested.tops().filter_map(|top| Some((top, actor?))) {

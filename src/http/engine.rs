@@ -126,9 +126,13 @@ impl Engine {
         let only_own = actor.is_some_and(Actor::is_persisted_only);
         let only = only_own || self.persisted_only;
         match source {
-            Source::Persisted(hash) => self.persisted(hash, actor).await?.ok_or_else(not_persisted),
+            Source::Persisted(hash) => self
+                .persisted(hash, actor)
+                .boxed()
+                .await?
+                .ok_or_else(not_persisted),
             Source::Text(text) | Source::Automatic(_, Some(text)) if only => {
-                let known = self.persisted(DocumentHash::of(&text), actor).await?;
+                let known = self.persisted(DocumentHash::of(&text), actor).boxed().await?;
                 known.ok_or_else(|| Box::new(coded("FORBIDDEN", "Only persisted documents are answered.")))
             }
             Source::Text(text) => self.schema.read(text),
@@ -136,9 +140,11 @@ impl Engine {
                 "PERSISTED_QUERY_NOT_SUPPORTED",
                 "PersistedQueryNotSupported",
             ))),
-            Source::Automatic(hash, None) if only => {
-                self.persisted(hash, actor).await?.ok_or_else(not_persisted)
-            }
+            Source::Automatic(hash, None) if only => self
+                .persisted(hash, actor)
+                .boxed()
+                .await?
+                .ok_or_else(not_persisted),
             Source::Automatic(hash, None) => self.schema.known(&hash).ok_or_else(not_persisted),
             Source::Automatic(hash, Some(text)) if DocumentHash::of(&text) == hash => self.schema.read(text),
             Source::Automatic(..) => {

@@ -13,6 +13,7 @@ use axum::{
 
 use canopy_domain::Actor;
 use canopy_schema::Prepared;
+use futures_util::FutureExt;
 
 use super::{
     Gateway,
@@ -175,7 +176,7 @@ async fn received(gateway: &Gateway, arrived: Arrived) -> Result<document::Body,
     if let Some(boundary) = multipart::boundary(&arrived.headers) {
         let largest = gateway.engine.domain.largest_rule();
         let values = gateway.config.graphql.max_values;
-        let read = multipart::read(arrived, boundary, bound, values, largest);
+        let read = multipart::read(arrived, boundary, bound, values, largest).boxed();
         let read = tokio::time::timeout(gateway.config.http.request_timeout.get(), read).await;
         return read.map_err(late)?.map(document::Body::One);
     }

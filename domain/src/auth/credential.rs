@@ -9,6 +9,7 @@ use std::sync::Arc;
 use canopy_entity::account::AccountStatus;
 use canopy_entity::time::{self, Timestamp};
 use canopy_entity::{AccountId, AccountPath, Role, UserId, account, api_key, user};
+use futures_util::FutureExt;
 use ipnet::IpNet;
 use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect};
 use sha2::{Digest, Sha256};
@@ -115,9 +116,9 @@ impl Domain {
             return Ok(Some(shown.bounded(made.actor)));
         }
         let version = actors.version();
-        let mut made = self.made_of(&shown, address).await?;
+        let mut made = self.made_of(&shown, address).boxed().await?;
         if let Some(id) = sub_account {
-            made.actor = self.act_on(made.actor, id).await?;
+            made.actor = self.act_on(made.actor, id).boxed().await?;
         }
         actors.keep(presented, version, &made);
         Ok(Some(shown.bounded(made.actor)))
@@ -134,7 +135,7 @@ impl Domain {
             .as_ref()
             .filter(|foreign| foreign.is_for(credential))
         {
-            Some(foreign) => foreign.check(credential).await.map(Shown::Person),
+            Some(foreign) => foreign.check(credential).boxed().await.map(Shown::Person),
             None => self.0.tokens.check(credential).map(Shown::Token),
         }
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use canopy_entity::{AccountId, AccountPath};
+use futures_util::FutureExt;
 use quick_cache::sync::Cache;
 use tokio::sync::Mutex;
 
@@ -130,7 +131,7 @@ impl Domain {
             let least = points - portion.points;
             portion.refuse_early(least)?;
             let wish = least.max(allowance.capacity / PORTIONS);
-            match store::draw(self, path, least, wish).await? {
+            match store::draw(self, path, least, wish).boxed().await? {
                 Drawn::Granted { points, left } => {
                     portion.points += points;
                     portion.left = left;

@@ -11,6 +11,7 @@ mod row;
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::{Domain, Result};
@@ -57,7 +58,7 @@ impl Domain {
         let (db, store) = (&self.0.db, &self.0.store);
         let backend = db.get_database_backend();
         let Some(pipeline) = &store.pipeline else {
-            let rows = db.query_all_raw(query.statement(backend, given)).await?;
+            let rows = db.query_all_raw(query.statement(backend, given)).boxed().await?;
             return Ok(rows.into_iter().map(Row::Pooled).collect());
         };
         if let Some(listener) = &store.listener {

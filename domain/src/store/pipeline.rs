@@ -2,11 +2,13 @@
 //! and where more requests are at work than there are connections, those of several.
 //!
 //! Only statements that read go here. So a connection is nobody's own, and what meets one that was lost is sent again.
+//! What is seldom waited for is boxed: each read of a request holds a place for all that it may wait for.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::Mutex;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -111,12 +113,16 @@ impl Pipeline {
         };
         let lane = &self.lanes[lane];
         let _waiting = Waiting::on(lane);
-        let connection = self.connection(lane).await?;
+        let connection = match lane.open() {
+            Some(connection) => connection,
+            None => self.connected(lane).await?,
+        };
         match connection.rows(query, given).await {
             Err(error) if is_lost(&connection, &error) => {
                 lane.forget(&connection);
-                let connection = self.connection(lane).await?;
-                connection.rows(query, given).await.map_err(failed)
+                let connection = self.connected(lane).await?;
+                let again = connection.rows(query, given).boxed();
+                again.await.map_err(failed)
             }
             rows => rows.map_err(failed),
         }
@@ -131,15 +137,12 @@ impl Pipeline {
             .map_or(0, |(place, _)| place)
     }
 
-    async fn connection(&self, lane: &Lane) -> Result<Arc<Connection>> {
-        if let Some(connection) = lane.open() {
-            return Ok(connection);
-        }
+    async fn connected(&self, lane: &Lane) -> Result<Arc<Connection>> {
         let _connecting = lane.connecting.lock().await;
         if let Some(connection) = lane.open() {
             return Ok(connection);
         }
-        let connected = tokio::time::timeout(self.wait, self.connect()).await;
+        let connected = tokio::time::timeout(self.wait, self.connect().boxed()).await;
         let client = connected.map_err(Error::internal)?.map_err(failed)?;
         let connection = Arc::new(Connection {
             client,
@@ -187,17 +190,16 @@ impl Lane {
 
 impl Connection {
     async fn rows(&self, query: &Query, given: &[Given<'_>]) -> Result<Vec<Row>, tokio_postgres::Error> {
-        let statement = self.prepared(query).await?;
+        let statement = match self.known(query) {
+            Some(statement) => statement,
+            None => self.prepared(query).boxed().await?,
+        };
         let given: Vec<&(dyn ToSql + Sync)> = given.iter().map(|one| one as _).collect();
         self.client.query(&statement, &given).await
     }
 
     async fn prepared(&self, query: &Query) -> Result<Statement, tokio_postgres::Error> {
-        let place = query.number();
-        if let Some(statement) = self.known(place) {
-            return Ok(statement);
-        }
-        let statement = self.client.prepare(query.of_postgres()).await?;
+        let (place, statement) = (query.number(), self.client.prepare(query.of_postgres()).await?);
         let mut known = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() <= place {
             known.resize(place + 1, None);
@@ -206,9 +208,9 @@ impl Connection {
         Ok(statement)
     }
 
-    fn known(&self, place: usize) -> Option<Statement> {
+    fn known(&self, query: &Query) -> Option<Statement> {
         let known = self.prepared.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(place).cloned().flatten()
+        known.get(query.number()).cloned().flatten()
     }
 }
 

@@ -15,7 +15,7 @@ use canopy_domain::members::MemberView;
 use canopy_domain::usage::UsageView;
 use canopy_domain::{AccountView, Actor, Domain, Page, Result, Sealed};
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, OptionFuture, join_all, try_join_all};
+use futures_util::future::{BoxFuture, join_all, try_join_all};
 use tracing::{Instrument, debug_span};
 
 use super::bind::{Bound, PageAt, UsageAt};
@@ -51,7 +51,7 @@ impl<'r> Gatherer<'r> {
         let user = async {
             match reads.user {
                 true => {
-                    let read = self.domain.current_user(self.actor);
+                    let read = self.domain.current_user(self.actor).boxed();
                     read.instrument(span("CurrentUser", 1)).await
                 }
                 false => Ok(None),
@@ -166,30 +166,37 @@ impl<'r> Gatherer<'r> {
             return Level::default();
         }
         let (reads, domain, actor) = (&plan.reads, self.domain, self.actor);
-        let plans = wanted(reads.plans, self.plans(accounts));
-        let limits = self.gated("Limits", gates::LIMITS, accounts, |open| async move {
-            domain.limits(actor, &open).await
-        });
-        let billing = self.gated("Billing", gates::BILLING_TRANSFER, accounts, |open| async move {
-            domain.billing(actor, &open).await
-        });
-        let credits = self.gated("CreditsOf", gates::CREDITS, accounts, |open| async move {
-            domain.credits(actor, &open).await
-        });
-        let members =
-            beside(&reads.members, ahead.members).map(|(page, ahead)| self.members(*page, accounts, ahead));
-        let subaccounts = beside(&reads.subaccounts, ahead.subaccounts)
-            .map(|(own, ahead)| self.subaccounts(own, accounts, ahead));
+        let limits = || {
+            self.gated("Limits", gates::LIMITS, accounts, |open| async move {
+                domain.limits(actor, &open).await
+            })
+        };
+        let billing = || {
+            self.gated("Billing", gates::BILLING_TRANSFER, accounts, |open| async move {
+                domain.billing(actor, &open).await
+            })
+        };
+        let credits = || {
+            self.gated("CreditsOf", gates::CREDITS, accounts, |open| async move {
+                domain.credits(actor, &open).await
+            })
+        };
+        let (pages, children) = (&reads.members, &reads.subaccounts);
+        let members = beside(pages, ahead.members).map(|(page, ahead)| self.members(*page, accounts, ahead));
+        let subaccounts =
+            beside(children, ahead.subaccounts).map(|(own, ahead)| self.subaccounts(own, accounts, ahead));
         let (plans, limits, billing, credits, usage, members, subaccounts, (parents, above), ancestors) = futures_util::join!(
-            plans,
+            wanted(reads.plans, || self.plans(accounts)),
             wanted(reads.limits, limits),
             wanted(reads.billing, billing),
             wanted(reads.credits, credits),
             join_all(reads.usage.iter().map(|asked| self.usage(*asked, accounts))),
             join_all(members),
             join_all(subaccounts),
-            self.parents(&reads.parents, accounts),
-            self.ancestors(&reads.ancestors, accounts),
+            wanted(!reads.parents.is_empty(), || self
+                .parents(&reads.parents, accounts)),
+            wanted(!reads.ancestors.is_empty(), || self
+                .ancestors(&reads.ancestors, accounts)),
         );
         Level {
             plans,
@@ -217,9 +224,6 @@ impl<'r> Gatherer<'r> {
         selections: &[Tenants],
         accounts: &[AccountView],
     ) -> (Found<AccountId, AccountView>, Vec<Below>) {
-        if selections.is_empty() {
-            return Default::default();
-        }
         let ids = distinct(
             accounts
                 .iter()
@@ -234,9 +238,6 @@ impl<'r> Gatherer<'r> {
     }
 
     async fn ancestors(&self, selections: &[Tenants], accounts: &[AccountView]) -> Ancestors {
-        if selections.is_empty() {
-            return Ancestors::default();
-        }
         let read = self.domain.ancestors(self.actor, accounts);
         match read.instrument(span("Ancestors", accounts.len())).await {
             Ok(of) => {
@@ -367,11 +368,12 @@ fn span(name: &str, parents: usize) -> tracing::Span {
     debug_span!("read", otel.name = format!("read {name}"), parents)
 }
 
-/// What `read` gives, or nothing if it is not wanted.
-async fn wanted<T: Default>(is_wanted: bool, read: impl Future<Output = T>) -> T {
-    OptionFuture::from(is_wanted.then_some(read))
-        .await
-        .unwrap_or_default()
+/// What `read` gives, or nothing if it is not wanted: then it takes no room either.
+async fn wanted<T: Default, R: Future<Output = T>>(is_wanted: bool, read: impl FnOnce() -> R) -> T {
+    match is_wanted {
+        true => Box::pin(read()).await,
+        false => T::default(),
+    }
 }
 
 fn distinct<'i, T: Clone + Eq + Hash + 'i>(ids: impl Iterator<Item = &'i T>) -> Vec<T> {
