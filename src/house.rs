@@ -1,8 +1,8 @@
 //! Opens the house from the configuration: the database, the sandbox for rules, the domain.
 
-use std::{fs, path::PathBuf};
+use std::{fs, num::NonZeroUsize, path::PathBuf};
 
-use canopy_domain::store::PipelineSettings;
+use canopy_domain::store::{PipelineSettings, is_near};
 use canopy_domain::{
     Domain, Settings,
     auth::{SignInSettings, TokenSettings, Tries},
@@ -17,7 +17,7 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend};
 use sha2::{Digest, Sha256};
 use tracing::info;
 
-use crate::config::{AuthConfig, Config, ConfigError, RulesConfig, SignInConfig};
+use crate::config::{AuthConfig, Config, ConfigError, DatabaseConfig, RulesConfig, SignInConfig};
 use crate::jwks;
 
 /// The least length of the key that signs tokens.
@@ -141,15 +141,33 @@ fn sign_in(config: &SignInConfig) -> SignInSettings {
     }
 }
 
-/// How the reads of a request are sent together, where the database is PostgreSQL. They have half of the connections.
+/// How the reads of a request are sent together, where the database is PostgreSQL.
 pub fn pipeline(config: &Config) -> Option<PipelineSettings> {
     let database = &config.database;
     let url = &database.url;
     (url.starts_with("postgres:") || url.starts_with("postgresql:")).then(|| PipelineSettings {
         url: url.clone(),
-        connections: usize::try_from(database.max_connections / 2).unwrap_or(1).max(1),
+        connections: read_connections(database),
         wait: database.acquire_timeout.get(),
     })
+}
+
+/// As many as are configured, or as are kept busy: a read takes the database about as long as us. More of them take
+/// turns, and wake up for less.
+fn read_connections(database: &DatabaseConfig) -> usize {
+    let most = usize::try_from(database.max_connections / 2).unwrap_or(usize::MAX);
+    let connections = match usize::try_from(database.read_connections).unwrap_or(usize::MAX) {
+        0 => {
+            let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+            if is_near(&database.url) {
+                processors / 2
+            } else {
+                processors
+            }
+        }
+        configured => configured,
+    };
+    connections.min(most).max(1)
 }
 
 /// A connection pool as configured. SQLite: write-ahead log, foreign keys on, and a wait for the one writer.

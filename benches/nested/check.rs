@@ -34,21 +34,23 @@ pub(crate) async fn all_alike(served: &[Served], sizes: &[String], roots: &[Stri
 }
 
 async fn ask(server: &Served, size: &str, account: &str) -> Result<Value> {
+    let answer = answered(server, &server.body(size, account)?).await;
+    answer.with_context(|| format!("{} answering {size}", server.name()))
+}
+
+/// An answer without errors and with an account.
+pub(crate) async fn answered(server: &Served, body: &Value) -> Result<Value> {
     let http = canopy::tls::client_builder().build()?;
-    let mut request = http.post(server.url()).json(&server.body(size, account)?);
+    let mut request = http.post(server.url()).json(body);
     if let Some(key) = server.key() {
         request = request.bearer_auth(key);
     }
     let answer: Value = request.send().await?.json().await?;
-    let name = server.name();
     ensure!(
         answer.get("errors").is_none(),
-        "{name} answers {size} with {}",
+        "there are errors: {}",
         answer["errors"]
     );
-    ensure!(
-        !answer["data"]["account"].is_null(),
-        "{name} answers {size} with nothing"
-    );
+    ensure!(!answer["data"]["account"].is_null(), "there is no account");
     Ok(answer)
 }

@@ -13,6 +13,7 @@ mod postgres;
 mod process;
 mod report;
 mod servers;
+mod wide;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -100,8 +101,11 @@ async fn run(options: &Options) -> Result<()> {
     );
     check::all_alike(&served, &options.sizes, &forest.roots).await?;
     println!("All servers answer alike.");
-    let report = measure(options, &postgres, &served, &forest).await?;
+    let mut report = measure(options, &postgres, &served, &forest).await?;
     check::all_alike(&served, &options.sizes, &forest.roots).await?;
+    if let Some(canopy) = served.iter().find(|server| server.name() == "canopy") {
+        report.wide = wide::measure(canopy, &postgres).await?;
+    }
     println!("{}", report.table());
     if let Some(file) = &options.json {
         std::fs::write(file, report.json().to_string())

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::load::Loaded;
 use crate::plot;
+use crate::wide::{self, Timed};
 
 /// One measurement of one server and query.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +74,8 @@ pub(crate) struct Report {
     secs: f64,
     /// By query and server, in the order in which they came first; then by round.
     all: Vec<(String, Servers)>,
+    /// What is long and deep.
+    pub(crate) wide: Vec<Timed>,
 }
 
 impl Report {
@@ -83,6 +86,7 @@ impl Report {
             rounds,
             secs,
             all: Vec::new(),
+            wide: Vec::new(),
         }
     }
 
@@ -145,6 +149,9 @@ impl Report {
                 );
             }
         }
+        if !self.wide.is_empty() {
+            text.push_str(&wide::table(&self.wide));
+        }
         text
     }
 
@@ -164,6 +171,7 @@ impl Report {
         json!({
             "trees": self.trees, "connections": self.connections, "rounds": self.rounds, "secs": self.secs,
             "queries": sizes.collect::<serde_json::Map<_, _>>(),
+            "wide": self.wide.iter().map(Timed::json).collect::<Vec<_>>(),
         })
     }
 

@@ -213,18 +213,21 @@ impl Served {
 
     /// A request for each root, as bytes.
     pub(crate) fn requests(&self, size: &str, roots: &[String]) -> Result<Vec<Vec<u8>>> {
+        let request = |root: &String| Ok(self.request(&self.body(size, root)?));
+        roots.iter().map(request).collect()
+    }
+
+    /// A request as bytes.
+    pub(crate) fn request(&self, body: &Value) -> Vec<u8> {
         let key = self.key.as_ref();
         let authorization = key.map_or_else(String::new, |key| format!("authorization: Bearer {key}\r\n"));
-        let request = |root: &String| {
-            let body = self.body(size, root)?.to_string();
-            let (port, length) = (self.port, body.len());
-            let head = format!(
-                "POST /graphql HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{authorization}accept: application/json\r\n\
-                 content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
-            );
-            Ok((head + &body).into_bytes())
-        };
-        roots.iter().map(request).collect()
+        let body = body.to_string();
+        let (port, length) = (self.port, body.len());
+        let head = format!(
+            "POST /graphql HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{authorization}accept: application/json\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        );
+        (head + &body).into_bytes()
     }
 }
 

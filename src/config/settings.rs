@@ -29,6 +29,7 @@ pub struct Config {
 pub struct DatabaseConfig {
     pub url: String,
     pub max_connections: u32,
+    pub read_connections: u32,
     pub acquire_timeout: Span,
     pub migrate: bool,
 }
@@ -252,6 +253,7 @@ impl std::fmt::Debug for DatabaseConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DatabaseConfig")
             .field("max_connections", &self.max_connections)
+            .field("read_connections", &self.read_connections)
             .finish_non_exhaustive()
     }
 }

@@ -83,6 +83,9 @@ pub(super) fn millis(elapsed: std::time::Duration) -> f64 {
 /// Puts the operation into the span of the request.
 pub(super) fn note_operation(prepared: &Prepared) {
     let span = Span::current();
+    if span.is_disabled() {
+        return;
+    }
     if let Some(name) = &prepared.operation.name {
         span.record("graphql.operation.name", short(name));
     }

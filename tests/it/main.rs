@@ -30,6 +30,7 @@ mod hostile;
 mod http;
 mod isolation;
 mod killed;
+mod lost;
 mod members;
 mod operations;
 mod permissions;

@@ -9,7 +9,7 @@ use super::tree::{Planted, Trees};
 use super::{Forest, usage};
 use crate::Result;
 
-/// Rows of one insert: SQLite takes 32,766 values, and the widest row has 15.
+/// Rows of one insert: SQLite takes 32,766 values, and the widest row has 16.
 const ROWS: usize = 1_000;
 /// Accounts whose usage is made at once.
 const ACCOUNTS: usize = 50;

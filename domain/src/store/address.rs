@@ -2,6 +2,7 @@
 //!
 //! Source: <https://www.postgresql.org/docs/current/libpq-ssl.html>, table "SSL Mode Descriptions".
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -11,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PipelineError;
@@ -61,6 +62,19 @@ impl Address {
             tls: tls.transpose()?,
         })
     }
+}
+
+/// Whether a `postgres:` URL leads to a server on this machine, as far as it tells: by a socket or a loopback address.
+pub fn is_near(url: &str) -> bool {
+    let plain = without_tls(url).map(|(plain, _)| plain);
+    let config = plain.ok().and_then(|plain| plain.parse::<Config>().ok());
+    config.is_some_and(|config| {
+        config.get_hosts().iter().all(|host| match host {
+            Host::Tcp(name) if name == "localhost" => true,
+            Host::Tcp(name) => name.parse().is_ok_and(|address: IpAddr| address.is_loopback()),
+            Host::Unix(_) => true,
+        })
+    })
 }
 
 /// The URL without what it says about TLS and about the other driver alone.
@@ -192,6 +206,22 @@ mod tests {
             ("postgres://db/canopy".to_owned(), Asked::default())
         );
         assert!(without_tls("postgres://db/canopy?sslcert=own.pem").is_err());
+    }
+
+    #[test]
+    fn a_server_is_near_by_a_socket_or_a_loopback_address() {
+        for (url, near) in [
+            ("postgres://canopy@localhost:5433/canopy?sslmode=disable", true),
+            ("postgres://127.0.0.1/canopy", true),
+            ("postgresql://[::1]/canopy", true),
+            ("postgres:///canopy?host=/var/run/postgresql", true),
+            ("postgres://db/canopy", false),
+            ("postgres://10.0.0.2/canopy", false),
+            ("postgres://localhost,db/canopy", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(is_near(url), near, "{url}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::{Domain, Result};
 
 use pipeline::{Pipeline, PipelineError};
 
+pub use address::is_near;
 pub(crate) use pipeline::Lease;
 pub use pipeline::PipelineSettings;
 pub(crate) use query::{Given, Query};

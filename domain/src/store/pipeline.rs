@@ -1,5 +1,6 @@
 //! Connections to PostgreSQL on which a statement is sent before the one ahead of it is answered: those of one request,
-//! and where more requests are at work than there are connections, those of several.
+//! and where more requests are at work than there are connections, those of several. Statements that are on their way
+//! together share what costs more than most of them: waking up the server, and us.
 //!
 //! Only statements that read go here. So a connection is nobody's own, and what meets one that was lost is sent again.
 //! What is seldom waited for is boxed: each read of a request holds a place for all that it may wait for.
@@ -108,8 +109,8 @@ impl Pipeline {
     /// The rows of a query, on the lane of `lease`.
     pub(super) async fn rows(&self, lease: &Lease, query: &Query, given: &[Given<'_>]) -> Result<Vec<Row>> {
         let lane = match &lease.0 {
-            Some(chosen) => *chosen.get_or_init(|| self.least()),
-            None => self.least(),
+            Some(chosen) => *chosen.get_or_init(|| self.emptiest()),
+            None => self.emptiest(),
         };
         let lane = &self.lanes[lane];
         let _waiting = Waiting::on(lane);
@@ -129,11 +130,11 @@ impl Pipeline {
     }
 
     /// The lane on which the fewest statements are waited for.
-    fn least(&self) -> usize {
+    fn emptiest(&self) -> usize {
         let waiting = |lane: &Lane| lane.waiting.load(Ordering::Relaxed);
-        let lanes = self.lanes.iter().enumerate();
+        let lanes = self.lanes.iter().map(waiting).enumerate();
         lanes
-            .min_by_key(|(_, lane)| waiting(lane))
+            .min_by_key(|(_, waiting)| *waiting)
             .map_or(0, |(place, _)| place)
     }
 

@@ -306,7 +306,7 @@ fn credentials(caller: &Caller) -> Credentials {
 }
 
 /// Bounds that no test reaches by accident; those of documents are tried through the server, which has the defaults.
-fn schema_settings() -> SchemaSettings {
+pub(crate) fn schema_settings() -> SchemaSettings {
     SchemaSettings {
         bounds: Bounds {
             max_bytes: 1 << 20,

@@ -1,6 +1,6 @@
 //! The schema as data: its types and fields, and documents made of all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
@@ -11,6 +11,9 @@ use async_graphql::parser::types::{
 pub(crate) struct Sdl {
     types: BTreeMap<String, Kind>,
 }
+
+/// The interface of accounts, and its types.
+const ACCOUNTS: [&str; 3] = ["Account", "Subaccount", "Tenant"];
 
 enum Kind {
     /// An object with the interfaces that it implements.
@@ -76,6 +79,21 @@ impl Sdl {
         Self { types }
     }
 
+    /// The same without these fields, each as `Type.field`, where those of both types of accounts are `Tenant`'s.
+    pub(crate) fn without(mut self, without: &BTreeSet<String>) -> Self {
+        for (name, kind) in &mut self.types {
+            if let Kind::Object(_, fields) | Kind::Interface(fields) = kind {
+                let family = if ACCOUNTS.contains(&name.as_str()) {
+                    "Tenant"
+                } else {
+                    name
+                };
+                fields.retain(|field| !without.contains(&format!("{family}.{}", field.name)));
+            }
+        }
+        self
+    }
+
     /// Each object and interface with its fields.
     pub(crate) fn composites(&self) -> impl Iterator<Item = (&str, &[Field])> {
         self.types.iter().filter_map(|(name, kind)| match kind {
@@ -120,8 +138,7 @@ impl Sdl {
     }
 
     fn selection<'s>(&'s self, name: &'s str, above: &mut Vec<&'s str>) -> Option<String> {
-        let accounts = ["Account", "Subaccount", "Tenant"];
-        let family = if accounts.contains(&name) { "Tenant" } else { name };
+        let family = if ACCOUNTS.contains(&name) { "Tenant" } else { name };
         let bound = if family == "Tenant" { 2 } else { 1 };
         if above.iter().filter(|known| **known == family).count() >= bound {
             return None;
@@ -130,7 +147,7 @@ impl Sdl {
         if let Some(Kind::Interface(_)) = self.types.get(name) {
             for object in self.implementers(name) {
                 // What an object has beside the interface's fields.
-                let family = if accounts.contains(&object) {
+                let family = if ACCOUNTS.contains(&object) {
                     "Tenant"
                 } else {
                     object
