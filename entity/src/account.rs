@@ -53,7 +53,8 @@ pub enum CreditMode {
     Reselling,
 }
 
-/// An account.
+/// An account. The table has one column more, `limits_set`, for the domain's limits alone: what the rows in
+/// `account_limits` say, told as `restrictions` are.
 #[derive(Debug, Clone, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "accounts")]
 pub struct Model {
