@@ -16,17 +16,16 @@ pub(crate) struct Restrictions([Option<Level>; KEYS]);
 impl Restrictions {
     /// Reads `KEY=LEVEL,KEY=LEVEL`, as an account tells it: in the order of the names, or in any other.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        static NAMES: LazyLock<(Vec<(String, PermissionKey)>, Vec<(String, Level)>)> =
-            LazyLock::new(|| (names(), names()));
-        let (keys, levels) = &*NAMES;
+        static NAMED_KEYS: Names<PermissionKey> = LazyLock::new(names);
+        static NAMED_LEVELS: Names<Level> = LazyLock::new(names);
         let mut restrictions = Self::default();
         // Where the last key was found, the next one is not far.
-        let mut from_here = keys.iter().cycle();
+        let mut from_here = NAMED_KEYS.iter().cycle();
         for restriction in text.split_terminator(',') {
             let parts = restriction.split_once('=');
             let named = parts.and_then(|(key, level)| {
                 let (_, key) = from_here.by_ref().take(KEYS).find(|(name, _)| name == key)?;
-                let (_, level) = levels.iter().find(|(name, _)| name == level)?;
+                let (_, level) = NAMED_LEVELS.iter().find(|(name, _)| name == level)?;
                 Some((*key, *level))
             });
             let (key, level) =
@@ -46,7 +45,9 @@ impl Restrictions {
     }
 }
 
-/// The names of an enumeration in their order.
+/// The values of an enumeration with their names, in the order of these.
+type Names<T> = LazyLock<Vec<(String, T)>>;
+
 fn names<T: ActiveEnum<Value = String> + Iterable>() -> Vec<(String, T)> {
     let mut names: Vec<(String, T)> = T::iter().map(|value| (value.to_value(), value)).collect();
     names.sort_by(|one, other| one.0.cmp(&other.0));
