@@ -207,7 +207,7 @@ plan and members (S); its 25 subaccounts with their limits (M); all of it, with 
 is what `canopy bench seed` writes.
 
 The floor is one prepared SQL statement that builds the whole JSON, whose bytes a small HTTP handler passes on; it looks at
-nobody's rights. Canopy runs as it is shipped, with an API key, authorization, limits and costs. Each server has 8
+nobody's rights. Canopy runs as it is shipped, with an API key, authorization, limits and costs. Each server may have 8
 connections to the database. All answers were found equal, before and after.
 
 ![Requests a second, as a part of the floor's](nested.svg)
