@@ -131,7 +131,7 @@ CREATE TABLE accounts (
   CHECK (NOT plan_inherited OR parent_id IS NOT NULL),
   CHECK (path LIKE '%' || id || '/')
 );
-CREATE INDEX accounts_children ON accounts (parent_id, id) WHERE status <> 'CLOSED';
+CREATE INDEX accounts_children ON accounts (parent_id, id, status);
 CREATE INDEX accounts_plan ON accounts (plan_id);
 CREATE UNIQUE INDEX accounts_external_ref ON accounts (parent_id, external_ref) WHERE external_ref IS NOT NULL;
 ";

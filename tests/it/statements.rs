@@ -205,6 +205,18 @@ async fn no_statement_of_recording_or_relaying_reads_a_whole_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_statement_of_handing_down_a_plan_reads_a_whole_table() {
+    let (app, _, owner) = wide_tree(5).await;
+    let id = app
+        .rows("SELECT min(id) AS id FROM accounts WHERE kind = 'SUBACCOUNT'")
+        .await;
+    app.statements.take();
+    let change = json!({"id": id[0]["id"], "planId": "pln_agentphone"});
+    app.update_subaccount(&owner, change).await.success();
+    assert_indexed(&app, &app.statements.take()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn recording_takes_as_many_statements_for_a_large_batch_as_for_a_small_one() {
     let (app, main, owner) = wide_tree(1).await;
     let mut counts = Vec::new();

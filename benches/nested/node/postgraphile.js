@@ -9,8 +9,6 @@ import { PostGraphileAmberPreset } from 'postgraphile/presets/amber';
 const port = Number(process.env.PORT);
 const preset = {
   extends: [PostGraphileAmberPreset],
-  // It leaves out what has no index, and takes a partial one for none.
-  disablePlugins: ['PgIndexBehaviorsPlugin'],
   pgServices: [
     makePgService({
       connectionString: process.env.DATABASE_URL,

@@ -21,8 +21,8 @@ use crate::{Domain, Error, Result};
 
 /// How many bytes of answers are kept.
 const KEPT: u64 = 16 << 20;
-/// About what an answer takes beside its limits, and what a limit takes beside its texts.
-const ANSWER: usize = 512;
+/// About what an answer takes beside its limits, with its question, and what a limit takes beside its texts.
+const ANSWER: usize = 640;
 const LIMIT: usize = 128;
 
 /// What limits rules said, by the mark of the rule and what it was asked.
