@@ -9,7 +9,7 @@ use canopy_domain::accounts::{CreateSubaccount, NewRoot};
 use canopy_domain::auth::TokenSettings;
 use canopy_domain::entity::account::{self, AccountKind};
 use canopy_domain::entity::time::{self, Timestamp};
-use canopy_domain::entity::{AccountId, PlanId, RatingId, RuleVersionId, UsageEventId};
+use canopy_domain::entity::{AccountId, PlanId, RatingId, RuleVersionId, UsageBatchId, UsageEventId};
 use canopy_domain::rules::{ChangeRule, RuleSource, RuleStep, UploadRule};
 use canopy_domain::rules_host::{
     CompilerCommand, ENGINE, Host, HostSettings, LoadedRule, PeriodTotals, PricingAccount, PricingInput,
@@ -245,12 +245,21 @@ impl Bulk<'_> {
             insert(self.db, "usage_events", rows).await?;
             insert(self.db, "ratings", ratings).await?;
         }
-        let sums: Vec<Value> = days
+        let mut trees: HashMap<(AccountId, Timestamp, usize), (i64, i64)> = days.clone();
+        for ((_, day, meter), (quantity, events)) in &days {
+            let tree = trees.entry((self.seller.id.clone(), *day, *meter)).or_default();
+            tree.0 += quantity;
+            tree.1 += events;
+        }
+        let sums: Vec<Value> = trees
             .into_iter()
-            .map(|((account, day, meter), (quantity, events))| {
+            .map(|(key, (tree_quantity, tree_events))| {
+                let (quantity, events) = days.get(&key).copied().unwrap_or_default();
+                let (account, day, meter) = key;
                 json!({
                     "account_id": account, "granularity": "DAY", "bucket_start": text(day),
                     "meter": METERS[meter], "quantity": quantity, "events": events, "amount": 0,
+                    "tree_quantity": tree_quantity, "tree_events": tree_events, "tree_amount": 0,
                 })
             })
             .collect();
@@ -306,6 +315,7 @@ impl Bulk<'_> {
             sum.1 += 1;
             rows.push(json!({
                 "id": UsageEventId::new(), "account_id": account.id, "path": account.path,
+                "batch_id": UsageBatchId::new(), "place": 0,
                 "idempotency_key": format!("bulk {number}"), "payload_digest": "0".repeat(64),
                 "meter": METERS[meter], "quantity": quantity(number), "occurred_at": text(at),
                 "recorded_at": text(at), "attributes": ATTRIBUTES, "rating_status": "RATED", "rating_attempts": 0,
@@ -323,7 +333,7 @@ impl Bulk<'_> {
             .map(|(number, ((priced, line), row))| {
                 let account = &input.accounts[line.account as usize];
                 json!({
-                    "id": RatingId::new(), "event_id": row["id"], "edge": 0,
+                    "id": RatingId::new(), "event_id": row["id"], "batch_id": row["batch_id"], "edge": 0,
                     "seller_account_id": self.seller.id, "buyer_account_id": account.buyer,
                     "rule_version_id": self.rule, "rule_digest": digest,
                     "input_digest": input.single(number).expect("a line of the input").digest(),

@@ -15,9 +15,12 @@ use crate::budgets::{BudgetSettings, Budgets};
 use crate::documents::KnownTexts;
 use crate::events::{Hub, StreamSettings};
 use crate::limits::{LimitsAnswers, RememberedTerms};
+use crate::pricing::RememberedFacts;
 use crate::rules::{QuarantineSettings, Refusals};
 use crate::simulation::Bell;
 use crate::store::{Lease, PipelineSettings, StatementListener, Store};
+use crate::usage::UsageWindow;
+use crate::usage::{Intake, IntakeSettings};
 
 /// What the domain is opened with.
 #[derive(Clone)]
@@ -32,6 +35,10 @@ pub struct Settings {
     pub quarantine: QuarantineSettings,
     /// How far a stream may fall behind.
     pub streams: StreamSettings,
+    /// When reported usage may have occurred.
+    pub usage_window: UsageWindow,
+    /// How much usage may wait to be recorded.
+    pub intake: IntakeSettings,
     /// What answers may cost.
     pub budget: BudgetSettings,
     /// For how long what was read may be used again while no change of it is told; zero for not at all.
@@ -53,6 +60,8 @@ impl Settings {
             sign_in: SignInSettings::default(),
             quarantine: QuarantineSettings::default(),
             streams: StreamSettings::default(),
+            usage_window: UsageWindow::default(),
+            intake: IntakeSettings::default(),
             budget: BudgetSettings::default(),
             remember: Duration::from_secs(10),
             pipeline: None,
@@ -95,14 +104,17 @@ pub(crate) struct Core {
     pub(crate) last_uses: LastUses,
     pub(crate) actors: RememberedActors,
     pub(crate) terms: RememberedTerms,
+    pub(crate) facts: RememberedFacts,
     pub(crate) answers: LimitsAnswers,
     pub(crate) passwords: Passwords,
     pub(crate) budgets: Budgets,
     pub(crate) documents: KnownTexts,
+    pub(crate) intake: Intake,
     pub(crate) hub: Hub,
     pub(crate) faults: Faults,
     pub(crate) quarantine: QuarantineSettings,
     pub(crate) streams: StreamSettings,
+    pub(crate) usage_window: UsageWindow,
     pub(crate) refusals: Refusals,
     pub(crate) simulations: Bell,
 }
@@ -122,14 +134,17 @@ impl Domain {
             last_uses: LastUses::new(),
             actors: RememberedActors::new(settings.remember, &hub),
             terms: RememberedTerms::new(settings.remember),
+            facts: RememberedFacts::new(settings.remember),
             answers: LimitsAnswers::default(),
             passwords: Passwords::new(),
             budgets: Budgets::new(settings.budget),
             documents: KnownTexts::new(),
+            intake: Intake::new(settings.intake),
             hub,
             faults: settings.faults,
             quarantine: settings.quarantine,
             streams: settings.streams,
+            usage_window: settings.usage_window,
             refusals: Refusals::default(),
             simulations: Bell::default(),
         };

@@ -174,6 +174,8 @@ ids! {
     RuleFailureId = "rfl_", is_ulid;
     /// A usage event.
     UsageEventId = "evt_", is_ulid;
+    /// A batch of usage: what one transaction recorded, or rated.
+    UsageBatchId = "bat_", is_ulid;
     /// What one seller charged one buyer for one usage event.
     RatingId = "rat_", is_ulid;
     /// An account of the ledger.

@@ -12,6 +12,7 @@ pub mod billing_transfer;
 pub mod budget;
 pub mod id;
 pub mod idempotency_record;
+pub mod lease;
 pub mod ledger_account;
 pub mod member;
 pub mod outbox;

@@ -12,15 +12,17 @@ pub struct Model {
     /// Number of the row, in the order in which they were written.
     #[sea_orm(primary_key)]
     pub seq: i64,
-    /// Place in the published order, without gaps; none until the relay gives it.
+    /// How many facts the row tells; as many places it takes in the published order.
+    pub events: i32,
+    /// The last of its places, which have no gaps; none until the relay gives it.
     pub position: Option<i64>,
-    /// What kind of fact it is.
+    /// What kind of facts they are.
     pub topic: String,
-    /// The account that it is about.
+    /// The account that they are about, or the nearest one that is above all that they are about.
     pub account_id: AccountId,
     /// Where that account stood.
     pub path: AccountPath,
-    /// The fact.
+    /// The facts, or where to find them.
     pub payload: Json,
     /// When it was written.
     pub created_at: Timestamp,

@@ -38,6 +38,22 @@ impl AccountPath {
         Some(AccountId::parse(id).expect("a stored path holds ids, as its check says"))
     }
 
+    /// The id of the topmost account.
+    pub fn root_id(&self) -> AccountId {
+        self.at(0).expect("a path is never empty")
+    }
+
+    /// The path of the nearest account that both are in the subtree of; none if they are in two trees.
+    pub fn nearest(&self, other: &AccountPath) -> Option<AccountPath> {
+        let same = self
+            .0
+            .split_inclusive('/')
+            .zip(other.0.split_inclusive('/'))
+            .take_while(|(one, other)| one == other);
+        let length = same.map(|(one, _)| one.len()).sum();
+        (length > 0).then(|| Self(self.0[..length].to_owned()))
+    }
+
     /// True if `other` is this account or stands below it.
     pub fn contains(&self, other: &AccountPath) -> bool {
         other.0.starts_with(&self.0)
@@ -98,6 +114,13 @@ mod tests {
         let root_path = AccountPath::root(&root);
         let child_path = root_path.child(&child);
         let grandchild_path = child_path.child(&other);
+        assert_eq!(grandchild_path.root_id(), root);
+        assert_eq!(
+            root_path.child(&other).nearest(&grandchild_path),
+            Some(root_path.clone())
+        );
+        assert_eq!(child_path.nearest(&grandchild_path), Some(child_path.clone()));
+        assert_eq!(AccountPath::root(&other).nearest(&child_path), None);
         let sibling_path = root_path.child(&other);
 
         assert_eq!(

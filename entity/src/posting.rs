@@ -3,14 +3,14 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{LedgerAccountId, PostingId, RatingId, time::Timestamp};
+use crate::{LedgerAccountId, PostingId, UsageBatchId, time::Timestamp};
 
 /// Why an amount moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PostingKind {
-    /// A rating was settled.
+    /// Ratings of a batch were settled.
     Usage,
     /// Credits were granted.
     Grant,
@@ -37,8 +37,8 @@ pub struct Model {
     pub amount: i64,
     /// ISO 4217 code of both sides.
     pub currency: String,
-    /// The rating that it settles, for usage.
-    pub rating_id: Option<RatingId>,
+    /// The batch whose ratings it settles, for usage.
+    pub batch_id: Option<UsageBatchId>,
     /// When.
     pub created_at: Timestamp,
 }

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, RatingId, RuleVersionId, UsageEventId, time::Timestamp};
+use crate::{AccountId, RatingId, RuleVersionId, UsageBatchId, UsageEventId, time::Timestamp};
 
 /// What one seller charged one buyer for one event, with its receipt.
 #[derive(Debug, Clone, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub struct Model {
     pub event_id: UsageEventId,
     /// Place in the chain; 0 is the topmost seller.
     pub edge: i32,
+    /// The batch that rated the event, and paid for it.
+    pub batch_id: UsageBatchId,
     /// Who sold.
     pub seller_account_id: AccountId,
     /// Who bought: the seller's child.

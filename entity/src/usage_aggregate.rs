@@ -18,7 +18,19 @@ pub enum Granularity {
     Month,
 }
 
-/// The sum of an account's own events of one meter in one bucket.
+impl Granularity {
+    /// As it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Granularity::Hour => "HOUR",
+            Granularity::Day => "DAY",
+            Granularity::Month => "MONTH",
+        }
+    }
+}
+
+/// The sums of one meter in one bucket: of an account's own events, and of those of its tree, which is the account and
+/// everything below it.
 #[derive(Debug, Clone, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "usage_aggregates")]
 pub struct Model {
@@ -34,12 +46,19 @@ pub struct Model {
     /// What was measured.
     #[sea_orm(primary_key, auto_increment = false)]
     pub meter: String,
-    /// How much, in micro-units.
+    /// How much the account used itself, in micro-units.
     pub quantity: i64,
-    /// How many events.
+    /// In how many events.
     pub events: i64,
-    /// What the account was charged so far, in micro-units of its currency.
+    /// What the account was charged for that so far, in micro-units of its currency.
     pub amount: i64,
+    /// How much its tree used, in micro-units.
+    pub tree_quantity: i64,
+    /// In how many events.
+    pub tree_events: i64,
+    /// What the accounts of the tree were charged for that so far, each by its own seller, in micro-units; only those that
+    /// have the account's currency.
+    pub tree_amount: i64,
 }
 
 /// Rows are joined by hand in the statements that need it.

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, AccountPath, UsageEventId, time::Timestamp};
+use crate::{AccountId, AccountPath, UsageBatchId, UsageEventId, time::Timestamp};
 
 /// Whether an event has its price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
@@ -14,6 +14,16 @@ pub enum RatingStatus {
     Pending,
     /// It has its price.
     Rated,
+}
+
+impl RatingStatus {
+    /// As it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RatingStatus::Pending => "PENDING",
+            RatingStatus::Rated => "RATED",
+        }
+    }
 }
 
 /// A usage event.
@@ -27,6 +37,10 @@ pub struct Model {
     pub account_id: AccountId,
     /// Where that account stood at the time.
     pub path: AccountPath,
+    /// The batch that recorded it.
+    pub batch_id: UsageBatchId,
+    /// Its place among the events that the batch recorded, from 0; in the order of their ids.
+    pub place: i32,
     /// The caller's key, unique in the account.
     pub idempotency_key: String,
     /// SHA-256 of what was reported, in hex.

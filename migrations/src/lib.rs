@@ -10,6 +10,7 @@ mod m0003_ledger;
 mod m0004_events;
 mod m0005_simulations;
 mod m0006_budgets;
+mod m0007_leases;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_events::Migration),
             Box::new(m0005_simulations::Migration),
             Box::new(m0006_budgets::Migration),
+            Box::new(m0007_leases::Migration),
         ]
     }
 }

@@ -10,6 +10,13 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let terms = if dialect::is_sqlite(manager) {
+            CHANGES_SQLITE
+        } else {
+            CHANGES_POSTGRES
+        };
+        dialect::run(manager, TERMS).await?;
+        dialect::run(manager, terms).await?;
         dialect::run(manager, USAGE).await?;
         dialect::append_only(manager, "ratings").await
     }
@@ -26,15 +33,123 @@ impl MigrationTrait for Migration {
         if !dialect::is_sqlite(manager) {
             dialect::run(manager, "DROP FUNCTION ratings_refuse();").await?;
         }
-        Ok(())
+        for (trigger, table) in CHANGES {
+            let on = if dialect::is_sqlite(manager) {
+                String::new()
+            } else {
+                format!("ON {table}")
+            };
+            dialect::run(manager, &format!("DROP TRIGGER {trigger} {on};")).await?;
+        }
+        if !dialect::is_sqlite(manager) {
+            dialect::run(manager, DROP_FUNCTIONS).await?;
+        }
+        dialect::run(manager, "DROP TABLE tree_terms;").await
     }
 }
 
+/// A row for each tree: `version` grows with each change of what prices in it depend on. Who records usage locks the row
+/// for reading, and so knows that the prices still hold without reading a row of each account.
+const TERMS: &str = "
+CREATE TABLE tree_terms (
+  root_id {text} PRIMARY KEY REFERENCES accounts (id),
+  version bigint NOT NULL
+);
+";
+
+/// The triggers that count, and what they look at.
+const CHANGES: [(&str, &str); 6] = [
+    ("tree_terms_planted", "accounts"),
+    ("tree_terms_account", "accounts"),
+    ("tree_terms_activated", "rule_activations"),
+    ("tree_terms_retired", "rule_activations"),
+    ("tree_terms_rule", "rule_versions"),
+    ("tree_terms_plan", "plans"),
+];
+
+const CHANGES_SQLITE: &str = "
+CREATE TRIGGER tree_terms_planted AFTER INSERT ON accounts WHEN NEW.parent_id IS NULL
+BEGIN
+  INSERT INTO tree_terms (root_id, version) VALUES (NEW.id, 1);
+END;
+CREATE TRIGGER tree_terms_account AFTER UPDATE OF path, status, currency, plan_id, billing_mode, credit_mode ON accounts
+BEGIN
+  INSERT INTO tree_terms (root_id, version) SELECT NEW.id, 0 WHERE NEW.parent_id IS NULL ON CONFLICT DO NOTHING;
+  UPDATE tree_terms SET version = version + 1 WHERE root_id IN
+    (substr(OLD.path, 1, instr(OLD.path, '/') - 1), substr(NEW.path, 1, instr(NEW.path, '/') - 1));
+END;
+CREATE TRIGGER tree_terms_activated AFTER INSERT ON rule_activations
+BEGIN
+  UPDATE tree_terms SET version = version + 1 WHERE root_id IN
+    (SELECT substr(path, 1, instr(path, '/') - 1) FROM accounts WHERE id = NEW.account_id);
+END;
+CREATE TRIGGER tree_terms_retired AFTER UPDATE ON rule_activations
+BEGIN
+  UPDATE tree_terms SET version = version + 1 WHERE root_id IN
+    (SELECT substr(path, 1, instr(path, '/') - 1) FROM accounts WHERE id IN (OLD.account_id, NEW.account_id));
+END;
+CREATE TRIGGER tree_terms_rule AFTER UPDATE ON rule_versions
+BEGIN
+  UPDATE tree_terms SET version = version + 1 WHERE root_id IN
+    (SELECT substr(a.path, 1, instr(a.path, '/') - 1) FROM rule_activations r JOIN accounts a ON a.id = r.account_id
+     WHERE r.retired_at IS NULL AND NEW.id IN (r.rule_version_id, r.last_good_version_id));
+END;
+CREATE TRIGGER tree_terms_plan AFTER UPDATE ON plans
+BEGIN
+  UPDATE tree_terms SET version = version + 1;
+END;
+";
+
+const CHANGES_POSTGRES: &str = "
+CREATE FUNCTION tree_terms_count() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_NAME = 'tree_terms_planted' THEN
+    INSERT INTO tree_terms (root_id, version) VALUES (NEW.id, 1);
+  ELSIF TG_NAME = 'tree_terms_account' THEN
+    IF NEW.parent_id IS NULL THEN
+      INSERT INTO tree_terms (root_id, version) VALUES (NEW.id, 0) ON CONFLICT DO NOTHING;
+    END IF;
+    UPDATE tree_terms SET version = version + 1
+      WHERE root_id IN (split_part(OLD.path, '/', 1), split_part(NEW.path, '/', 1));
+  ELSIF TG_NAME = 'tree_terms_rule' THEN
+    UPDATE tree_terms SET version = version + 1 WHERE root_id IN
+      (SELECT split_part(a.path, '/', 1) FROM rule_activations r JOIN accounts a ON a.id = r.account_id
+       WHERE r.retired_at IS NULL AND NEW.id IN (r.rule_version_id, r.last_good_version_id));
+  ELSIF TG_NAME = 'tree_terms_plan' THEN
+    UPDATE tree_terms SET version = version + 1;
+  ELSE
+    UPDATE tree_terms SET version = version + 1 WHERE root_id IN
+      (SELECT split_part(path, '/', 1) FROM accounts WHERE id = NEW.account_id);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER tree_terms_planted AFTER INSERT ON accounts
+  FOR EACH ROW WHEN (NEW.parent_id IS NULL) EXECUTE FUNCTION tree_terms_count();
+CREATE TRIGGER tree_terms_account AFTER UPDATE OF path, status, currency, plan_id, billing_mode, credit_mode ON accounts
+  FOR EACH ROW WHEN ((OLD.path, OLD.status, OLD.currency, OLD.plan_id, OLD.billing_mode, OLD.credit_mode)
+    IS DISTINCT FROM (NEW.path, NEW.status, NEW.currency, NEW.plan_id, NEW.billing_mode, NEW.credit_mode))
+  EXECUTE FUNCTION tree_terms_count();
+CREATE TRIGGER tree_terms_activated AFTER INSERT ON rule_activations FOR EACH ROW EXECUTE FUNCTION tree_terms_count();
+CREATE TRIGGER tree_terms_retired AFTER UPDATE ON rule_activations FOR EACH ROW EXECUTE FUNCTION tree_terms_count();
+CREATE TRIGGER tree_terms_rule AFTER UPDATE ON rule_versions FOR EACH ROW EXECUTE FUNCTION tree_terms_count();
+CREATE TRIGGER tree_terms_plan AFTER UPDATE ON plans FOR EACH STATEMENT EXECUTE FUNCTION tree_terms_count();
+";
+
+const DROP_FUNCTIONS: &str = "DROP FUNCTION tree_terms_count();";
+
+/// Rows that are written by the thousand name others without a foreign key, which would look each of them up again:
+/// the transaction that writes them has locked the terms of the tree that they are in, and neither accounts nor rules are
+/// ever deleted.
+///
+/// `batch_id` and `place` say with which others an event was recorded, and in which order. The sums of an account are its
+/// own and, as `tree_`, those of everything at and below it.
 const USAGE: &str = "
 CREATE TABLE usage_events (
   id {text} PRIMARY KEY CHECK (id LIKE 'evt\\_%' ESCAPE '\\'),
-  account_id {text} NOT NULL REFERENCES accounts (id),
+  account_id {text} NOT NULL,
   path {text} NOT NULL,
+  batch_id {text} NOT NULL CHECK (batch_id LIKE 'bat\\_%' ESCAPE '\\'),
+  place integer NOT NULL CHECK (place >= 0),
   idempotency_key {text} NOT NULL CHECK (length(idempotency_key) BETWEEN 1 AND 255),
   payload_digest {text} NOT NULL CHECK (length(payload_digest) = 64),
   meter {text} NOT NULL CHECK (length(meter) BETWEEN 1 AND 64),
@@ -56,15 +171,19 @@ CREATE TABLE usage_aggregates (
   quantity bigint NOT NULL,
   events bigint NOT NULL CHECK (events >= 0),
   amount bigint NOT NULL,
+  tree_quantity bigint NOT NULL,
+  tree_events bigint NOT NULL CHECK (tree_events >= events),
+  tree_amount bigint NOT NULL,
   PRIMARY KEY (account_id, granularity, bucket_start, meter)
 );
 CREATE TABLE ratings (
   id {text} PRIMARY KEY CHECK (id LIKE 'rat\\_%' ESCAPE '\\'),
-  event_id {text} NOT NULL REFERENCES usage_events (id),
+  event_id {text} NOT NULL,
   edge integer NOT NULL CHECK (edge >= 0),
-  seller_account_id {text} NOT NULL REFERENCES accounts (id),
-  buyer_account_id {text} NOT NULL REFERENCES accounts (id),
-  rule_version_id {text} REFERENCES rule_versions (id),
+  batch_id {text} NOT NULL,
+  seller_account_id {text} NOT NULL,
+  buyer_account_id {text} NOT NULL,
+  rule_version_id {text},
   rule_digest {text},
   input_digest {text},
   output_digest {text},

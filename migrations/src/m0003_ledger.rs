@@ -1,7 +1,8 @@
 //! The ledger, and billing that can move.
 //!
 //! A posting is one row with a debit and a credit side, so each row balances by construction. A trigger adds it
-//! to the totals of both accounts, and a check on the totals refuses to overdraw a wallet.
+//! to the totals of both accounts, and a check on the totals refuses to overdraw a wallet. What a batch of usage moves
+//! between the same two accounts is one posting; `batch_id` leads to the ratings that it settles.
 
 use sea_orm_migration::prelude::*;
 
@@ -63,14 +64,14 @@ CREATE TABLE postings (
   credit_id {text} NOT NULL REFERENCES ledger_accounts (id),
   amount bigint NOT NULL CHECK (amount > 0),
   currency {text} NOT NULL,
-  rating_id {text} REFERENCES ratings (id),
+  batch_id {text},
   created_at {time} NOT NULL,
   CHECK (debit_id <> credit_id),
-  CHECK ((kind = 'USAGE') = (rating_id IS NOT NULL))
+  CHECK ((kind = 'USAGE') = (batch_id IS NOT NULL))
 );
 CREATE INDEX postings_debit ON postings (debit_id, id);
 CREATE INDEX postings_credit ON postings (credit_id, id);
-CREATE INDEX postings_rating ON postings (rating_id);
+CREATE INDEX postings_batch ON postings (batch_id);
 ";
 
 const APPLY_SQLITE: &str = "
@@ -87,14 +88,25 @@ END;
 
 const APPLY_POSTGRES: &str = "
 CREATE FUNCTION postings_apply() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  moved bigint;
 BEGIN
-  UPDATE ledger_accounts SET debits = debits + NEW.amount WHERE id = NEW.debit_id AND currency = NEW.currency;
-  IF NOT FOUND THEN RAISE EXCEPTION 'a posting has one currency'; END IF;
-  UPDATE ledger_accounts SET credits = credits + NEW.amount WHERE id = NEW.credit_id AND currency = NEW.currency;
-  IF NOT FOUND THEN RAISE EXCEPTION 'a posting has one currency'; END IF;
+  WITH sides AS (
+    SELECT debit_id AS id, currency, sum(amount) AS debits, 0 AS credits FROM written GROUP BY debit_id, currency
+    UNION ALL
+    SELECT credit_id, currency, 0, sum(amount) FROM written GROUP BY credit_id, currency
+  ), totals AS (
+    SELECT id, currency, sum(debits) AS debits, sum(credits) AS credits FROM sides GROUP BY id, currency
+  ), applied AS (
+    UPDATE ledger_accounts l SET debits = l.debits + t.debits, credits = l.credits + t.credits
+    FROM totals t WHERE l.id = t.id AND l.currency = t.currency RETURNING l.id
+  )
+  SELECT (SELECT count(*) FROM totals) - (SELECT count(*) FROM applied) INTO moved;
+  IF moved <> 0 THEN RAISE EXCEPTION 'a posting has one currency'; END IF;
   RETURN NULL;
 END $$;
-CREATE TRIGGER postings_apply AFTER INSERT ON postings FOR EACH ROW EXECUTE FUNCTION postings_apply();
+CREATE TRIGGER postings_apply AFTER INSERT ON postings
+  REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION postings_apply();
 ";
 
 const BILLING_TRANSFERS: &str = "

@@ -31,11 +31,13 @@ impl MigrationTrait for Migration {
 }
 
 /// `outbox.position` is given by the relay after the commit, in an order without gaps: transactions commit in
-/// another order than they draw `seq`, so a reader that went by `seq` would miss rows.
+/// another order than they draw `seq`, so a reader that went by `seq` would miss rows. A row that tells of several usage
+/// events takes as many places: its position is that of the last of them.
 const EVENTS: &str = "
 CREATE TABLE outbox (
   seq {serial},
-  position bigint UNIQUE CHECK (position > 0),
+  events integer NOT NULL DEFAULT 1 CHECK (events > 0),
+  position bigint UNIQUE CHECK (position >= events),
   topic {text} NOT NULL,
   account_id {text} NOT NULL REFERENCES accounts (id),
   path {text} NOT NULL,

@@ -23,8 +23,9 @@ async fn paid_from(app: &App, account: &Account) -> [i64; 3] {
         let sql = format!(
             "SELECT CAST(coalesce(sum(p.amount), 0) AS bigint) FROM postings p
              JOIN ledger_accounts l ON l.id = p.debit_id
-             JOIN ratings r ON r.id = p.rating_id
-             WHERE p.kind = 'USAGE' AND r.buyer_account_id = '{}' AND l.kind = '{kind}'",
+             WHERE p.kind = 'USAGE' AND l.kind = '{kind}' AND EXISTS (
+               SELECT 1 FROM ratings r WHERE r.batch_id = p.batch_id AND r.buyer_account_id = '{}' AND l.account_id =
+                 CASE WHEN l.kind = 'RECEIVABLE' THEN r.seller_account_id ELSE r.buyer_account_id END)",
             account.id
         );
         *sum = app.number(&sql).await;

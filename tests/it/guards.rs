@@ -88,10 +88,10 @@ async fn an_event_has_each_key_once_and_each_edge_one_rating() {
         format!("INSERT INTO {table} (id, {columns}) SELECT '{id}', {columns} FROM {table} LIMIT 1")
     };
     let event =
-        "account_id, path, idempotency_key, payload_digest, meter, quantity, occurred_at, recorded_at,
+        "account_id, path, batch_id, place, idempotency_key, payload_digest, meter, quantity, occurred_at, recorded_at,
         attributes, rating_status";
     let rating =
-        "event_id, edge, seller_account_id, buyer_account_id, rule_version_id, rule_digest, input_digest,
+        "event_id, edge, batch_id, seller_account_id, buyer_account_id, rule_version_id, rule_digest, input_digest,
         output_digest, engine, buyer_plan, period_start, period_quantity, period_lines, fuel, cost, price, currency, line_items, created_at";
     for sql in [
         copy("usage_events", "evt_01jd0000000000000000000000", event),

@@ -288,8 +288,8 @@ async fn a_stream_of_what_one_may_not_see_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_falls_too_far_behind_is_told_how_much_was_missed_and_goes_on_from_there() {
     // More than fit into the ring that all streams of a process share.
-    const BATCH: usize = 400;
-    const TOLD: usize = 4 * BATCH;
+    const BATCH: usize = 1_000;
+    const TOLD: usize = 5 * BATCH;
     let house = house_in(App::configured(|settings| settings.streams.max_lag = 1_000).await).await;
     let start = now(&house.app, &house.owner, &house.client).await;
     let mut slow = watch(&house.app, &house.owner, &house.client, false, Some(&start)).await;
@@ -298,7 +298,7 @@ async fn who_falls_too_far_behind_is_told_how_much_was_missed_and_goes_on_from_t
     let (_, first) = receive(&mut slow, 1).await;
 
     // Nobody reads for a while.
-    for batch in 0..4 {
+    for batch in 0..5 {
         let keys: Vec<String> = (0..BATCH).map(|n| format!("k{:04}", batch * BATCH + n)).collect();
         record(
             &house,

@@ -232,6 +232,38 @@ async fn wrong_events_are_refused_with_a_code_and_nothing_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_window_of_time_is_that_of_the_settings() {
+    let app = App::configured(|settings| {
+        settings.usage_window.max_age = std::time::Duration::from_secs(3_600);
+        settings.usage_window.max_ahead = std::time::Duration::ZERO;
+    })
+    .await;
+    let main = app.main_account(None, "Shop", "pln_itellico").await;
+    let owner = app.member(&main, Role::Owner).await;
+    let now = Utc::now();
+    let times = [
+        now - Duration::minutes(59),
+        now - Duration::minutes(61),
+        now + Duration::minutes(1),
+    ];
+    let batch: Vec<_> = times
+        .into_iter()
+        .enumerate()
+        .map(|(n, time)| at(n, time))
+        .collect();
+    let answer = app.record(&owner, &main, json!(batch)).await;
+    let results = answer.success()["results"].as_array().unwrap();
+    assert_eq!(results[0]["status"], "ACCEPTED");
+    for result in &results[1..] {
+        assert_eq!(result["status"], "REJECTED");
+        assert_eq!(
+            result["userErrors"][0]["message"],
+            "Usage may have occurred at most 1 hour ago and at most 0 seconds from now."
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_has_a_bound() {
     let (app, owner, [_, client, _]) = shop().await;
     let batch: Vec<_> = (0..1_001).map(|n| event(&n.to_string())).collect();

@@ -11,11 +11,13 @@ use super::rights::{Changes, RightsChange, RightsVersions};
 use super::{RuleNews, UsageUpdate};
 
 /// How many messages wait for the slowest listener.
-const WAITING: usize = 1024;
+const WAITING: usize = 4096;
 
 /// A published row of the outbox.
 #[derive(Debug)]
 pub(super) struct Published {
+    /// The first position behind what was told before: those up to its own are nobody's.
+    pub(super) first: i64,
     pub(super) position: i64,
     pub(super) path: AccountPath,
     pub(super) told: Told,

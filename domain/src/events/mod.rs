@@ -3,12 +3,14 @@
 //! Knows nothing of how a client is connected. News is for those who may read the account now, and carries the event
 //! as it was when the news was made.
 
+mod bulletins;
 mod cursor;
 mod hub;
 pub(crate) mod outbox;
 mod renderings;
 mod rights;
 mod stream;
+pub(crate) mod usage_news;
 
 use std::sync::Arc;
 
@@ -16,11 +18,13 @@ use canopy_entity::rule_version::RuleStatus;
 use canopy_entity::{Level, PermissionKey, usage_event};
 use futures_util::stream::{BoxStream, StreamExt};
 
-use self::hub::Told;
+use self::hub::{Published, Told};
 use self::stream::News;
+use self::usage_news::Scope;
 use crate::rules::RuleChange;
 use crate::{AccountView, Actor, Domain, Result};
 
+pub use bulletins::{Bulletin, Heard};
 pub use hub::Hub;
 pub use renderings::{Renderings, What};
 pub use rights::RightsWatch;
@@ -71,7 +75,6 @@ pub struct RuleChangeUpdate {
 }
 
 impl News for UsageUpdate {
-    const TOPIC: &'static str = outbox::USAGE;
     const NEEDS: PermissionKey = PermissionKey::Usage;
 
     fn of(told: &Told) -> Option<&Arc<Self>> {
@@ -79,6 +82,14 @@ impl News for UsageUpdate {
             Told::Usage(update) => Some(update),
             Told::Rule(_) | Told::Rights(_) | Told::Plans | Told::Else => None,
         }
+    }
+
+    async fn behind(domain: &Domain, scope: &Scope, after: i64, end: i64) -> Result<(Vec<Published>, i64)> {
+        usage_news::behind(&domain.0.db, after, end, scope).await
+    }
+
+    async fn count(domain: &Domain, scope: &Scope, after: i64, end: i64) -> Result<i64> {
+        usage_news::count(&domain.0.db, after, end, scope).await
     }
 }
 
@@ -100,7 +111,6 @@ impl RuleNews {
 }
 
 impl News for RuleNews {
-    const TOPIC: &'static str = outbox::RULE;
     const NEEDS: PermissionKey = PermissionKey::Billing;
 
     fn of(told: &Told) -> Option<&Arc<Self>> {
@@ -108,6 +118,14 @@ impl News for RuleNews {
             Told::Rule(news) => Some(news),
             Told::Usage(_) | Told::Rights(_) | Told::Plans | Told::Else => None,
         }
+    }
+
+    async fn behind(domain: &Domain, scope: &Scope, after: i64, end: i64) -> Result<(Vec<Published>, i64)> {
+        outbox::rules_behind(&domain.0.db, &scope.account, after, end).await
+    }
+
+    async fn count(domain: &Domain, scope: &Scope, after: i64, end: i64) -> Result<i64> {
+        outbox::count_rules(&domain.0.db, &scope.account, after, end).await
     }
 }
 

@@ -11,47 +11,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use canopy_entity::{PermissionKey, outbox};
+use canopy_entity::PermissionKey;
 use futures_util::FutureExt;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use sea_orm::{ConnectionTrait, FromQueryResult};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::hub::{Published, Told};
+use super::usage_news::Scope;
 use super::{RightsWatch, cursor, outbox as box_};
-use crate::statement::statement;
 use crate::{AccountView, Actor, Domain, Error, Result};
 
 /// How often a stream looks whether it may go on though it was told of no change of rights: somebody may have mended
 /// the database by hand. A stream's first look comes sooner, so that those that began together do not look together.
 const CHECK_RIGHTS_EVERY: Duration = Duration::from_mins(10);
-/// Rows that are read at once to catch up.
-const PAGE: i64 = 200;
-
-const BEHIND_SUBTREE: &str = "
-SELECT * FROM outbox
-WHERE position > $1 AND position <= $2 AND topic = $6 AND path >= $3 AND path < $4
-ORDER BY position LIMIT $5
-";
-
-const BEHIND_ACCOUNT: &str = "
-SELECT * FROM outbox
-WHERE account_id = $3 AND position > $1 AND position <= $2 AND topic = $5
-ORDER BY position LIMIT $4
-";
-
-const MISSED_SUBTREE: &str = "
-SELECT COUNT(*) AS missed FROM outbox
-WHERE position > $1 AND position <= $2 AND topic = $5 AND path >= $3 AND path < $4
-";
-
-const MISSED_ACCOUNT: &str = "
-SELECT COUNT(*) AS missed FROM outbox
-WHERE account_id = $3 AND position > $1 AND position <= $2 AND topic = $4
-";
-
 /// Bounds of a stream.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamSettings {
@@ -68,13 +42,27 @@ impl Default for StreamSettings {
 
 /// What a stream is about.
 pub(super) trait News: Send + Sync + Sized + 'static {
-    /// The topic of its rows.
-    const TOPIC: &'static str;
     /// What it takes to see them: FULL.
     const NEEDS: PermissionKey;
 
-    /// The news of a row; none if it is about something else.
+    /// The news of a message; none if it is about something else.
     fn of(told: &Told) -> Option<&Arc<Self>>;
+
+    /// A page of what the database has in `scope` behind `after` and up to `end`, and the position up to which that is all.
+    fn behind(
+        domain: &Domain,
+        scope: &Scope,
+        after: i64,
+        end: i64,
+    ) -> impl Future<Output = Result<(Vec<Published>, i64)>> + Send;
+
+    /// How much the database has in `scope` behind `after` and up to `end`.
+    fn count(
+        domain: &Domain,
+        scope: &Scope,
+        after: i64,
+        end: i64,
+    ) -> impl Future<Output = Result<i64>> + Send;
 }
 
 /// Begins a stream behind the cursor `after`, or at the present end.
@@ -103,7 +91,11 @@ pub(super) async fn open<N: News>(
         domain: domain.clone(),
         actor: actor.clone(),
         account: account.clone(),
-        include_descendants,
+        scope: Scope {
+            account: account.id().clone(),
+            path: account.path().clone(),
+            include_descendants,
+        },
         published,
         rights,
         checks,
@@ -123,7 +115,7 @@ struct Reader<N> {
     domain: Domain,
     actor: Actor,
     account: AccountView,
-    include_descendants: bool,
+    scope: Scope,
     published: broadcast::Receiver<Arc<Published>>,
     rights: RightsWatch,
     checks: tokio::time::Interval,
@@ -175,61 +167,29 @@ impl<N: News> Reader<N> {
     }
 
     fn look_at(&mut self, published: &Published) {
-        match published.position.cmp(&(self.seen + 1)) {
-            std::cmp::Ordering::Less => {}
-            std::cmp::Ordering::Greater => self.behind = true,
-            std::cmp::Ordering::Equal => {
-                self.seen = published.position;
-                self.ready.extend(self.wanted(published));
-            }
+        if published.first > self.seen + 1 {
+            self.behind = true;
+        } else if published.position > self.seen {
+            self.seen = published.position;
+            self.ready.extend(self.wanted(published));
         }
     }
 
     fn wanted(&self, published: &Published) -> Option<Arc<N>> {
-        let root = self.account.path();
-        let inside = if self.include_descendants {
-            root.contains(&published.path)
-        } else {
-            *root == published.path
-        };
-        N::of(&published.told).filter(|_| inside).cloned()
+        let told = N::of(&published.told)?;
+        self.scope.covers(&published.path).then(|| Arc::clone(told))
     }
 
     /// Reads one page of what the database has behind `seen`.
     async fn catch_up(&mut self) -> Result<()> {
         let end = box_::last_position(&self.domain.0.db).await?;
         self.check_lag(end).await?;
-        let db = &self.domain.0.db;
-        let root = self.account.path();
-        let statement = if self.include_descendants {
-            let values = [
-                self.seen.into(),
-                end.into(),
-                root.as_str().into(),
-                root.end().into(),
-                PAGE.into(),
-                N::TOPIC.into(),
-            ];
-            statement(db.get_database_backend(), BEHIND_SUBTREE, values)
-        } else {
-            let values = [
-                self.seen.into(),
-                end.into(),
-                self.account.id().as_str().into(),
-                PAGE.into(),
-                N::TOPIC.into(),
-            ];
-            statement(db.get_database_backend(), BEHIND_ACCOUNT, values)
-        };
-        let rows = outbox::Model::find_by_statement(statement).all(db).await?;
-        let more = i64::try_from(rows.len()).is_ok_and(|rows| rows == PAGE);
-        let mut last = end;
-        for row in rows {
-            let published = box_::published(row)?;
-            last = published.position;
-            self.ready.extend(self.wanted(&published));
+        let (news, upto) = N::behind(&self.domain, &self.scope, self.seen, end).await?;
+        for published in &news {
+            self.ready.extend(self.wanted(published));
         }
-        self.seen = if more { last } else { end };
+        self.seen = upto;
+        let more = upto < end;
         self.behind = more;
         if !more {
             self.head_start = 0;
@@ -247,7 +207,7 @@ impl<N: News> Reader<N> {
         if end - self.seen <= allowed {
             return Ok(());
         }
-        let missed = self.count_missed(end).await?;
+        let missed = N::count(&self.domain, &self.scope, self.seen, end).await?;
         if missed <= allowed {
             return Ok(());
         }
@@ -256,34 +216,5 @@ impl<N: News> Reader<N> {
             missed: u64::try_from(missed).unwrap_or_default(),
             resume_from: cursor::encode(self.seen),
         })
-    }
-
-    /// How much of what is up to `end` this stream would still have to tell.
-    async fn count_missed(&mut self, end: i64) -> Result<i64> {
-        let db = &self.domain.0.db;
-        let root = self.account.path();
-        let (sql, values): (_, Vec<sea_orm::Value>) = if self.include_descendants {
-            let values = vec![
-                self.seen.into(),
-                end.into(),
-                root.as_str().into(),
-                root.end().into(),
-                N::TOPIC.into(),
-            ];
-            (MISSED_SUBTREE, values)
-        } else {
-            let values = vec![
-                self.seen.into(),
-                end.into(),
-                self.account.id().as_str().into(),
-                N::TOPIC.into(),
-            ];
-            (MISSED_ACCOUNT, values)
-        };
-        let row = db
-            .query_one_raw(statement(db.get_database_backend(), sql, values))
-            .await?;
-        let row = row.ok_or_else(|| Error::internal("a count without a row"))?;
-        Ok(row.try_get("", "missed")?)
     }
 }

@@ -1,15 +1,13 @@
 //! The month of usage of a forest: one event of each meter, account and day, and what they add up to. Pure.
 
-use canopy_entity::time::Timestamp;
-use canopy_entity::usage_aggregate::{self, Granularity};
 use canopy_entity::usage_event::{self, RatingStatus};
-use canopy_entity::{UsageEventId, usage_aggregate::Model as Sum};
+use canopy_entity::{UsageBatchId, UsageEventId};
 use chrono::{Duration, TimeZone, Utc};
 
 use super::ids::id;
 use super::tree::Planted;
 use crate::Micros;
-use crate::usage::{NewUsageEvent, Period, bucket, digest_of};
+use crate::usage::{NewUsageEvent, Period, digest_of};
 
 /// The days of the month.
 pub const DAYS: u64 = 30;
@@ -54,6 +52,8 @@ fn event(account: &Planted, day: u64, meter: &str, place: u64) -> usage_event::M
         account_id: account.row.id.clone(),
         path: account.row.path.clone(),
         payload_digest: digest_of(&told),
+        batch_id: id(UsageBatchId::PREFIX, in_order),
+        place: 0,
         idempotency_key: told.idempotency_key,
         meter: told.meter,
         quantity: quantity.get(),
@@ -65,40 +65,6 @@ fn event(account: &Planted, day: u64, meter: &str, place: u64) -> usage_event::M
     }
 }
 
-/// What events of one account add up to, by each granularity.
-pub(super) fn sums(events: &[usage_event::Model]) -> Vec<usage_aggregate::Model> {
-    let mut sums: Vec<Sum> = Vec::with_capacity(events.len() * 2 + METERS.len());
-    for granularity in bucket::GRANULARITIES {
-        let first = sums.len();
-        for event in events {
-            add(&mut sums, first, granularity, event);
-        }
-    }
-    sums
-}
-
-/// Adds an event to its sum, which is among the last few: events are in the order of time.
-fn add(sums: &mut Vec<Sum>, first: usize, granularity: Granularity, event: &usage_event::Model) {
-    let start: Timestamp = bucket::start_of(granularity, event.occurred_at);
-    let known = sums[first..].iter_mut().rev().take(METERS.len());
-    let mut known = known.filter(|sum| sum.bucket_start == start && sum.meter == event.meter);
-    if let Some(sum) = known.next() {
-        sum.quantity += event.quantity;
-        sum.events += 1;
-        return;
-    }
-    drop(known);
-    sums.push(Sum {
-        account_id: event.account_id.clone(),
-        granularity,
-        bucket_start: start,
-        meter: event.meter.clone(),
-        quantity: event.quantity,
-        events: 1,
-        amount: 0,
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use canopy_entity::RuleVersionId;
@@ -108,18 +74,10 @@ mod tests {
     use crate::forest::tree::Trees;
 
     #[test]
-    fn each_granularity_adds_up_to_the_events() {
+    fn each_account_has_an_event_of_each_meter_and_day_in_order() {
         let trees = Trees::new(ForestSize { trees: 1 }, RuleVersionId::new());
         let events = events(&trees.accounts[7]);
         assert_eq!(events.len(), 90);
         assert!(events.is_sorted_by_key(|event| event.id.clone()));
-        let sums = sums(&events);
-        let quantity: i64 = events.iter().map(|event| event.quantity).sum();
-        for (granularity, rows) in bucket::GRANULARITIES.into_iter().zip([90, 90, 3]) {
-            let of: Vec<&Sum> = sums.iter().filter(|sum| sum.granularity == granularity).collect();
-            assert_eq!(of.len(), rows, "{granularity:?}");
-            assert_eq!(of.iter().map(|sum| sum.quantity).sum::<i64>(), quantity);
-            assert_eq!(of.iter().map(|sum| sum.events).sum::<i64>(), 90);
-        }
     }
 }

@@ -8,6 +8,7 @@ use sea_orm::{
 use super::tree::{Planted, Trees};
 use super::{Forest, usage};
 use crate::Result;
+use crate::usage::Sums;
 
 /// Rows of one insert: SQLite takes 32,766 values, and the widest row has 16.
 const ROWS: usize = 1_000;
@@ -80,21 +81,18 @@ async fn month(
         .iter()
         .filter(|planted| planted.row.kind != AccountKind::Platform)
         .collect();
-    let (mut events, mut sums) = (0, 0);
+    let (mut events, mut sums) = (0, Sums::default());
     for (round, some) in users.chunks(ACCOUNTS).enumerate() {
         let done = round * ACCOUNTS;
         if done.is_multiple_of(TOLD) {
             progress(&format!("writing usage: {done} of {} accounts", users.len()));
         }
-        let of_accounts: Vec<_> = some.iter().map(|planted| usage::events(planted)).collect();
-        let added: Vec<_> = of_accounts
-            .iter()
-            .flat_map(|events| usage::sums(events))
-            .collect();
-        events += insert(db, of_accounts.into_iter().flatten()).await?;
-        sums += insert(db, added).await?;
+        let of_accounts: Vec<_> = some.iter().flat_map(|planted| usage::events(planted)).collect();
+        of_accounts.iter().for_each(|event| sums.add_free(event));
+        events += insert(db, of_accounts).await?;
     }
-    Ok((events, sums))
+    progress("writing what the usage adds up to");
+    Ok((events, insert(db, sums.into_rows()).await?))
 }
 
 /// Inserts rows of one table; answers how many.

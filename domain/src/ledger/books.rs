@@ -4,12 +4,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use canopy_entity::ledger_account::{self, LedgerKind};
-use canopy_entity::posting::{self, PostingKind};
+use canopy_entity::posting::PostingKind;
 use canopy_entity::time::Timestamp;
-use canopy_entity::{AccountId, LedgerAccountId, PostingId, RatingId};
+use canopy_entity::{AccountId, LedgerAccountId, PostingId, UsageBatchId};
 use sea_orm::{ActiveEnum, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel};
 
 use super::settle::{Balances, Movement, Slot};
+use crate::rows::Rows;
 use crate::statement::{list, statement};
 use crate::{Error, Result};
 
@@ -48,33 +49,80 @@ impl Books {
         Ok(books)
     }
 
-    /// Posts `movements`, each for the rating that it settles if it is for usage.
+    /// Posts `movements`.
     pub(crate) async fn post(
         &mut self,
         txn: &impl ConnectionTrait,
         kind: PostingKind,
-        movements: &[(Option<RatingId>, Movement)],
+        movements: &[Movement],
         at: Timestamp,
     ) -> Result<()> {
-        self.open(txn, movements.iter().map(|(_, movement)| movement), at)
-            .await?;
-        for chunk in movements.chunks(ROWS) {
-            let rows = chunk.iter().map(|(rating, movement)| {
-                posting::Model {
-                    id: PostingId::new(),
-                    kind,
-                    debit_id: self.ids[&movement.debit].clone(),
-                    credit_id: self.ids[&movement.credit].clone(),
-                    amount: movement.amount,
-                    currency: movement.debit.currency.clone(),
-                    rating_id: rating.clone(),
-                    created_at: at,
+        self.write(txn, kind, None, movements, at).await
+    }
+
+    /// Posts what `batch` moves for usage: one posting for all that moves between the same two accounts.
+    pub(crate) async fn post_usage(
+        &mut self,
+        txn: &impl ConnectionTrait,
+        batch: &UsageBatchId,
+        movements: impl IntoIterator<Item = Movement>,
+        at: Timestamp,
+    ) -> Result<()> {
+        let mut sums: Vec<Movement> = Vec::new();
+        let mut places: HashMap<(Slot, Slot), usize> = HashMap::new();
+        for movement in movements {
+            let sides = (movement.debit.clone(), movement.credit.clone());
+            match places.get(&sides) {
+                None => {
+                    places.insert(sides, sums.len());
+                    sums.push(movement);
                 }
-                .into_active_model()
-            });
-            posting::Entity::insert_many(rows)
-                .exec_without_returning(txn)
-                .await?;
+                // Prices are within 2^53 and a batch has a few thousand, which 64 bits hold.
+                Some(place) => sums[*place].amount += movement.amount,
+            }
+        }
+        self.write(txn, PostingKind::Usage, Some(batch), &sums, at).await
+    }
+
+    async fn write(
+        &mut self,
+        txn: &impl ConnectionTrait,
+        kind: PostingKind,
+        batch: Option<&UsageBatchId>,
+        movements: &[Movement],
+        at: Timestamp,
+    ) -> Result<()> {
+        self.open(txn, movements.iter(), at).await?;
+        let kind = kind.to_value();
+        for movements in movements.chunks(ROWS) {
+            let ids: Vec<PostingId> = movements.iter().map(|_| PostingId::new()).collect();
+            let insert = Rows::new(txn.get_database_backend())
+                .texts("id", ids.iter().map(PostingId::as_str))
+                .texts("kind", movements.iter().map(|_| kind.as_str()))
+                .texts(
+                    "debit_id",
+                    movements
+                        .iter()
+                        .map(|movement| self.ids[&movement.debit].as_str()),
+                )
+                .texts(
+                    "credit_id",
+                    movements
+                        .iter()
+                        .map(|movement| self.ids[&movement.credit].as_str()),
+                )
+                .numbers("amount", movements.iter().map(|movement| movement.amount))
+                .texts(
+                    "currency",
+                    movements.iter().map(|movement| movement.debit.currency.as_str()),
+                )
+                .some_texts(
+                    "batch_id",
+                    movements.iter().map(|_| batch.map(UsageBatchId::as_str)),
+                )
+                .times("created_at", movements.iter().map(|_| at))
+                .insert("postings", "");
+            txn.execute_raw(insert).await?;
         }
         Ok(())
     }

@@ -97,7 +97,7 @@ pub(crate) async fn grant_starter(
     let movement = into_wallet(seller, LedgerKind::Funding, child, LedgerKind::Pool, amount)?;
     let mut books = Books::lock(txn, [&seller.id, &child.id]).await?;
     books
-        .post(txn, PostingKind::StarterGrant, &[(None, movement)], time::now())
+        .post(txn, PostingKind::StarterGrant, &[movement], time::now())
         .await
 }
 
@@ -167,7 +167,7 @@ impl Domain {
                         message: "The account above does not have enough credits in its pool.".to_owned(),
                     });
                 }
-                let movements = [(None, movement.clone())];
+                let movements = [movement.clone()];
                 books.post(txn, kind, &movements, time::now()).await?;
                 let entry = audit::Entry {
                     account_id: account.id(),

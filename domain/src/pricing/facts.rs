@@ -1,15 +1,26 @@
 //! What a price depends on beside the usage itself: the accounts of the path and the rules that are live there.
+//!
+//! The database counts, tree by tree, how often any of that changed. So it is read once and remembered, and a
+//! transaction that writes prices locks the counts of its trees instead of the rows of all its accounts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
 
 use canopy_entity::account::{self, AccountStatus, BillingMode, CreditMode};
 use canopy_entity::rule_version::{self, FailurePolicy, RuleKind};
 use canopy_entity::{AccountId, AccountPath, PlanId};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
-use crate::Result;
+use crate::memory::Memory;
 use crate::rules::{LiveRule, active_rules};
 use crate::statement::{list, statement};
+use crate::{Error, Result};
+
+/// The most that is remembered, in bytes.
+const REMEMBERED: u64 = 64 << 20;
+/// About what the facts of an account take, without its rule's configuration.
+const SIZE: usize = 512;
 
 /// What one account of a path is.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,17 +35,75 @@ pub(crate) struct AccountFacts {
     pub(crate) allow_below_cost: bool,
 }
 
-/// The accounts of some paths, and the pricing rules that are live there. Equal facts give equal prices.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// The accounts of some paths, and the pricing rules that are live there.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
-    pub(crate) accounts: HashMap<AccountId, AccountFacts>,
-    pub(crate) rules: HashMap<AccountId, LiveRule>,
+    pub(crate) accounts: HashMap<AccountId, Arc<AccountFacts>>,
+    pub(crate) rules: HashMap<AccountId, Arc<LiveRule>>,
+    /// How often the terms of each tree had changed before the facts were read.
+    terms: Terms,
 }
+
+/// Counts of changes by the root of the tree.
+type Terms = BTreeMap<AccountId, i64>;
+
+/// What is known of an account, and its live rule if it has one.
+type Known = (Arc<AccountFacts>, Option<Arc<LiveRule>>);
+
+/// Facts that were read a moment ago, each for as long as its tree's terms stay as they were.
+pub(crate) struct RememberedFacts(Memory<AccountId, Known>);
+
+const TERMS: &str =
+    "SELECT root_id, version FROM tree_terms WHERE root_id IN [$1] ORDER BY root_id [FOR SHARE]";
 
 const ACCOUNTS: &str = "
 SELECT a.*, (SELECT p.limits_configuration FROM plans p WHERE p.id = a.plan_id) AS terms
 FROM accounts a WHERE a.id IN [$1] ORDER BY a.id
 ";
+
+impl RememberedFacts {
+    pub(crate) fn new(lifetime: Duration) -> Self {
+        Self(Memory::new("facts", REMEMBERED, lifetime))
+    }
+
+    /// What holds for all accounts of `paths`.
+    pub(crate) async fn of(
+        &self,
+        db: &impl ConnectionTrait,
+        paths: impl IntoIterator<Item = &AccountPath>,
+    ) -> Result<Facts> {
+        let distinct: BTreeSet<&AccountPath> = paths.into_iter().collect();
+        let roots: BTreeSet<AccountId> = distinct.iter().map(|path| path.root_id()).collect();
+        let mut facts = Facts {
+            terms: terms(db, &roots).await?,
+            ..Facts::default()
+        };
+        let mut missing: BTreeMap<AccountId, u64> = BTreeMap::new();
+        for path in distinct {
+            let version = facts.version(path);
+            for id in path.ids() {
+                if facts.accounts.contains_key(&id) || missing.contains_key(&id) {
+                    continue;
+                }
+                match self.0.get(&id, version) {
+                    Some(known) => facts.learn(id, known),
+                    None => drop(missing.insert(id, version)),
+                }
+            }
+        }
+        if !missing.is_empty() {
+            let mut read = read(db, missing.keys()).await?;
+            for (id, version) in missing {
+                let Some(known) = read.remove(&id) else { continue };
+                let rule = known.1.as_ref();
+                let size = SIZE + rule.map_or(0, |rule| rule.version.configuration.to_string().len());
+                self.0.keep(id.clone(), version, known.clone(), size);
+                facts.learn(id, known);
+            }
+        }
+        Ok(facts)
+    }
+}
 
 impl Facts {
     /// Reads what holds for all accounts of `paths`.
@@ -42,39 +111,30 @@ impl Facts {
         db: &impl ConnectionTrait,
         paths: impl IntoIterator<Item = &AccountPath>,
     ) -> Result<Self> {
-        Self::load(db, paths, ACCOUNTS).await
+        RememberedFacts::new(Duration::ZERO).of(db, paths).await
     }
 
-    /// The same, and keeps it so until the transaction `db` ends: who changes an account or activates a rule for it
-    /// waits.
-    pub(crate) async fn read_locked(
-        db: &impl ConnectionTrait,
-        paths: impl IntoIterator<Item = &AccountPath>,
-    ) -> Result<Self> {
-        Self::load(db, paths, &format!("{ACCOUNTS} [FOR SHARE]")).await
+    /// Whether all of this still holds; if so, it will until the transaction `txn` ends: who changes an account or
+    /// activates a rule for it waits.
+    pub(crate) async fn hold(&self, txn: &impl ConnectionTrait) -> Result<bool> {
+        let roots: BTreeSet<AccountId> = self.terms.keys().cloned().collect();
+        Ok(terms(txn, &roots).await? == self.terms)
     }
 
-    async fn load(
-        db: &impl ConnectionTrait,
-        paths: impl IntoIterator<Item = &AccountPath>,
-        sql: &str,
-    ) -> Result<Self> {
-        let distinct: BTreeSet<&AccountPath> = paths.into_iter().collect();
-        let ids: BTreeSet<AccountId> = distinct.into_iter().flat_map(AccountPath::ids).collect();
-        let mut facts = Facts::default();
-        for row in db
-            .query_all_raw(statement(db.get_database_backend(), sql, [list(&ids)]))
-            .await?
-        {
-            let account = account::Model::from_query_result(&row, "")?;
-            let terms: Option<serde_json::Value> = row.try_get("", "terms")?;
-            facts.accounts.insert(account.id.clone(), of(account, terms));
+    fn learn(&mut self, id: AccountId, (account, rule): Known) {
+        if let Some(rule) = rule {
+            self.rules.insert(id.clone(), rule);
         }
-        facts.rules = active_rules(db, RuleKind::Pricing, &ids).await?;
-        Ok(facts)
+        self.accounts.insert(id, account);
     }
 
-    /// Only what holds for the accounts of `path`.
+    /// The version of the terms of the tree that `path` is in.
+    fn version(&self, path: &AccountPath) -> u64 {
+        let version = self.terms.get(&path.root_id()).copied().unwrap_or_default();
+        version.unsigned_abs()
+    }
+
+    /// Only what holds for the tree of `path`.
     pub(crate) fn of_path(&self, path: &AccountPath) -> Self {
         let ids = path.ids();
         let accounts = ids
@@ -83,9 +143,16 @@ impl Facts {
         let rules = ids
             .iter()
             .filter_map(|id| Some((id.clone(), self.rules.get(id)?.clone())));
+        let root = path.root_id();
         Self {
             accounts: accounts.collect(),
             rules: rules.collect(),
+            terms: self
+                .terms
+                .get_key_value(&root)
+                .into_iter()
+                .map(|(root, version)| (root.clone(), *version))
+                .collect(),
         }
     }
 
@@ -111,6 +178,37 @@ impl Facts {
                 .is_some_and(|account| account.status == AccountStatus::Active)
         })
     }
+}
+
+async fn terms(db: &impl ConnectionTrait, roots: &BTreeSet<AccountId>) -> Result<Terms> {
+    let rows = db
+        .query_all_raw(statement(db.get_database_backend(), TERMS, [list(roots)]))
+        .await?;
+    let terms = rows
+        .iter()
+        .map(|row| Ok((row.try_get("", "root_id")?, row.try_get("", "version")?)));
+    let terms = terms.collect::<Result<Terms>>()?;
+    if terms.len() != roots.len() {
+        return Err(Error::internal("a tree whose terms are not counted"));
+    }
+    Ok(terms)
+}
+
+async fn read(
+    db: &impl ConnectionTrait,
+    ids: impl Iterator<Item = &AccountId> + Clone,
+) -> Result<HashMap<AccountId, Known>> {
+    let mut rules = active_rules(db, RuleKind::Pricing, ids.clone()).await?;
+    let rows = db
+        .query_all_raw(statement(db.get_database_backend(), ACCOUNTS, [list(ids)]))
+        .await?;
+    let known = rows.iter().map(|row| {
+        let account = account::Model::from_query_result(row, "")?;
+        let terms: Option<serde_json::Value> = row.try_get("", "terms")?;
+        let rule = rules.remove(&account.id).map(Arc::new);
+        Ok((account.id.clone(), (Arc::new(of(account, terms)), rule)))
+    });
+    known.collect()
 }
 
 fn of(account: account::Model, terms: Option<serde_json::Value>) -> AccountFacts {

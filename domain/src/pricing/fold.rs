@@ -13,7 +13,7 @@ use canopy_rules_host::{Digest, PeriodTotals, PricedLine, PricingAccount, Pricin
 
 use super::{Facts, Totals, receipt};
 use crate::Micros;
-use crate::rules::{Failed, Failure, Fault, LiveRule};
+use crate::rules::{Failed, Failure, Fault};
 
 /// Usage that is to be priced.
 #[derive(Debug, Clone)]
@@ -354,7 +354,7 @@ impl Facts {
     /// What becomes of a line whose next edge nobody has a price for.
     fn without_answer(&self, folded: &Folded<'_>, message: &str) -> Outcome {
         let seller = &folded.ids[folded.edges.len()];
-        match self.rules.get(seller).map(LiveRule::policy) {
+        match self.rules.get(seller).map(|rule| rule.policy()) {
             Some(FailurePolicy::Deny) => Outcome::Denied {
                 seller: self.accounts[seller].path.clone(),
                 message: message.to_owned(),

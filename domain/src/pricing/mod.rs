@@ -5,7 +5,7 @@
 //! rule there is no price, which is not the same as a price of nothing: the usage waits.
 //!
 //! A rule never runs while a transaction is open. So [`Facts`] are read first, prices computed from them, and the
-//! transaction that records the prices reads the facts again, under lock: if they differ it starts over.
+//! transaction that records the prices looks, under lock, whether they still hold: if not it starts over.
 
 mod facts;
 mod fold;
@@ -16,7 +16,7 @@ mod totals;
 
 #[cfg(test)]
 pub(crate) use facts::AccountFacts;
-pub(crate) use facts::Facts;
+pub(crate) use facts::{Facts, RememberedFacts};
 pub(crate) use fold::{EdgePrice, Line, Outcome, refusal};
 pub(crate) use halving::{Oracle, Unanswered, ask_each};
 pub(crate) use receipt::configuration;

@@ -16,15 +16,11 @@ use super::{Facts, Line};
 use crate::Result;
 use crate::statement::{list, statement};
 use crate::usage::bucket;
-use crate::usage::subtree::{ITSELF_AND_BELOW, sums_of};
 
-const SUBTREE_MONTHS: &str = "
-SELECT r.id AS buyer, g.meter, g.bucket_start,
-       CAST(SUM(g.quantity) AS bigint) AS quantity, CAST(SUM(g.events) AS bigint) AS events
-{tables} AND r.id IN [$1] AND g.meter IN [$2]
-GROUP BY r.id, g.meter, g.bucket_start
+const MONTHS: &str = "
+SELECT account_id AS buyer, meter, bucket_start, tree_quantity AS quantity, tree_events AS events FROM usage_aggregates
+WHERE account_id IN [$1] AND granularity = 'MONTH' AND bucket_start >= $3 AND bucket_start <= $4 AND meter IN [$2]
 ";
-const WANTED: &str = "g.granularity = 'MONTH' AND g.bucket_start >= $3 AND g.bucket_start <= $4";
 
 /// What was used before, by buyer, meter and month.
 #[derive(Debug, Default)]
@@ -51,9 +47,7 @@ impl Totals {
         }
         let meters: BTreeSet<&str> = lines.iter().map(|line| line.meter.as_str()).collect();
         let values = [list(&buyers), list(meters), first.into(), last.into()];
-        let backend = db.get_database_backend();
-        let sql = SUBTREE_MONTHS.replace("{tables}", &sums_of(backend, ITSELF_AND_BELOW, WANTED));
-        let statement = statement(backend, &sql, values);
+        let statement = statement(db.get_database_backend(), MONTHS, values);
         for row in db.query_all_raw(statement).await? {
             let key = (
                 row.try_get("", "buyer")?,

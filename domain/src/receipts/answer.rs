@@ -90,6 +90,7 @@ mod tests {
     fn rated(priced: &PricedLine, stored: serde_json::Value) -> rating::Model {
         rating::Model {
             id: RatingId::new(),
+            batch_id: canopy_entity::UsageBatchId::new(),
             event_id: UsageEventId::new(),
             edge: 0,
             seller_account_id: AccountId::new(),

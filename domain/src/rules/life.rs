@@ -221,7 +221,7 @@ impl Work<'_> {
         id: &RuleVersionId,
         step: RuleStep,
     ) -> Result<ChangedRule> {
-        // Whoever records usage below holds this account's row; so it is before or after this, and never in between.
+        // Whoever records usage below is before or after this, and never in between.
         let owner = &store::lock_owner(txn, self.account.id()).await?;
         let row = read::row(txn, id).await?;
         if row.status == RuleStatus::Draft && step != RuleStep::Check {

@@ -14,12 +14,11 @@ use crate::{AccountView, Domain, Result};
 /// Usage of this month and of so many days before counts as recent.
 const RECENT: chrono::Duration = chrono::Duration::days(62);
 
-/// The meters that are used most at the account and below it, as far as its first thousand accounts tell.
+/// The meters that are used most at the account and below it.
 const USED: &str = "
-SELECT g.meter FROM (SELECT id FROM accounts WHERE path >= $1 AND path < $2 ORDER BY path LIMIT 1000) a
-CROSS JOIN usage_aggregates g
-WHERE g.account_id = a.id AND g.granularity = 'MONTH' AND g.bucket_start >= $3
-GROUP BY g.meter ORDER BY SUM(g.events) DESC, g.meter LIMIT 16
+SELECT meter FROM usage_aggregates
+WHERE account_id = $1 AND granularity = 'MONTH' AND bucket_start >= $2
+GROUP BY meter ORDER BY SUM(tree_events) DESC, meter LIMIT 16
 ";
 
 /// What the account was charged last.
@@ -55,9 +54,8 @@ impl Domain {
 
     async fn meters_used(&self, account: &AccountView) -> Result<Vec<String>> {
         let db = &self.0.db;
-        let path = account.path();
         let since = time::now() - RECENT;
-        let values = [path.as_str().into(), path.end().into(), since.into()];
+        let values = [account.id().as_str().into(), since.into()];
         let rows = db
             .query_all_raw(statement(db.get_database_backend(), USED, values))
             .await?;

@@ -10,6 +10,8 @@ use crate::{Error, Result};
 
 const LOCK_OWNER: &str = "SELECT id, path FROM accounts WHERE id = $1 [FOR NO KEY UPDATE]";
 
+const LOCK_TERMS: &str = "SELECT root_id FROM tree_terms WHERE root_id = $1 [FOR NO KEY UPDATE]";
+
 const NEXT_VERSION: &str = "
 SELECT CAST(COALESCE(MAX(version), 0) + 1 AS integer) AS next FROM rule_versions
 WHERE name = $1 AND owner_account_id IN [$2]
@@ -74,13 +76,18 @@ pub(super) async fn next_number(
     Ok(row.try_get("", "next")?)
 }
 
-/// Makes those who upload, activate or use the rules of `owner` wait for each other until the transaction ends.
+/// Makes those who upload, activate or use the rules of `owner` wait for each other until the transaction ends. Whoever
+/// records usage in its tree is before or after this, and so is the time that is asked for from here on.
 pub(super) async fn lock_owner(txn: &impl ConnectionTrait, owner: &AccountId) -> Result<Owner> {
-    let statement = statement(txn.get_database_backend(), LOCK_OWNER, [owner.as_str().into()]);
-    let found = txn.query_one_raw(statement).await?;
+    let backend = txn.get_database_backend();
+    let found = statement(backend, LOCK_OWNER, [owner.as_str().into()]);
+    let found = txn.query_one_raw(found).await?;
     let found = found.ok_or(Error::NotFound("account"))?;
+    let path: AccountPath = found.try_get("", "path")?;
+    let terms = statement(backend, LOCK_TERMS, [path.root_id().as_str().into()]);
+    txn.query_one_raw(terms).await?;
     Ok(Owner {
         id: found.try_get("", "id")?,
-        path: found.try_get("", "path")?,
+        path,
     })
 }

@@ -14,16 +14,15 @@ use chrono::DateTime;
 use sea_orm::ConnectionTrait;
 
 use super::page::Row;
-use crate::statement::{list, statement};
+use crate::statement::statement;
 use crate::usage::bucket;
-use crate::usage::subtree::{ITSELF_AND_BELOW, sums_of};
 use crate::{Error, Result};
 
 const USED_BEFORE: &str = "
-SELECT g.meter, CAST(SUM(g.quantity) AS bigint) AS quantity, CAST(SUM(g.events) AS bigint) AS events
-{tables} AND r.id IN [$1] GROUP BY g.meter
+SELECT meter, CAST(SUM(tree_quantity) AS bigint) AS quantity, CAST(SUM(tree_events) AS bigint) AS events
+FROM usage_aggregates
+WHERE account_id = $1 AND granularity = 'HOUR' AND bucket_start >= $2 AND bucket_start < $3 GROUP BY meter
 ";
-const WANTED: &str = "g.granularity = 'HOUR' AND g.bucket_start >= $2 AND g.bucket_start < $3";
 
 /// What each buyer has used so far, by meter and month.
 #[derive(Debug)]
@@ -140,10 +139,10 @@ async fn read(
     start: Timestamp,
     end: Timestamp,
 ) -> Result<Vec<Used>> {
-    let backend = db.get_database_backend();
-    let sql = USED_BEFORE.replace("{tables}", &sums_of(backend, ITSELF_AND_BELOW, WANTED));
-    let values = [list([buyer]), start.into(), end.into()];
-    let rows = db.query_all_raw(statement(backend, &sql, values)).await?;
+    let values = [buyer.as_str().into(), start.into(), end.into()];
+    let rows = db
+        .query_all_raw(statement(db.get_database_backend(), USED_BEFORE, values))
+        .await?;
     rows.iter()
         .map(|row| {
             Ok(Used {

@@ -23,7 +23,6 @@ use super::tally::Tally;
 use crate::pricing::{Facts, configuration};
 use crate::statement::{list, statement};
 use crate::usage::bucket;
-use crate::usage::subtree::{ITSELF_AND_BELOW, sums_of};
 use crate::{Domain, Error, Result, transaction};
 
 /// How often a run says how far it is.
@@ -35,9 +34,12 @@ const EARLY: chrono::Duration = chrono::Duration::hours(1);
 
 const INTERRUPTED: &str = "The process that ran it ended before it was complete.";
 
-const EVENTS_OF: &str =
-    "SELECT CAST(COALESCE(SUM(g.events), 0) AS bigint) AS events {tables} AND r.id IN [$1]";
-const DAYS: &str = "g.granularity = 'DAY' AND g.bucket_start >= $2 AND g.bucket_start < $3";
+/// The seller's own events are sold by another.
+const EVENTS_OF: &str = "
+SELECT CAST(COALESCE(SUM(tree_events - CASE WHEN account_id = $4 THEN events ELSE 0 END), 0) AS bigint) AS events
+FROM usage_aggregates
+WHERE account_id IN [$1] AND granularity = 'DAY' AND bucket_start >= $2 AND bucket_start < $3
+";
 
 const PENDING: &str = "
 SELECT e.account_id, e.path, COUNT(*) AS events FROM usage_events e
@@ -246,12 +248,11 @@ async fn expected(
         [] => vec![seller.clone()],
         roots => roots.iter().filter_map(|root| root.ids().pop()).collect(),
     };
-    let backend = db.get_database_backend();
-    let counted = format!("{ITSELF_AND_BELOW} AND a.id <> $4");
-    let sql = EVENTS_OF.replace("{tables}", &sums_of(backend, &counted, DAYS));
     let from = bucket::start_of(Granularity::Day, from);
     let values = [list(&ids), from.into(), to.into(), seller.as_str().into()];
-    let row = db.query_one_raw(statement(backend, &sql, values)).await?;
+    let row = db
+        .query_one_raw(statement(db.get_database_backend(), EVENTS_OF, values))
+        .await?;
     let row = row.ok_or_else(|| Error::internal("an aggregate without a row"))?;
     Ok(row.try_get("", "events")?)
 }

@@ -10,6 +10,7 @@ use canopy_rules_host::PeriodTotals;
 use chrono::{NaiveDate, NaiveDateTime};
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 
+use crate::events::usage_news::member;
 use crate::statement::statement;
 use crate::{Error, Result};
 
@@ -125,32 +126,17 @@ pub(super) struct News<'a> {
 }
 
 /// The ratings at a seller's edge that the news tell of; none if they tell of none. An event is told with its prices
-/// once: when it is recorded, or when it is rated later.
+/// once: by the batch that rated it.
 pub(super) async fn told(db: &impl ConnectionTrait, news: &News<'_>) -> Result<Option<Page>> {
-    let (event, status) = match db.get_database_backend() {
-        DbBackend::Sqlite => (
-            "json_extract(o.payload, '$.event.id')",
-            "json_extract(o.payload, '$.event.rating_status')",
-        ),
-        _ => (
-            "(o.payload -> 'event' ->> 'id')",
-            "(o.payload -> 'event' ->> 'rating_status')",
-        ),
-    };
+    let [batch, first, last] = ["batch", "first", "last"].map(|name| member(db.get_database_backend(), name));
     let rows = format!(
         "{OF_EVENTS} FROM outbox o CROSS JOIN ratings r CROSS JOIN usage_events e
-         WHERE o.position > $1 AND o.position <= $2 AND o.topic = 'usage' AND o.path > $3 AND o.path < $4
-           AND {status} = 'RATED' AND r.event_id = {event} AND r.seller_account_id = $5 AND e.id = r.event_id
-         ORDER BY o.position"
+         WHERE o.position > $1 AND o.position <= $2 AND o.topic = 'usage'
+           AND r.event_id >= {first} AND r.event_id <= {last} AND r.batch_id = {batch}
+           AND r.seller_account_id = $3 AND e.id = r.event_id
+         ORDER BY o.position, r.event_id"
     );
-    let seller = news.seller;
-    let values = [
-        news.after.into(),
-        news.end.into(),
-        seller.path.as_str().into(),
-        seller.path.end().into(),
-        seller.id.as_str().into(),
-    ];
+    let values = [news.after.into(), news.end.into(), news.seller.id.as_str().into()];
     of(db, &rows, "MAX(id)", values, false).await
 }
 

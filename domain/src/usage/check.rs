@@ -4,19 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use canopy_entity::time::{self, Timestamp};
 use canopy_entity::usage_event::{self, RatingStatus};
-use canopy_entity::{AccountId, Level, PermissionKey, UsageEventId};
-use chrono::Duration;
+use canopy_entity::{AccountId, Level, PermissionKey, UsageBatchId, UsageEventId};
 use sha2::{Digest, Sha256};
 
-use super::NewUsageEvent;
+use super::{NewUsageEvent, UsageWindow};
 use crate::statement::storable;
 use crate::{AccountView, Error, Micros, Result};
 
 const MAX_METER: usize = 64;
 const MAX_KEY: usize = 255;
 const MAX_ATTRIBUTES: usize = 4 << 10;
-const MAX_AGE: Duration = Duration::days(35);
-const MAX_AHEAD: Duration = Duration::minutes(5);
 
 /// The row that `event` makes, if nothing is wrong with it in itself. `index` is its place in the batch of `account`;
 /// `accounts` are those that the batch names, as far as they are in scope.
@@ -26,6 +23,7 @@ pub(super) fn event(
     account: &AccountView,
     accounts: &HashMap<AccountId, AccountView>,
     now: Timestamp,
+    window: UsageWindow,
 ) -> Result<usage_event::Model> {
     let index = index.to_string();
     let wrong = |field: &str, message: &str| Error::bad_input(&["events", &index, field], message);
@@ -70,16 +68,15 @@ pub(super) fn event(
         ));
     }
     let occurred_at = time::truncate(event.occurred_at.unwrap_or(now));
-    if occurred_at < now - MAX_AGE || occurred_at > now + MAX_AHEAD {
-        return Err(wrong(
-            "occurredAt",
-            "Usage may have occurred at most 35 days ago and at most 5 minutes from now.",
-        ));
+    if !window.holds(occurred_at, now) {
+        return Err(wrong("occurredAt", &window.sentence()));
     }
     Ok(usage_event::Model {
         id: UsageEventId::new(),
         account_id: account.id().clone(),
         path: account.path().clone(),
+        batch_id: UsageBatchId::new(),
+        place: 0,
         idempotency_key: event.idempotency_key,
         payload_digest,
         meter: event.meter,

@@ -1,21 +1,30 @@
 //! Usage: taken once, rated along the chain of sellers, added up by hour, day and month.
 //!
-//! `check` looks at what was reported, `record` puts a batch together, and `write` is the one transaction in which
-//! keys, events, ratings, postings, sums and news are written or not.
+//! `check` looks at what was reported, `record` says who may report it, `intake` puts together what comes in at the same
+//! time, `commit` prices it, and `write` is the one transaction in which keys, events, ratings, postings, sums and news are
+//! written or not.
 
 pub(crate) mod bucket;
 mod check;
-mod own;
+mod commit;
+mod export;
+mod intake;
 mod pending;
 mod read;
 mod record;
-pub(crate) mod subtree;
 mod sums;
+mod totals;
+mod window;
 mod write;
 
 pub(crate) use check::digest as digest_of;
+pub use export::{ExportUsage, ExportedEvent, ExportedRows, ExportedSum};
+pub(crate) use intake::Intake;
+pub use intake::IntakeSettings;
 pub use read::{MAX_BUCKETS, MAX_METERS, Period, UsageBucket, UsageQuery, UsageTotal, UsageView};
 pub use record::{EventOutcome, MAX_BATCH, NewUsageEvent, RecordUsage};
+pub(crate) use sums::Sums;
+pub use window::UsageWindow;
 pub use write::FAULT_POINTS;
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Rating what was recorded without a price, with the rules that are live now.
 
+use canopy_entity::UsageBatchId;
 use canopy_entity::time;
 use canopy_entity::usage_event::{self, RatingStatus};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
-use super::record::line;
+use super::commit::line;
 use super::sums::Sums;
 use super::write::{Settled, charged, dues, lock_ledger, rate_and_post};
 use crate::domain::Faults;
@@ -94,7 +95,7 @@ async fn write_late(
     edges: &[EdgePrice],
     facts: &Facts,
 ) -> Result<Late> {
-    if Facts::read_locked(txn, [&event.path]).await? != *facts {
+    if !facts.hold(txn).await? {
         return Ok(Late::Overtaken);
     }
     faults.check("usage.late.locked")?;
@@ -112,16 +113,17 @@ async fn write_late(
         edges,
         movements,
     };
-    rate_and_post(txn, faults, &mut books, vec![settled], now).await?;
+    let batch = UsageBatchId::new();
+    rate_and_post(txn, faults, &mut books, &batch, vec![settled], now).await?;
     faults.check("usage.late.rated")?;
     let mut sums = Sums::default();
-    sums.add_amount(event, charged(edges));
+    sums.add_amount(facts, event, charged(edges));
     sums.write(txn).await?;
     let event = usage_event::Model {
         rating_status: RatingStatus::Rated,
         ..event.clone()
     };
-    outbox::write(txn, UsageUpdateKind::Rated, &[event], now).await?;
+    outbox::write(txn, UsageUpdateKind::Rated, &batch, &[event], now).await?;
     faults.check("usage.late.announced")?;
     Ok(Late::Rated)
 }

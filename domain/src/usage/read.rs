@@ -6,11 +6,10 @@ use canopy_entity::time::Timestamp;
 use canopy_entity::usage_aggregate::Granularity;
 use canopy_entity::{AccountId, Level, PermissionKey, RatingId, UsageEventId, rating, usage_event};
 use chrono::Datelike;
+use sea_orm::FromQueryResult;
 use sea_orm::sea_query::Condition;
-use sea_orm::{ActiveEnum, FromQueryResult};
 
 use super::bucket;
-use super::subtree::{ITSELF_AND_BELOW, sums_of};
 use crate::page::{List, Pages};
 use crate::statement::{list, statement};
 use crate::{AccountView, Actor, Domain, Error, Micros, Money, PageArgs, Result};
@@ -79,25 +78,11 @@ pub const MAX_METERS: usize = 50;
 /// The most sums that one read answers, over all its accounts.
 const MAX_SUMS: usize = 50_000;
 
-/// Only amounts in the account's own currency are added up.
-const SUMS: &str = "
-SELECT r.id AS account, g.bucket_start, g.meter,
-       CAST(SUM(g.quantity) AS bigint) AS quantity, CAST(SUM(g.events) AS bigint) AS events,
-       CAST(SUM(CASE WHEN a.currency = r.currency THEN g.amount ELSE 0 END) AS bigint) AS amount
-{tables} AND r.id IN [$1] {meters}
-GROUP BY r.id, g.bucket_start, g.meter
-ORDER BY r.id, g.bucket_start, g.meter
-LIMIT {limit}
-";
-const WANTED: &str = "g.granularity = $2 AND g.bucket_start >= $3 AND g.bucket_start < $4";
-const METERS: &str = "AND g.meter IN [$5]";
-
 const EVENTS: &str = "SELECT * FROM usage_events WHERE id IN [$1]";
 const RATINGS: &str = "SELECT * FROM ratings WHERE id IN [$1]";
 const RATINGS_OF: &str = "SELECT * FROM ratings WHERE event_id IN [$1] ORDER BY event_id, edge";
 
 /// A part of the usage of an account: a sum of one meter.
-#[derive(FromQueryResult)]
 pub(super) struct Part {
     pub(super) account: AccountId,
     /// Of which bucket, if that was asked.
@@ -168,10 +153,7 @@ impl Domain {
             return Ok(HashMap::new());
         }
         let accounts: Vec<&AccountId> = views.keys().collect();
-        let parts = match query.include_descendants {
-            true => self.subtree_sums(&accounts, period, query).await?,
-            false => self.own_sums(&accounts, period, query, MAX_SUMS + 1).await?,
-        };
+        let parts = self.sums_of(&accounts, period, query, MAX_SUMS + 1).await?;
         if parts.len() > MAX_SUMS {
             return Err(Error::bad_input(
                 &["period"],
@@ -187,34 +169,6 @@ impl Domain {
             .into_iter()
             .map(|(id, view)| Ok((id, view.finish()?)))
             .collect()
-    }
-
-    async fn subtree_sums(
-        &self,
-        accounts: &[&AccountId],
-        period: Period,
-        query: &UsageQuery,
-    ) -> Result<Vec<Part>> {
-        let mut values = vec![
-            list(accounts),
-            query.granularity.to_value().into(),
-            period.start.into(),
-            period.end.into(),
-        ];
-        let meters = query.meters.as_ref().map_or("", |meters| {
-            values.push(list(meters));
-            METERS
-        });
-        let db = &self.0.db;
-        let sql = SUMS
-            .replace(
-                "{tables}",
-                &sums_of(db.get_database_backend(), ITSELF_AND_BELOW, WANTED),
-            )
-            .replace("{meters}", meters)
-            .replace("{limit}", &(MAX_SUMS + 1).to_string());
-        let statement = statement(db.get_database_backend(), &sql, values);
-        Ok(Part::find_by_statement(statement).all(db).await?)
     }
 
     /// A page of the events of each account, in the order in which they were recorded. `USAGE` FULL, as above.

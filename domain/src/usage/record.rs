@@ -1,33 +1,16 @@
-//! Recording usage: each key once, with its price, its postings and its news in one transaction.
+//! Recording usage: who may, what is wrong with an event in itself, and what became of each.
 
 use std::collections::{HashMap, HashSet};
 
 use canopy_entity::time::{self, Timestamp};
-use canopy_entity::{AccountId, AccountPath, Level, PermissionKey, usage_event};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
+use canopy_entity::{AccountId, Level, PermissionKey, usage_event};
 
-use super::write::{Fate, Ready};
-use super::{check, write};
-use crate::pricing::{Facts, Line, Outcome, Totals};
-use crate::statement::{list, statement};
-use crate::{Actor, Domain, Error, Micros, Result, transaction};
+use super::check;
+use super::commit::Fate;
+use crate::{Actor, Domain, Error, Micros, Result};
 
 /// The most events that a batch may have.
 pub const MAX_BATCH: usize = 1_000;
-/// How often a batch is priced again because an account or a rule changed meanwhile.
-const MAX_PRICINGS: usize = 5;
-
-/// Each pair of account and key is looked up in the index; the pairs are one JSON parameter.
-const KNOWN_POSTGRES: &str = "
-SELECT e.* FROM jsonb_array_elements($1) AS pair
-JOIN usage_events e ON e.account_id = (pair.value ->> 0) AND e.idempotency_key = (pair.value ->> 1)
-";
-const KNOWN_SQLITE: &str = "
-SELECT e.* FROM json_each($1) AS pair
-CROSS JOIN usage_events e ON e.account_id = json_extract(pair.value, '$[0]')
-  AND e.idempotency_key = json_extract(pair.value, '$[1]')
-";
-
 /// An event to record.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct NewUsageEvent {
@@ -39,7 +22,7 @@ pub struct NewUsageEvent {
     pub meter: String,
     /// How much; not negative.
     pub quantity: Micros,
-    /// When; now if none. At most 35 days back and 5 minutes ahead.
+    /// When; now if none. Within the [`UsageWindow`](super::UsageWindow) of the settings.
     pub occurred_at: Option<Timestamp>,
     /// What else is to be kept; an object of at most 4 KiB, or null for none.
     pub attributes: serde_json::Value,
@@ -93,137 +76,46 @@ impl Domain {
         let now = time::now();
         let mut batch = Batch::new(size);
         for (index, event) in input.events.into_iter().enumerate() {
-            match check::event(index, event, &account, &accounts, now) {
+            match check::event(index, event, &account, &accounts, now, self.0.usage_window) {
                 Ok(row) => batch.admit(index, row),
                 Err(error) => batch.decide(index, EventOutcome::Refused(error)),
             }
         }
-        let known = self.known(&batch.candidates).await?;
-        batch.answer_known(&known);
-        self.price_and_write(actor, &mut batch).await?;
+        let (places, rows): (Vec<usize>, Vec<usage_event::Model>) =
+            std::mem::take(&mut batch.candidates).into_iter().unzip();
+        let digests: Vec<String> = rows.iter().map(|row| row.payload_digest.clone()).collect();
+        let fates = self.take_in(rows).await?;
+        for ((index, digest), fate) in places.into_iter().zip(&digests).zip(fates) {
+            batch.decide(index, outcome(actor, index, digest, fate));
+        }
         Ok(batch.finish())
     }
+}
 
-    /// The recorded events that have the same keys as `candidates`.
-    async fn known(&self, candidates: &Candidates) -> Result<Vec<usage_event::Model>> {
-        let rows: Vec<&usage_event::Model> = candidates.iter().map(|(_, row)| row).collect();
-        read_known(&self.0.db, &rows).await
-    }
-
-    /// Prices what is new and writes it, again and again until nothing that the prices depend on has changed between
-    /// the two.
-    async fn price_and_write(&self, actor: &Actor, batch: &mut Batch) -> Result<()> {
-        for _ in 0..MAX_PRICINGS {
-            if batch.candidates.is_empty() {
-                return Ok(());
-            }
-            let paths: Vec<AccountPath> = batch.candidates.iter().map(|(_, row)| row.path.clone()).collect();
-            let facts = Facts::read(&self.0.db, &paths).await?;
-            let ready = self.price(actor, &facts, batch).await?;
-            let (domain, paths, facts, ready) = (self, &paths, &facts, &ready);
-            let written = transaction::run(&self.0.db, "record-usage", |txn| {
-                transaction::work(
-                    async move { write::batch(txn, &domain.0.faults, paths, facts, ready).await },
-                )
+/// What the fate of the event at `index`, with this payload, means to who reported it.
+fn outcome(actor: &Actor, index: usize, digest: &str, fate: Fate) -> EventOutcome {
+    EventOutcome::Refused(match fate {
+        Fate::Recorded(row) => return EventOutcome::Accepted(row),
+        Fate::Known(row) => return answer(index, digest, &row),
+        Fate::Inactive => {
+            Error::Forbidden("The account, or one above it, is suspended or closed.".to_owned())
+        }
+        Fate::Throttled => Error::busy(),
+        Fate::Denied { seller, message } => {
+            // The rule's own words are for its owner; whoever only buys learns that it failed.
+            Error::RuleFailed(match actor.scope().covers(&seller) {
+                true => format!("A pricing rule failed: {message}"),
+                false => "A pricing rule of a seller above failed.".to_owned(),
             })
-            .await?;
-            if let Some(fates) = written {
-                self.0.hub.written();
-                self.0.faults.check("usage.committed")?;
-                for (ready, fate) in ready.iter().zip(fates) {
-                    batch.decide(ready.index, outcome(ready, fate));
-                }
-                return Ok(());
-            }
         }
-        Err(Error::busy())
-    }
-
-    /// Prices the candidates; those that cannot be recorded as things stand are decided.
-    async fn price(&self, actor: &Actor, facts: &Facts, batch: &mut Batch) -> Result<Vec<Ready>> {
-        let (active, inactive): (Candidates, Candidates) = std::mem::take(&mut batch.candidates)
-            .into_iter()
-            .partition(|(_, row)| facts.all_active(&row.path));
-        for (index, _) in inactive {
-            let error = Error::Forbidden("The account, or one above it, is suspended or closed.".to_owned());
-            batch.decide(index, EventOutcome::Refused(error));
-        }
-        let lines: Vec<Line> = active.iter().map(|(_, row)| line(row)).collect();
-        let totals = Totals::read(&self.0.db, facts, &lines).await?;
-        let prices = self.rate(facts, &lines, totals).await?;
-        self.0.faults.check("usage.priced")?;
-
-        let mut ready = Vec::with_capacity(active.len());
-        for ((index, row), outcome) in active.iter().cloned().zip(prices) {
-            match outcome {
-                Outcome::Rated(edges) => ready.push(Ready {
-                    index,
-                    row,
-                    edges: Some(edges),
-                }),
-                Outcome::Pending => ready.push(Ready {
-                    index,
-                    row,
-                    edges: None,
-                }),
-                Outcome::Throttled => batch.decide(index, EventOutcome::Refused(Error::busy())),
-                Outcome::Denied { seller, message } => {
-                    // The rule's own words are for its owner; whoever only buys learns that it failed.
-                    let message = match actor.scope().covers(&seller) {
-                        true => format!("A pricing rule failed: {message}"),
-                        false => "A pricing rule of a seller above failed.".to_owned(),
-                    };
-                    batch.decide(index, EventOutcome::Refused(Error::RuleFailed(message)));
-                }
-            }
-        }
-        // Kept in case they are to be priced again.
-        batch.candidates = active;
-        Ok(ready)
-    }
-}
-
-/// The events that have the keys of `rows`.
-pub(super) async fn read_known(
-    db: &impl ConnectionTrait,
-    rows: &[&usage_event::Model],
-) -> Result<Vec<usage_event::Model>> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let pairs = list(rows.iter().map(|row| (&row.account_id, &row.idempotency_key)));
-    let backend = db.get_database_backend();
-    let sql = match backend {
-        DbBackend::Sqlite => KNOWN_SQLITE,
-        _ => KNOWN_POSTGRES,
-    };
-    let statement = statement(backend, sql, [pairs]);
-    Ok(usage_event::Model::find_by_statement(statement).all(db).await?)
-}
-
-/// What pricing needs to know of an event.
-pub(super) fn line(row: &usage_event::Model) -> Line {
-    Line {
-        path: row.path.clone(),
-        meter: row.meter.clone(),
-        quantity: row.quantity,
-        occurred_at: row.occurred_at,
-        attributes: Some(row.attributes.clone()),
-    }
-}
-
-fn outcome(ready: &Ready, fate: Fate) -> EventOutcome {
-    match fate {
-        Fate::Recorded(row) => EventOutcome::Accepted(row),
-        Fate::Known(row) => answer(ready.index, &ready.row.payload_digest, &row),
-        Fate::Unpaid { buyer } => EventOutcome::Refused(Error::LimitExceeded {
+        Fate::Unpaid { its_own } => Error::LimitExceeded {
             resource: "credits".to_owned(),
-            message: match buyer == ready.row.account_id {
+            message: match its_own {
                 true => "There are not enough credits to pay for this usage.".to_owned(),
                 false => "An account above does not have enough credits to pay for this usage.".to_owned(),
             },
-        }),
-    }
+        },
+    })
 }
 
 /// What a key that was seen before is answered.
@@ -277,17 +169,6 @@ impl Batch {
             }
             Some((first, digest)) if *digest == row.payload_digest => self.repeated.push((index, *first)),
             Some(_) => self.decide(index, conflict(index)),
-        }
-    }
-
-    fn answer_known(&mut self, known: &[usage_event::Model]) {
-        let key = |row: &usage_event::Model| (row.account_id.clone(), row.idempotency_key.clone());
-        let known: HashMap<_, _> = known.iter().map(|row| (key(row), row)).collect();
-        for (index, row) in std::mem::take(&mut self.candidates) {
-            match known.get(&key(&row)) {
-                Some(known) => self.decide(index, answer(index, &row.payload_digest, known)),
-                None => self.candidates.push((index, row)),
-            }
         }
     }
 

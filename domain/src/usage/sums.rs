@@ -1,84 +1,139 @@
-//! Adding events to the sums by hour, day and month. A sum does not depend on the order in which events arrive.
+//! Adding events to the sums by hour, day and month: to those of the account that used something, and to those of each
+//! tree that it is in. A sum does not depend on the order in which events arrive.
 
 use std::collections::BTreeMap;
 
 use canopy_entity::time::Timestamp;
-use canopy_entity::usage_aggregate::{self, Granularity};
+use canopy_entity::usage_aggregate;
 use canopy_entity::{AccountId, usage_event};
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
-use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, QueryTrait};
+use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::bucket;
+use crate::pricing::Facts;
+use crate::rows::Rows;
 use crate::{Error, Micros, Result};
 
 /// Rows of one statement.
-const ROWS: usize = 500;
+const ROWS: usize = 1_000;
+
+const ADD: &str = "
+ON CONFLICT (account_id, granularity, bucket_start, meter) DO UPDATE SET
+  quantity = usage_aggregates.quantity + excluded.quantity,
+  events = usage_aggregates.events + excluded.events,
+  amount = usage_aggregates.amount + excluded.amount,
+  tree_quantity = usage_aggregates.tree_quantity + excluded.tree_quantity,
+  tree_events = usage_aggregates.tree_events + excluded.tree_events,
+  tree_amount = usage_aggregates.tree_amount + excluded.tree_amount
+RETURNING tree_quantity, tree_amount
+";
 
 /// What is to be added, by account, place among the granularities, bucket and meter: always in this order, so that
 /// two transactions that add to the same sums wait for each other and never in a circle.
 #[derive(Debug, Default)]
-pub(super) struct Sums(BTreeMap<(AccountId, usize, Timestamp, String), Added>);
+pub(crate) struct Sums(BTreeMap<(AccountId, usize, Timestamp, String), Added>);
 
 #[derive(Debug, Default)]
 struct Added {
+    own: Sum,
+    tree: Sum,
+}
+
+/// A part of a sum.
+#[derive(Debug, Default, Clone, Copy)]
+struct Sum {
     quantity: i64,
     events: i64,
     amount: i64,
 }
 
+impl Sum {
+    /// A batch has at most a few thousand events of at most 2^53 each, which 64 bits hold.
+    fn add(&mut self, other: Sum) {
+        self.quantity += other.quantity;
+        self.events += other.events;
+        self.amount += other.amount;
+    }
+}
+
 impl Sums {
     /// Adds an event, with what its account is charged for it so far.
-    pub(super) fn add(&mut self, event: &usage_event::Model, amount: i64) {
-        self.plus(event, event.quantity, 1, amount);
+    pub(super) fn add(&mut self, facts: &Facts, event: &usage_event::Model, amount: i64) {
+        let sum = Sum {
+            quantity: event.quantity,
+            events: 1,
+            amount,
+        };
+        self.plus(event, sum, |id| one_currency(facts, id, &event.account_id));
     }
 
     /// Adds what the account is charged for an event that counts already.
-    pub(super) fn add_amount(&mut self, event: &usage_event::Model, amount: i64) {
-        self.plus(event, 0, 0, amount);
+    pub(super) fn add_amount(&mut self, facts: &Facts, event: &usage_event::Model, amount: i64) {
+        let sum = Sum {
+            amount,
+            ..Sum::default()
+        };
+        self.plus(event, sum, |id| one_currency(facts, id, &event.account_id));
     }
 
-    fn plus(&mut self, event: &usage_event::Model, quantity: i64, events: i64, amount: i64) {
-        for (place, granularity) in bucket::GRANULARITIES.into_iter().enumerate() {
-            let start = bucket::start_of(granularity, event.occurred_at);
-            let key = (event.account_id.clone(), place, start, event.meter.clone());
-            let added = self.0.entry(key).or_default();
-            // A batch has at most 1000 events of at most 2^53 each, which 64 bits hold.
-            added.quantity += quantity;
-            added.events += events;
-            added.amount += amount;
+    /// Adds an event that nobody is charged for.
+    pub(crate) fn add_free(&mut self, event: &usage_event::Model) {
+        let sum = Sum {
+            quantity: event.quantity,
+            events: 1,
+            amount: 0,
+        };
+        self.plus(event, sum, |_| false);
+    }
+
+    /// Adds to the sums of the account, and to those of the trees of all above it; amounts only where they have one
+    /// currency.
+    fn plus(&mut self, event: &usage_event::Model, sum: Sum, has_currency: impl Fn(&AccountId) -> bool) {
+        let starts =
+            bucket::GRANULARITIES.map(|granularity| bucket::start_of(granularity, event.occurred_at));
+        for id in event.path.ids() {
+            let of_tree = match has_currency(&id) {
+                true => sum,
+                false => Sum { amount: 0, ..sum },
+            };
+            for (place, start) in starts.into_iter().enumerate() {
+                let key = (id.clone(), place, start, event.meter.clone());
+                let added = self.0.entry(key).or_default();
+                added.tree.add(of_tree);
+                if id == event.account_id {
+                    added.own.add(sum);
+                }
+            }
         }
+    }
+
+    /// The sums as rows.
+    pub(crate) fn into_rows(self) -> Vec<usage_aggregate::Model> {
+        self.0.into_iter().map(row).collect()
     }
 
     /// Writes the sums. One that would leave the range of exact numbers is an error.
     pub(super) async fn write(self, txn: &impl ConnectionTrait) -> Result<()> {
-        use usage_aggregate::Column;
-        let rows: Vec<_> = self.0.into_iter().map(row).collect();
-        let plus = |column: Column, excluded: &'static str| {
-            let sum = Expr::col((usage_aggregate::Entity, column)).add(Expr::cust(excluded));
-            (column, sum)
-        };
-        for chunk in rows.chunks(ROWS) {
-            let conflict = OnConflict::columns([
-                Column::AccountId,
-                Column::Granularity,
-                Column::BucketStart,
-                Column::Meter,
-            ])
-            .values([
-                plus(Column::Quantity, "excluded.quantity"),
-                plus(Column::Events, "excluded.events"),
-                plus(Column::Amount, "excluded.amount"),
-            ])
-            .to_owned();
-            let mut statement = usage_aggregate::Entity::insert_many(chunk.iter().cloned())
-                .on_conflict(conflict)
-                .into_query();
-            statement.returning(Query::returning().columns([Column::Quantity, Column::Amount]));
-            for sum in txn.query_all(&statement).await? {
-                for column in ["quantity", "amount"] {
-                    Micros::new(sum.try_get("", column)?).map_err(|_| {
-                        Error::bad_input(&["events"], "The sum of a meter would be too large.")
-                    })?;
+        for rows in self.into_rows().chunks(ROWS) {
+            let add = Rows::new(txn.get_database_backend())
+                .texts("account_id", rows.iter().map(|row| row.account_id.as_str()))
+                .texts("granularity", rows.iter().map(|row| row.granularity.as_str()))
+                .times("bucket_start", rows.iter().map(|row| row.bucket_start))
+                .texts("meter", rows.iter().map(|row| row.meter.as_str()))
+                .numbers("quantity", rows.iter().map(|row| row.quantity))
+                .numbers("events", rows.iter().map(|row| row.events))
+                .numbers("amount", rows.iter().map(|row| row.amount))
+                .numbers("tree_quantity", rows.iter().map(|row| row.tree_quantity))
+                .numbers("tree_events", rows.iter().map(|row| row.tree_events))
+                .numbers("tree_amount", rows.iter().map(|row| row.tree_amount))
+                .insert("usage_aggregates", ADD);
+            let sums = txn.query_all_raw(add).await?;
+            let is_exact = |sum: &QueryResult, column: &str| -> Result<bool> {
+                Ok(Micros::new(sum.try_get("", column)?).is_ok())
+            };
+            for sum in sums {
+                if !is_exact(&sum, "tree_quantity")? || !is_exact(&sum, "tree_amount")? {
+                    let message = "The sum of a meter would be too large.";
+                    return Err(Error::bad_input(&["events"], message));
                 }
             }
         }
@@ -86,18 +141,24 @@ impl Sums {
     }
 }
 
+fn one_currency(facts: &Facts, one: &AccountId, other: &AccountId) -> bool {
+    let currency = |id: &AccountId| facts.accounts.get(id).map(|account| account.currency.as_str());
+    currency(one) == currency(other)
+}
+
 fn row(
     ((account_id, place, bucket_start, meter), added): ((AccountId, usize, Timestamp, String), Added),
-) -> usage_aggregate::ActiveModel {
-    let granularity: Granularity = bucket::GRANULARITIES[place];
+) -> usage_aggregate::Model {
     usage_aggregate::Model {
         account_id,
-        granularity,
+        granularity: bucket::GRANULARITIES[place],
         bucket_start,
         meter,
-        quantity: added.quantity,
-        events: added.events,
-        amount: added.amount,
+        quantity: added.own.quantity,
+        events: added.own.events,
+        amount: added.own.amount,
+        tree_quantity: added.tree.quantity,
+        tree_events: added.tree.events,
+        tree_amount: added.tree.amount,
     }
-    .into_active_model()
 }

@@ -2,18 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use canopy_entity::posting::PostingKind;
 use canopy_entity::time::{self, Timestamp};
 use canopy_entity::usage_event::{self, RatingStatus};
-use canopy_entity::{AccountId, AccountPath, RatingId, UsageEventId, rating};
-use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, TryInsertResult};
+use canopy_entity::{AccountId, RatingId, UsageBatchId, UsageEventId, rating};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
-use super::record::read_known;
+use super::commit::{Fate, key, known_by_key};
 use super::sums::Sums;
 use crate::domain::Faults;
 use crate::events::{UsageUpdateKind, outbox};
 use crate::ledger::{Books, Due, Movement, Source};
 use crate::pricing::{EdgePrice, Facts};
+use crate::rows::Rows;
 use crate::statement::{list, statement};
 use crate::{Error, Result};
 
@@ -35,27 +35,18 @@ pub const FAULT_POINTS: &[&str] = &[
 ];
 
 /// Rows of one insert.
-const ROWS: usize = 500;
+const ROWS: usize = 1_000;
+
+const CLAIM: &str = "ON CONFLICT (account_id, idempotency_key) DO NOTHING RETURNING id";
 
 const UNCLAIM: &str = "DELETE FROM usage_events WHERE id IN [$1]";
 
 /// An event that may be recorded, with its prices; none if they are pending.
 pub(super) struct Ready {
     /// Place in the batch.
-    pub(super) index: usize,
+    pub(super) place: usize,
     pub(super) row: usage_event::Model,
     pub(super) edges: Option<Vec<EdgePrice>>,
-}
-
-/// What became of an event in the transaction.
-pub(super) enum Fate {
-    Recorded(usage_event::Model),
-    /// Another batch recorded the key first.
-    Known(usage_event::Model),
-    /// The credits of `buyer` do not suffice.
-    Unpaid {
-        buyer: AccountId,
-    },
 }
 
 /// An event of which the price was paid: its edges, and what moves for each.
@@ -66,25 +57,28 @@ pub(super) struct Settled<'a> {
 }
 
 /// Records what is `ready`; answers the fate of each, in order. None, and nothing written, if the prices no longer
-/// follow from the facts, which were read for `paths`.
+/// follow from the facts.
 pub(super) async fn batch(
     txn: &impl ConnectionTrait,
     faults: &Faults,
-    paths: &[AccountPath],
     facts: &Facts,
     ready: &[Ready],
 ) -> Result<Option<Vec<Fate>>> {
-    if Facts::read_locked(txn, paths).await? != *facts {
+    if !facts.hold(txn).await? {
         return Ok(None);
     }
     faults.check("usage.locked")?;
     // After the lock, so that the time agrees with those of activations, whichever side of them this is on.
     let now = time::now();
-    let rows: Vec<usage_event::Model> = ready.iter().map(|ready| to_record(ready, now)).collect();
+    let batch = UsageBatchId::new();
+    let rows = (0..)
+        .zip(ready)
+        .map(|(place, ready)| to_record(ready, &batch, place, now));
+    let rows: Vec<usage_event::Model> = rows.collect();
     let claimed = claim(txn, &rows).await?;
     faults.check("usage.claimed")?;
-    let raced: Vec<&usage_event::Model> = rows.iter().filter(|row| !claimed.contains(&row.id)).collect();
-    let known = known_by_key(txn, &raced).await?;
+    let raced = rows.iter().filter(|row| !claimed.contains(&row.id));
+    let known = known_by_key(txn, raced).await?;
 
     let claimed_edges = || {
         let edges = ready.iter().map(|ready| ready.edges.as_deref());
@@ -113,24 +107,26 @@ pub(super) async fn batch(
         txn.execute_raw(unclaim).await?;
     }
     faults.check("usage.funded")?;
-    rate_and_post(txn, faults, &mut books, settled, now).await?;
+    rate_and_post(txn, faults, &mut books, &batch, settled, now).await?;
 
     let recorded = || claimed_edges().filter(|(row, _)| !unpaid.contains_key(&row.id));
     let mut sums = Sums::default();
     for (row, edges) in recorded() {
-        sums.add(row, charged(edges.unwrap_or_default()));
+        sums.add(facts, row, charged(edges.unwrap_or_default()));
     }
     sums.write(txn).await?;
     faults.check("usage.summed")?;
     let news: Vec<usage_event::Model> = recorded().map(|(row, _)| row.clone()).collect();
-    outbox::write(txn, UsageUpdateKind::Recorded, &news, now).await?;
+    outbox::write(txn, UsageUpdateKind::Recorded, &batch, &news, now).await?;
     faults.check("usage.announced")?;
 
     let fates = rows.iter().map(|row| match unpaid.get(&row.id) {
-        Some(buyer) => Ok(Fate::Unpaid { buyer: buyer.clone() }),
+        Some(buyer) => Ok(Fate::Unpaid {
+            its_own: *buyer == row.account_id,
+        }),
         None if claimed.contains(&row.id) => Ok(Fate::Recorded(row.clone())),
         None => known
-            .get(&(row.account_id.clone(), row.idempotency_key.clone()))
+            .get(&key(row))
             .map(|row| Fate::Known(row.clone()))
             .ok_or_else(|| Error::internal("a key is taken and its event is missing")),
     });
@@ -138,9 +134,11 @@ pub(super) async fn batch(
 }
 
 /// The row as it is written: the id is made as late as possible, so that events are in the order of their ids.
-fn to_record(ready: &Ready, now: Timestamp) -> usage_event::Model {
+fn to_record(ready: &Ready, batch: &UsageBatchId, place: i32, now: Timestamp) -> usage_event::Model {
     usage_event::Model {
         id: UsageEventId::new(),
+        batch_id: batch.clone(),
+        place,
         recorded_at: now,
         rating_status: match ready.edges {
             Some(_) => RatingStatus::Rated,
@@ -156,31 +154,33 @@ async fn claim(txn: &impl ConnectionTrait, rows: &[usage_event::Model]) -> Resul
     let mut in_order: Vec<&usage_event::Model> = rows.iter().collect();
     in_order.sort_by_key(|row| (&row.account_id, &row.idempotency_key));
     let mut claimed = HashSet::with_capacity(rows.len());
-    for chunk in in_order.chunks(ROWS) {
-        let rows = chunk.iter().map(|row| (*row).clone().into_active_model());
-        let inserted = usage_event::Entity::insert_many(rows)
-            .on_conflict_do_nothing_on([
-                usage_event::Column::AccountId,
-                usage_event::Column::IdempotencyKey,
-            ])
-            .exec_with_returning_keys(txn)
-            .await?;
-        if let TryInsertResult::Inserted(ids) = inserted {
-            claimed.extend(ids);
+    for rows in in_order.chunks(ROWS) {
+        let insert = Rows::new(txn.get_database_backend())
+            .texts("id", rows.iter().map(|row| row.id.as_str()))
+            .texts("account_id", rows.iter().map(|row| row.account_id.as_str()))
+            .texts("path", rows.iter().map(|row| row.path.as_str()))
+            .texts("batch_id", rows.iter().map(|row| row.batch_id.as_str()))
+            .numbers("place", rows.iter().map(|row| row.place.into()))
+            .texts(
+                "idempotency_key",
+                rows.iter().map(|row| row.idempotency_key.as_str()),
+            )
+            .texts(
+                "payload_digest",
+                rows.iter().map(|row| row.payload_digest.as_str()),
+            )
+            .texts("meter", rows.iter().map(|row| row.meter.as_str()))
+            .numbers("quantity", rows.iter().map(|row| row.quantity))
+            .times("occurred_at", rows.iter().map(|row| row.occurred_at))
+            .times("recorded_at", rows.iter().map(|row| row.recorded_at))
+            .texts("attributes", rows.iter().map(|row| row.attributes.as_str()))
+            .texts("rating_status", rows.iter().map(|row| row.rating_status.as_str()))
+            .insert("usage_events", CLAIM);
+        for row in txn.query_all_raw(insert).await? {
+            claimed.insert(row.try_get("", "id")?);
         }
     }
     Ok(claimed)
-}
-
-async fn known_by_key(
-    txn: &impl ConnectionTrait,
-    rows: &[&usage_event::Model],
-) -> Result<HashMap<(AccountId, String), usage_event::Model>> {
-    let known = read_known(txn, rows).await?;
-    Ok(known
-        .into_iter()
-        .map(|row| ((row.account_id.clone(), row.idempotency_key.clone()), row))
-        .collect())
 }
 
 /// Locks the ledger of all accounts that the edges touch; none if there is nothing to pay.
@@ -223,42 +223,76 @@ pub(super) async fn rate_and_post(
     txn: &impl ConnectionTrait,
     faults: &Faults,
     books: &mut Books,
+    batch: &UsageBatchId,
     settled: Vec<Settled<'_>>,
     now: Timestamp,
 ) -> Result<()> {
-    let mut ratings = Vec::new();
-    let mut postings = Vec::new();
-    for Settled {
-        event,
-        edges,
-        movements,
-    } in settled
-    {
-        for (edge, movements) in edges.iter().zip(movements) {
-            let row = rating_of(event, edge, now);
-            postings.extend(
-                movements
-                    .into_iter()
-                    .map(|movement| (Some(row.id.clone()), movement)),
-            );
-            ratings.push(row.into_active_model());
-        }
-    }
-    for chunk in ratings.chunks(ROWS) {
-        rating::Entity::insert_many(chunk.iter().cloned())
-            .exec_without_returning(txn)
+    let rated = settled.iter().flat_map(|settled| {
+        settled
+            .edges
+            .iter()
+            .map(|edge| rating_of(settled.event, batch, edge, now))
+    });
+    let ratings: Vec<rating::Model> = rated.collect();
+    for ratings in ratings.chunks(ROWS) {
+        txn.execute_raw(insert_ratings(txn.get_database_backend(), ratings))
             .await?;
     }
     faults.check("usage.rated")?;
-    books.post(txn, PostingKind::Usage, &postings, now).await?;
+    let movements: Vec<Movement> = settled
+        .into_iter()
+        .flat_map(|settled| settled.movements)
+        .flatten()
+        .collect();
+    books.post_usage(txn, batch, movements, now).await?;
     faults.check("usage.posted")
 }
 
-fn rating_of(event: &UsageEventId, edge: &EdgePrice, now: Timestamp) -> rating::Model {
+fn insert_ratings(backend: DbBackend, rows: &[rating::Model]) -> Statement {
+    Rows::new(backend)
+        .texts("id", rows.iter().map(|row| row.id.as_str()))
+        .texts("event_id", rows.iter().map(|row| row.event_id.as_str()))
+        .numbers("edge", rows.iter().map(|row| row.edge.into()))
+        .texts("batch_id", rows.iter().map(|row| row.batch_id.as_str()))
+        .texts(
+            "seller_account_id",
+            rows.iter().map(|row| row.seller_account_id.as_str()),
+        )
+        .texts(
+            "buyer_account_id",
+            rows.iter().map(|row| row.buyer_account_id.as_str()),
+        )
+        .some_texts(
+            "rule_version_id",
+            rows.iter()
+                .map(|row| row.rule_version_id.as_ref().map(|id| id.as_str())),
+        )
+        .some_texts("rule_digest", rows.iter().map(|row| row.rule_digest.as_deref()))
+        .some_texts("input_digest", rows.iter().map(|row| row.input_digest.as_deref()))
+        .some_texts(
+            "output_digest",
+            rows.iter().map(|row| row.output_digest.as_deref()),
+        )
+        .some_texts("engine", rows.iter().map(|row| row.engine.as_deref()))
+        .some_texts("buyer_plan", rows.iter().map(|row| row.buyer_plan.as_deref()))
+        .some_numbers("period_start", rows.iter().map(|row| row.period_start))
+        .some_numbers("period_quantity", rows.iter().map(|row| row.period_quantity))
+        .some_numbers("period_lines", rows.iter().map(|row| row.period_lines))
+        .some_numbers("fuel", rows.iter().map(|row| row.fuel))
+        .numbers("cost", rows.iter().map(|row| row.cost))
+        .numbers("price", rows.iter().map(|row| row.price))
+        .texts("currency", rows.iter().map(|row| row.currency.as_str()))
+        .json("line_items", rows.iter().map(|row| &row.line_items))
+        .times("created_at", rows.iter().map(|row| row.created_at))
+        .insert("ratings", "")
+}
+
+fn rating_of(event: &UsageEventId, batch: &UsageBatchId, edge: &EdgePrice, now: Timestamp) -> rating::Model {
     let receipt = edge.receipt.as_ref();
     rating::Model {
         id: RatingId::new(),
         event_id: event.clone(),
+        batch_id: batch.clone(),
         edge: edge.edge,
         seller_account_id: edge.seller.clone(),
         buyer_account_id: edge.buyer.clone(),

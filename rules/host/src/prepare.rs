@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::Instrument;
+
 use crate::cache::Kept;
 use crate::class::RuleClass;
 use crate::compile;
@@ -50,12 +52,23 @@ impl Host {
             return Ok(rule);
         }
         let turn = Turn::take(&self.0, digest);
-        let lock = turn.lock.lock().await;
+        let lock = Arc::clone(&turn.lock).lock_owned().await;
         let result = match self.loaded(&digest) {
             Some(rule) => Ok(rule),
-            None => self.load(owner, digest, wasm).await,
+            None => {
+                // In a task of its own: the next to ask finds what was begun for one who went away. Clients that wait
+                // less long than compiling takes would else begin it again and again.
+                let (host, owner) = (self.clone(), owner.map(str::to_owned));
+                let loading = async move {
+                    let result = host.load(owner.as_deref(), digest, wasm).await;
+                    drop(lock);
+                    drop(turn);
+                    result
+                };
+                let loaded = tokio::spawn(loading.in_current_span()).await;
+                loaded.map_err(RuleError::unavailable)?
+            }
         };
-        drop(lock);
         if let Err(error) = &result {
             metrics::counter!("canopy_rule_refused_total", "kind" => error.kind()).increment(1);
         }
@@ -194,20 +207,21 @@ impl Inner {
 }
 
 /// A place in the queue of those who prepare the same rule.
-struct Turn<'a> {
-    inner: &'a Inner,
+struct Turn {
+    inner: Arc<Inner>,
     digest: Digest,
     lock: Arc<tokio::sync::Mutex<()>>,
 }
 
-impl<'a> Turn<'a> {
-    fn take(inner: &'a Inner, digest: Digest) -> Self {
+impl Turn {
+    fn take(inner: &Arc<Inner>, digest: Digest) -> Self {
         let lock = Arc::clone(locked(&inner.preparing).entry(digest).or_default());
+        let inner = Arc::clone(inner);
         Self { inner, digest, lock }
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
         let mut preparing = locked(&self.inner.preparing);
         // The map and this one hold the last two: nobody else waits.

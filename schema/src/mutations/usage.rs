@@ -65,7 +65,7 @@ struct UsageEventInput {
     meter: String,
     /// How much, in the meter's own unit; not negative.
     quantity: Decimal,
-    /// When it was used: at most 35 days back and 5 minutes ahead. Now if not given.
+    /// When it was used: by default at most 35 days back and 5 minutes ahead, as the server is configured. Now if not given.
     occurred_at: Option<DateTime>,
     /// What else is to be kept: an object of at most 4096 bytes. Empty if not given.
     attributes: Option<Json>,

@@ -101,7 +101,7 @@ const WRITTEN: [&str; 16] = [
     "idempotency_records",
 ];
 
-const IMBALANCES: [(&str, &str); 4] = [
+const IMBALANCES: [(&str, &str); 6] = [
     (
         "debits and credits differ",
         "SELECT currency, CAST(sum(debits) AS bigint) AS debits, CAST(sum(credits) AS bigint) AS credits
@@ -119,8 +119,27 @@ const IMBALANCES: [(&str, &str); 4] = [
     ),
     (
         "ratings are not paid once and in full",
-        "SELECT r.id, r.price FROM ratings r
-         WHERE r.price <> (SELECT coalesce(sum(p.amount), 0) FROM postings p WHERE p.rating_id = r.id)",
+        "SELECT r.batch_id, r.seller_account_id, r.currency, sum(r.price) AS price FROM ratings r
+         GROUP BY r.batch_id, r.seller_account_id, r.currency
+         HAVING sum(r.price) <> (
+           SELECT coalesce(sum(p.amount), 0) FROM postings p JOIN ledger_accounts l ON l.id = p.credit_id
+           WHERE p.batch_id = r.batch_id AND p.currency = r.currency AND l.account_id = r.seller_account_id
+             AND l.kind = 'REVENUE')",
+    ),
+    (
+        "postings of usage that no rating is behind",
+        "SELECT p.id FROM postings p
+         WHERE p.kind = 'USAGE' AND NOT EXISTS (SELECT 1 FROM ratings r WHERE r.batch_id = p.batch_id)",
+    ),
+    (
+        "rows that name what is not there",
+        "SELECT e.id FROM usage_events e WHERE NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = e.account_id)
+         UNION ALL
+         SELECT r.id FROM ratings r WHERE NOT EXISTS (SELECT 1 FROM usage_events e WHERE e.id = r.event_id)
+            OR NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = r.seller_account_id)
+            OR NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = r.buyer_account_id)
+            OR (r.rule_version_id IS NOT NULL
+                AND NOT EXISTS (SELECT 1 FROM rule_versions v WHERE v.id = r.rule_version_id))",
     ),
 ];
 
@@ -128,10 +147,10 @@ const IMBALANCES: [(&str, &str); 4] = [
 const UNTOLD: &str = "
 SELECT e.id FROM usage_events e WHERE 1 <> (
   SELECT count(*) FROM outbox o
-  WHERE o.account_id = e.account_id AND CAST(o.payload AS text) LIKE '%' || e.id || '%'
-    AND CAST(o.payload AS text) LIKE '%\"RECORDED\"%')";
+  WHERE o.topic = 'usage' AND CAST(o.payload AS text) LIKE '%' || e.batch_id || '%'
+    AND CAST(o.payload AS text) LIKE '%\"RECORDED\"%' AND e.place < o.events)";
 
-const MISCOUNTS: [(&str, &str); 3] = [
+const MISCOUNTS: [(&str, &str); 4] = [
     (
         "rated events without a rating per edge",
         "SELECT e.id FROM usage_events e JOIN accounts a ON a.id = e.account_id
@@ -143,7 +162,7 @@ const MISCOUNTS: [(&str, &str); 3] = [
         "SELECT g.account_id, g.granularity, g.meter FROM (
            SELECT account_id, granularity, meter, sum(quantity) AS quantity, sum(events) AS events,
                   sum(amount) AS amount
-           FROM usage_aggregates GROUP BY account_id, granularity, meter) g
+           FROM usage_aggregates WHERE events > 0 GROUP BY account_id, granularity, meter) g
          WHERE g.quantity <> (SELECT coalesce(sum(e.quantity), 0) FROM usage_events e
                               WHERE e.account_id = g.account_id AND e.meter = g.meter)
             OR g.events <> (SELECT count(*) FROM usage_events e
@@ -151,6 +170,17 @@ const MISCOUNTS: [(&str, &str); 3] = [
             OR g.amount <> (SELECT coalesce(sum(r.price), 0) FROM usage_events e
                             JOIN ratings r ON r.event_id = e.id AND r.buyer_account_id = e.account_id
                             WHERE e.account_id = g.account_id AND e.meter = g.meter)",
+    ),
+    (
+        "sums of trees that are not the sums of what they hold",
+        "SELECT r.id, g.granularity, g.bucket_start, g.meter
+         FROM accounts r JOIN usage_aggregates g ON g.account_id = r.id
+         LEFT JOIN accounts a ON substr(a.path, 1, length(r.path)) = r.path
+         LEFT JOIN usage_aggregates own ON own.account_id = a.id AND own.granularity = g.granularity
+           AND own.bucket_start = g.bucket_start AND own.meter = g.meter
+         GROUP BY r.id, g.granularity, g.bucket_start, g.meter, g.tree_quantity, g.tree_events, g.tree_amount
+         HAVING g.tree_quantity <> sum(coalesce(own.quantity, 0)) OR g.tree_events <> sum(coalesce(own.events, 0))
+            OR g.tree_amount <> sum(CASE WHEN a.currency = r.currency THEN coalesce(own.amount, 0) ELSE 0 END)",
     ),
     (
         "events that no aggregate counts",

@@ -19,9 +19,10 @@ impl House {
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {EVENTS}) INSERT INTO"
         );
         let id = |of: &str| format!("substr({of}, 1, 14) || '000000000' || CAST(1000000 + i AS text)");
-        let event = "account_id, path, payload_digest, meter, quantity, occurred_at, recorded_at, attributes,
+        let event = "account_id, path, batch_id, place, payload_digest, meter, quantity, occurred_at, recorded_at, attributes,
             rating_status";
-        let rating = "edge, seller_account_id, buyer_account_id, rule_version_id, rule_digest, input_digest,
+        let rating =
+            "edge, batch_id, seller_account_id, buyer_account_id, rule_version_id, rule_digest, input_digest,
             output_digest, engine, buyer_plan, period_start, period_quantity, period_lines, fuel, cost, price,
             currency, line_items, created_at";
         let of = |alias: &str, columns: &str| {

@@ -1,11 +1,14 @@
 //! Prices along a chain of sellers, with rules that are plain functions.
 
+use std::sync::Arc;
+
 use canopy_entity::PlanId;
 use canopy_entity::account::{AccountStatus, BillingMode, CreditMode};
 use canopy_entity::rule_version::{RuleClass, RuleKind, RuleStatus};
 
 use super::*;
 use crate::pricing::AccountFacts;
+use crate::rules::LiveRule;
 
 /// A chain of accounts; a rule at a seller multiplies its cost or, at no cost, charges the quantity.
 struct Chain {
@@ -16,7 +19,7 @@ struct Chain {
 impl Chain {
     fn live(&mut self, place: usize) -> &mut LiveRule {
         let seller = self.path.ids()[place].clone();
-        self.facts.rules.get_mut(&seller).unwrap()
+        Arc::make_mut(self.facts.rules.get_mut(&seller).unwrap())
     }
 
     /// The version that priced the edge at `place`.
@@ -46,9 +49,11 @@ fn chain(length: usize, sellers_with_rules: &[usize]) -> Chain {
             credit_mode: CreditMode::Manual,
             allow_below_cost: false,
         };
-        facts.accounts.insert(id.clone(), account);
+        facts.accounts.insert(id.clone(), Arc::new(account));
         if sellers_with_rules.contains(&place) {
-            facts.rules.insert(id.clone(), LiveRule::alone(rule(&id)));
+            facts
+                .rules
+                .insert(id.clone(), Arc::new(LiveRule::alone(rule(&id))));
         }
         path = Some(here);
     }
@@ -198,7 +203,7 @@ fn the_topmost_account_has_nobody_to_pay() {
 fn two_currencies_in_a_chain_have_no_price() {
     let mut chain = chain(3, &[0]);
     let last = chain.path.ids().pop().unwrap();
-    chain.facts.accounts.get_mut(&last).unwrap().currency = "EUR".to_owned();
+    Arc::make_mut(chain.facts.accounts.get_mut(&last).unwrap()).currency = "EUR".to_owned();
     assert_eq!(
         doubled(&chain.facts, &[line(&chain.path, 10)]).0,
         [Outcome::Pending]
@@ -222,7 +227,7 @@ fn a_price_below_cost_is_a_failure_unless_the_plan_allows_it() {
     let (outcomes, _) = folded(&chain.facts, &[line(&chain.path, 1)], lower);
     assert!(matches!(&outcomes[0], Outcome::Denied { message, .. } if message.contains("below the cost")));
 
-    chain.facts.accounts.get_mut(&seller).unwrap().allow_below_cost = true;
+    Arc::make_mut(chain.facts.accounts.get_mut(&seller).unwrap()).allow_below_cost = true;
     let (outcomes, _) = folded(&chain.facts, &[line(&chain.path, 1)], lower);
     assert_eq!(prices(&outcomes[0]), [(0, 10, true), (10, 9, true)]);
 }

@@ -1,5 +1,6 @@
 //! The whole way of an event, on a real database and with real rules: `CANOPY_TEST_DATABASE_URL` chooses PostgreSQL.
 
+mod group_commit;
 mod recording;
 mod retries;
 mod streams;
@@ -72,6 +73,10 @@ struct House {
 
 /// A process on `database`.
 fn open(database: &TestDatabase, faults: Faults) -> Domain {
+    open_with(database, |settings| settings.faults = faults)
+}
+
+fn open_with(database: &TestDatabase, set: impl FnOnce(&mut Settings)) -> Domain {
     let tokens = TokenSettings {
         secret: vec![7; 32],
         issuer: "canopy".to_owned(),
@@ -80,7 +85,7 @@ fn open(database: &TestDatabase, faults: Faults) -> Domain {
         leeway: Duration::from_secs(5),
     };
     let mut settings = Settings::new(tokens);
-    settings.faults = faults;
+    set(&mut settings);
     Domain::open(database.db.clone(), host(), settings).unwrap()
 }
 
@@ -196,6 +201,12 @@ impl House {
         let statement = crate::statement::statement(self.database.db.get_database_backend(), &sql, []);
         let row = self.database.db.query_one_raw(statement).await.unwrap().unwrap();
         row.try_get("", "n").unwrap()
+    }
+
+    /// How many facts the outbox tells.
+    async fn told(&self) -> i64 {
+        let rows = outbox::Entity::find().all(&self.database.db).await.unwrap();
+        rows.iter().map(|row| i64::from(row.events)).sum()
     }
 
     /// Debits equal credits over the whole ledger, and no wallet is overdrawn.

@@ -61,7 +61,7 @@ async fn an_event_is_priced_paid_summed_and_announced_once() {
         micros("15")
     );
     assert!(house.usage(&house.agency, false).await.totals.is_empty());
-    assert_eq!(house.count("outbox").await, 2);
+    assert_eq!(house.told().await, 2);
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn usage_without_a_price_waits_for_a_rule() {
     );
     let total = house.usage(&house.client, false).await.totals.remove(0);
     assert_eq!((total.events, total.amount.amount.get()), (2, micros("1.5")));
-    assert_eq!(house.count("outbox").await, 4);
+    assert_eq!(house.told().await, 4);
     house.assert_balanced().await;
 }
 

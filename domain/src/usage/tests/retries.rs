@@ -36,7 +36,7 @@ async fn a_batch_that_breaks_off_anywhere_counts_once_when_it_is_retried() {
             "{point}"
         );
         assert_eq!(
-            (house.count("outbox").await, house.count("ratings").await),
+            (house.told().await, house.count("ratings").await),
             (2, 4),
             "{point}"
         );
@@ -119,7 +119,7 @@ async fn a_late_rating_that_breaks_off_anywhere_is_paid_once() {
             "{point}"
         );
         assert_eq!(
-            (house.count("outbox").await, house.count("ratings").await),
+            (house.told().await, house.count("ratings").await),
             (2, 2),
             "{point}"
         );

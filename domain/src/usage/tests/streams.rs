@@ -32,7 +32,8 @@ async fn a_stream_resumes_without_gap_or_duplicate() {
         .record(&house.client, vec![event("a", "1"), event("b", "1")])
         .await;
     house.record(&house.inner, vec![event("c", "1")]).await;
-    assert_eq!(house.domain.relay_outbox(2).await.unwrap(), 2);
+    // A row for each batch.
+    assert_eq!(house.domain.relay_outbox(1).await.unwrap(), 1);
     assert_eq!(house.domain.relay_outbox(100).await.unwrap(), 1);
     let mut cursors = Vec::new();
     for key in ["a", "b", "c"] {

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use canopy_rules_host::testing::component_from_wat;
-use canopy_rules_host::{CacheSettings, CompilerCommand, Host, HostSettings, RuleError, RuleKind, builtin};
+use canopy_rules_host::{
+    CacheSettings, CompilerCommand, Digest, Host, HostSettings, RuleError, RuleKind, builtin,
+};
 
 use crate::sandbox::{built_in, host, settings};
 
@@ -29,6 +31,25 @@ fn without_compiler(folder: &std::path::Path, key: [u8; 32]) -> Host {
         files: 10,
     });
     small(settings)
+}
+
+#[tokio::test]
+async fn what_was_begun_for_one_who_went_away_is_there_for_the_next() {
+    let host = small(settings());
+    let wasm = wasm("limits-by-plan");
+    let digest = Digest::of(&wasm);
+    // A client that gives up as soon as its rule is being compiled.
+    let abandoned = tokio::time::timeout(Duration::ZERO, host.prepare(wasm)).await;
+    assert!(abandoned.is_err());
+    let mut turns = tokio::time::interval(Duration::from_millis(20));
+    let there = async {
+        while host.loaded(&digest).is_none() {
+            turns.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), there)
+        .await
+        .expect("nobody begins it again");
 }
 
 #[tokio::test]

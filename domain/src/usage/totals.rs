@@ -1,4 +1,4 @@
-//! Sums of what accounts used themselves: a walk along the key of their aggregates.
+//! Sums of what accounts used, themselves or with all below them: a walk along the key of their aggregates.
 
 use std::sync::LazyLock;
 
@@ -18,18 +18,25 @@ struct Sums {
 }
 
 impl Sums {
-    fn new(columns: &str, behind: &str) -> Self {
+    /// With `tree_` for the names of the columns that are of an account and all below it.
+    fn new(tree: &str, columns: &str, behind: &str) -> Self {
+        let mut columns = columns.replace("g.", &format!("g.{tree}"));
+        if behind.contains("g.bucket_start") {
+            columns.push_str(", g.bucket_start");
+        }
         let query = |meters: &str| {
-            let wanted = "g.granularity = $2 AND g.bucket_start >= $3 AND g.bucket_start < $4";
+            let wanted = format!(
+                "g.granularity = $2 AND g.bucket_start >= $3 AND g.bucket_start < $4 AND g.{tree}events > 0"
+            );
             // No planner knows how many accounts a list has; one that expects many reads the sums of all tenants.
             Query::of(
                 &format!(
-                    "SELECT asked.value, {columns} FROM [$1] AS asked CROSS JOIN LATERAL
+                    "SELECT asked.value, g.meter, {columns} FROM [$1] AS asked CROSS JOIN LATERAL
                        (SELECT g.* FROM usage_aggregates g WHERE g.account_id = asked.value AND {wanted} {meters} OFFSET 0) g
                      {behind} LIMIT $5"
                 ),
                 &format!(
-                    "SELECT asked.value, {columns} FROM [$1] AS asked CROSS JOIN usage_aggregates g
+                    "SELECT asked.value, g.meter, {columns} FROM [$1] AS asked CROSS JOIN usage_aggregates g
                      WHERE g.account_id = asked.value AND {wanted} {meters} {behind} LIMIT $5"
                 ),
             )
@@ -42,25 +49,22 @@ impl Sums {
 }
 
 /// A row for each meter of each account.
-static TOTALS: LazyLock<Sums> = LazyLock::new(|| {
-    Sums::new(
-        "g.meter, CAST(SUM(g.quantity) AS bigint), CAST(SUM(g.events) AS bigint), CAST(SUM(g.amount) AS bigint)",
-        "GROUP BY asked.value, g.meter",
-    )
+static TOTALS: LazyLock<[Sums; 2]> = LazyLock::new(|| {
+    let sums =
+        "CAST(SUM(g.quantity) AS bigint), CAST(SUM(g.events) AS bigint), CAST(SUM(g.amount) AS bigint)";
+    ["", "tree_"].map(|tree| Sums::new(tree, sums, "GROUP BY asked.value, g.meter"))
 });
 
 /// A row for each bucket and meter of each account.
-static BUCKETS: LazyLock<Sums> = LazyLock::new(|| {
-    Sums::new(
-        "g.meter, g.quantity, g.events, g.amount, g.bucket_start",
-        "ORDER BY asked.value, g.bucket_start, g.meter",
-    )
+static BUCKETS: LazyLock<[Sums; 2]> = LazyLock::new(|| {
+    let behind = "ORDER BY asked.value, g.bucket_start, g.meter";
+    ["", "tree_"].map(|tree| Sums::new(tree, "g.quantity, g.events, g.amount", behind))
 });
 
 impl Domain {
-    /// What each account used in `period`, which begins and ends with buckets of the query: in buckets, or in as few parts
+    /// What each account used in `period`, with all below it if the query says so, which begins and ends with buckets of the query: in buckets, or in as few parts
     /// as there are if nobody looks at buckets. At most `most` rows.
-    pub(super) async fn own_sums(
+    pub(super) async fn sums_of(
         &self,
         accounts: &[&AccountId],
         period: Period,
@@ -73,9 +77,10 @@ impl Domain {
             .as_ref()
             .map(|meters| meters.iter().map(String::as_str).collect());
         let (sums, spans) = match query.only_totals {
-            true => (&TOTALS, spans(query.granularity, period)),
-            false => (&BUCKETS, vec![(query.granularity, period)]),
+            true => (&*TOTALS, spans(query.granularity, period)),
+            false => (&*BUCKETS, vec![(query.granularity, period)]),
         };
+        let sums = &sums[usize::from(query.include_descendants)];
         let most = i64::try_from(most).expect("the bound is small");
         let reads = spans.into_iter().map(|(granularity, span)| {
             let (ids, meters) = (ids.as_slice(), meters.as_deref());

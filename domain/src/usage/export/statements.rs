@@ -1,0 +1,85 @@
+//! What an export reads, in both dialects. Where the accounts are a list, each is looked up by its index: no planner knows
+//! how many a list has, and one that expects many reads the rows of all tenants.
+
+use sea_orm::DbBackend;
+
+/// A statement in both dialects.
+pub(super) struct Spelled {
+    postgres: &'static str,
+    sqlite: &'static str,
+}
+
+impl Spelled {
+    const fn alike(sql: &'static str) -> Self {
+        Self {
+            postgres: sql,
+            sqlite: sql,
+        }
+    }
+
+    pub(super) fn of(&self, backend: DbBackend) -> &'static str {
+        match backend {
+            DbBackend::Sqlite => self.sqlite,
+            _ => self.postgres,
+        }
+    }
+}
+
+/// The accounts below a path.
+pub(super) const BELOW: &str =
+    "SELECT id, path FROM accounts WHERE path > $1 AND path < $2 ORDER BY path LIMIT $3";
+
+/// The events of accounts, in any order.
+pub(super) const EVENTS_OF: Spelled = Spelled {
+    postgres: "
+SELECT e.*, r.price AS amount, r.currency
+FROM jsonb_array_elements_text($1) AS asked
+CROSS JOIN LATERAL (
+  SELECT * FROM usage_events e
+  WHERE e.account_id = asked.value AND e.occurred_at >= $2 AND e.occurred_at < $3 {meters}
+  ORDER BY e.id LIMIT $4) e
+LEFT JOIN ratings r ON r.event_id = e.id AND r.buyer_account_id = e.account_id
+LIMIT $4",
+    sqlite: "
+SELECT e.*, r.price AS amount, r.currency
+FROM json_each($1) AS asked
+CROSS JOIN usage_events e
+LEFT JOIN ratings r ON r.event_id = e.id AND r.buyer_account_id = e.account_id
+WHERE e.account_id = asked.value AND e.occurred_at >= $2 AND e.occurred_at < $3 {meters}
+LIMIT $4",
+};
+/// The next events of one account.
+pub(super) const EVENTS: Spelled = Spelled::alike(
+    "
+SELECT e.*, r.price AS amount, r.currency
+FROM usage_events e
+LEFT JOIN ratings r ON r.event_id = e.id AND r.buyer_account_id = e.account_id
+WHERE e.account_id = $1 AND e.occurred_at >= $2 AND e.occurred_at < $3 AND e.id > $5 {meters}
+ORDER BY e.id LIMIT $4",
+);
+/// The sums of accounts, in any order.
+pub(super) const SUMS_OF: Spelled = Spelled {
+    postgres: "
+SELECT g.* FROM jsonb_array_elements_text($1) AS asked
+CROSS JOIN LATERAL (
+  SELECT * FROM usage_aggregates e
+  WHERE e.account_id = asked.value AND e.granularity = $5 AND e.events > 0
+  AND e.bucket_start >= $2 AND e.bucket_start < $3 {meters}
+  LIMIT $4) g
+LIMIT $4",
+    sqlite: "
+SELECT e.* FROM json_each($1) AS asked
+CROSS JOIN usage_aggregates e
+WHERE e.account_id = asked.value AND e.granularity = $5 AND e.events > 0
+  AND e.bucket_start >= $2 AND e.bucket_start < $3 {meters}
+LIMIT $4",
+};
+/// The next sums of one account.
+pub(super) const SUMS: Spelled = Spelled::alike(
+    "
+SELECT e.* FROM usage_aggregates e
+WHERE e.account_id = $1 AND e.granularity = $5 AND e.events > 0
+  AND e.bucket_start >= $2 AND e.bucket_start < $3
+  AND (e.bucket_start, e.meter) > ($6, $7) {meters}
+ORDER BY e.bucket_start, e.meter LIMIT $4",
+);

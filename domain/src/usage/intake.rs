@@ -1,0 +1,214 @@
+//! Group commit: requests put what they record into a queue, and a few transactions at a time take all that waits there.
+//! Each request is answered when the transaction with its events is committed, and not before.
+//!
+//! There is a queue for each tree, so that the slow rules of one platform hold up no other. All queues together are
+//! bounded in bytes; what does not fit is turned away at once.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use canopy_entity::{AccountId, usage_event};
+use tokio::sync::oneshot;
+
+use super::commit::Fate;
+use crate::{Domain, Error, Result};
+
+/// So many transactions of one tree are on their way at once: while one is written, the next is priced. More of them
+/// would wait for the same accounts of the ledger.
+const AT_ONCE: usize = 2;
+/// What an event takes beside its texts, in bytes, about.
+const EVENT: usize = 512;
+
+/// Bounds of what is taken in.
+#[derive(Debug, Clone, Copy)]
+pub struct IntakeSettings {
+    /// The most events that one transaction takes, unless a single request has more.
+    pub batch: usize,
+    /// The most that may wait for its transaction or be in one, in bytes.
+    pub waiting: usize,
+}
+
+impl Default for IntakeSettings {
+    fn default() -> Self {
+        Self {
+            batch: 1_000,
+            waiting: 32 << 20,
+        }
+    }
+}
+
+/// What waits to be recorded.
+pub(crate) struct Intake {
+    settings: IntakeSettings,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    trees: HashMap<AccountId, Tree>,
+    /// Of those that wait and of those that are on their way.
+    bytes: usize,
+    requests: usize,
+}
+
+/// What waits in one tree, and how many transactions are on their way there.
+#[derive(Default)]
+struct Tree {
+    jobs: VecDeque<Job>,
+    running: usize,
+}
+
+/// The events of one request, which are of one tree and have different keys.
+struct Job {
+    rows: Vec<usage_event::Model>,
+    bytes: usize,
+    answer: oneshot::Sender<Result<Vec<Fate>>>,
+}
+
+impl Intake {
+    pub(crate) fn new(settings: IntakeSettings) -> Self {
+        Self {
+            settings,
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// How many requests wait, or are on their way.
+    #[cfg(test)]
+    pub(super) fn requests(&self) -> usize {
+        self.lock().requests
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a job into the queue of its tree; true if somebody is to be sent for it.
+    fn put(&self, root: &AccountId, job: Job) -> Result<bool> {
+        let mut waiting = self.lock();
+        if waiting.bytes > 0 && waiting.bytes + job.bytes > self.settings.waiting {
+            return Err(Error::busy());
+        }
+        waiting.bytes += job.bytes;
+        waiting.requests += 1;
+        let tree = waiting.trees.entry(root.clone()).or_default();
+        tree.jobs.push_back(job);
+        let send = tree.running < AT_ONCE;
+        tree.running += usize::from(send);
+        Ok(send)
+    }
+
+    /// Takes the next jobs of a tree, as many as fit into one transaction; two with the same key do not. None, and
+    /// whoever was sent is done, if there are no more.
+    fn take(&self, root: &AccountId) -> Option<Vec<Job>> {
+        let mut waiting = self.lock();
+        let tree = waiting.trees.get_mut(root)?;
+        let (mut taken, mut events): (Vec<Job>, usize) = (Vec::new(), 0);
+        let mut keys: HashSet<(AccountId, String)> = HashSet::new();
+        while let Some(next) = tree.jobs.front() {
+            let key = |row: &usage_event::Model| (row.account_id.clone(), row.idempotency_key.clone());
+            let fits = events + next.rows.len() <= self.settings.batch;
+            if events > 0 && (!fits || next.rows.iter().any(|row| keys.contains(&key(row)))) {
+                break;
+            }
+            events += next.rows.len();
+            keys.extend(next.rows.iter().map(key));
+            taken.extend(tree.jobs.pop_front());
+        }
+        (!taken.is_empty()).then_some(taken)
+    }
+
+    fn done(&self, requests: usize, bytes: usize) {
+        let mut waiting = self.lock();
+        waiting.bytes -= bytes;
+        waiting.requests -= requests;
+    }
+
+    fn leave(&self, root: &AccountId) {
+        let mut waiting = self.lock();
+        if let Some(tree) = waiting.trees.get_mut(root) {
+            tree.running -= 1;
+            if tree.running == 0 && tree.jobs.is_empty() {
+                waiting.trees.remove(root);
+            }
+        }
+    }
+}
+
+impl Domain {
+    /// Records events of one tree together with what others record there; answers the fate of each, in order.
+    pub(super) async fn take_in(&self, rows: Vec<usage_event::Model>) -> Result<Vec<Fate>> {
+        let Some(first) = rows.first() else {
+            return Ok(Vec::new());
+        };
+        let root = first.path.root_id();
+        let size = |row: &usage_event::Model| EVENT + row.attributes.len() + row.idempotency_key.len();
+        let (answer, answered) = oneshot::channel();
+        let job = Job {
+            bytes: rows.iter().map(size).sum(),
+            rows,
+            answer,
+        };
+        if self.0.intake.put(&root, job)? {
+            // Beside the request, whose client may leave in the middle.
+            tokio::spawn(
+                Sent {
+                    domain: self.clone(),
+                    root,
+                }
+                .work(),
+            );
+        }
+        let lost = |_| Error::internal("a batch of usage ended without an answer");
+        answered.await.map_err(lost)?
+    }
+
+    /// Commits jobs together, or each by itself if something is wrong with one of them.
+    async fn commit_jobs(&self, jobs: Vec<Job>) {
+        let (requests, bytes) = (jobs.len(), jobs.iter().map(|job| job.bytes).sum());
+        let rows: Vec<usage_event::Model> = jobs.iter().flat_map(|job| job.rows.iter().cloned()).collect();
+        metrics::histogram!("canopy_usage_batch_events").record(rows.len() as f64);
+        match self.commit_usage(rows).await {
+            Ok(fates) => {
+                let mut fates = fates.into_iter();
+                for job in jobs {
+                    let own = fates.by_ref().take(job.rows.len()).collect();
+                    // Nobody hears it if the client has left; the same key then gets the same answer.
+                    let _ = job.answer.send(Ok(own));
+                }
+            }
+            Err(_) if jobs.len() > 1 => {
+                for job in jobs {
+                    let _ = job.answer.send(self.commit_usage(job.rows).await);
+                }
+            }
+            Err(error) => {
+                for job in jobs {
+                    let _ = job.answer.send(Err(error.clone()));
+                }
+            }
+        }
+        self.0.intake.done(requests, bytes);
+    }
+}
+
+/// Somebody who was sent to commit what waits in a tree.
+struct Sent {
+    domain: Domain,
+    root: AccountId,
+}
+
+impl Sent {
+    async fn work(self) {
+        while let Some(jobs) = self.domain.0.intake.take(&self.root) {
+            self.domain.commit_jobs(jobs).await;
+        }
+    }
+}
+
+impl Drop for Sent {
+    /// Also after a panic, which must not leave a tree without anybody.
+    fn drop(&mut self) {
+        self.domain.0.intake.leave(&self.root);
+    }
+}
