@@ -7,6 +7,7 @@ use reqwest::Url;
 
 use super::explain::ExplainOptions;
 use super::rules::RulesCommand;
+use super::usage::UsageCommand;
 use crate::config::Sources;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed or different, 2 wrong usage, 3 wrong configuration,\n\
@@ -37,14 +38,17 @@ impl Cli {
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 
-    /// The command line, with the exit codes told by each command of `canopy rules`, since scripts call those.
+    /// The command line, with the exit codes told by each command of `canopy rules` and `canopy usage`, since scripts call those.
     fn with_exit_codes() -> clap::Command {
         let told = |command: clap::Command| {
             let examples = command.get_after_help().map(ToString::to_string);
             let examples = examples.unwrap_or_default();
             command.after_help(format!("{examples}\n\n{EXIT_CODES}"))
         };
-        Self::command().mut_subcommand("rules", |rules| told(rules).mut_subcommands(told))
+        let all_told = |group| told(group).mut_subcommands(told);
+        Self::command()
+            .mut_subcommand("rules", all_told)
+            .mut_subcommand("usage", all_told)
     }
 }
 
@@ -119,6 +123,15 @@ pub(super) enum Command {
         #[command(flatten)]
         output: OutputOptions,
     },
+    /// Fetch usage from a running server.
+    Usage {
+        #[command(subcommand)]
+        command: UsageCommand,
+        #[command(flatten)]
+        server: ServerOptions,
+        #[command(flatten)]
+        output: OutputOptions,
+    },
     /// Tell how a query is answered: its query plan, and with a token the SQL that is sent for it.
     #[command(after_help = "Examples:\n  \
         canopy explain query.graphql\n  \
@@ -148,6 +161,16 @@ pub(super) struct ServeOptions {
     /// Apply pending migrations first; sets database.migrate.
     #[arg(long)]
     pub(super) migrate: bool,
+}
+
+impl ServeOptions {
+    /// The configuration with these on top.
+    pub(super) fn over(self, sources: Sources) -> Sources {
+        let migrate = self.migrate.then_some(true);
+        self.listen
+            .over(sources)
+            .flag("--migrate", "database.migrate", migrate)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -217,7 +217,7 @@ pub(super) async fn within_bounds(
     body.map_err(|error| unread(error, bound))
 }
 
-fn late(_: tokio::time::error::Elapsed) -> Refusal {
+pub(super) fn late(_: tokio::time::error::Elapsed) -> Refusal {
     Refusal::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.")
 }
 

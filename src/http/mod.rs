@@ -1,4 +1,4 @@
-//! The front door: GraphQL over HTTP, WebSocket and SSE, the probes, the metrics, the explorer.
+//! The front door: GraphQL over HTTP, WebSocket and SSE, usage as CloudEvents, the probes, the metrics, the explorer.
 //!
 //! It translates and bounds; what a request may see or do is decided behind it.
 
@@ -23,6 +23,7 @@ mod rules;
 mod simulations;
 mod single;
 mod sse;
+mod usage;
 mod ws;
 
 use std::{any::Any, sync::Arc};
@@ -33,7 +34,7 @@ use axum::{
     http::StatusCode,
     middleware,
     response::{IntoResponse, Response},
-    routing::{any, get, put},
+    routing::{any, get, post, put},
 };
 use canopy_domain::Domain;
 use canopy_schema::CanopySchema;
@@ -113,6 +114,8 @@ impl Gateway {
                     .fallback(graphql::wrong_method),
             )
             .route("/graphql/ws", any(ws::handle))
+            .route("/usage", post(usage::post).fallback(usage::wrong_method))
+            .route("/usage/export", get(usage::export::get))
             .route("/rules", put(rules::put).fallback(rules::wrong_method))
             .route("/rules/{file}", get(rules::get))
             .route("/simulations/{file}", get(simulations::csv))

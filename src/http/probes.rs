@@ -22,7 +22,8 @@ pub(super) async fn healthz() -> Json<Value> {
     Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
 }
 
-/// `GET /readyz`: 200 if a request would be served, 503 with what is missing otherwise.
+/// `GET /readyz`: 200 if a request would be served, 503 with what is missing otherwise. Whether it
+/// leads and hears of others by NATS is told, too: it serves without.
 pub(super) async fn readyz(State(gateway): State<Arc<Gateway>>) -> impl IntoResponse {
     let database = gateway.engine.domain.database();
     let reachable = checked(database.ping()).await;
@@ -43,7 +44,12 @@ pub(super) async fn readyz(State(gateway): State<Arc<Gateway>>) -> impl IntoResp
     };
     (
         status,
-        Json(json!({ "status": if ready { "ok" } else { "unavailable" }, "checks": checks })),
+        Json(json!({
+            "status": if ready { "ok" } else { "unavailable" },
+            "checks": checks,
+            "leader": gateway.pulse.leads(),
+            "nats": gateway.pulse.nats(),
+        })),
     )
 }
 

@@ -1,6 +1,6 @@
 //! A client of a running server: its GraphQL endpoint, and the files beside it.
 
-use std::{fs, time::Duration};
+use std::{fs, io, time::Duration};
 
 use anyhow::{Context, bail};
 use reqwest::{StatusCode, Url};
@@ -13,6 +13,8 @@ use crate::{
 
 /// Longer than the server compiles a rule.
 const TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// Longer than anybody waits for a file that still comes.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Selected of each payload.
 const ERRORS: &str = "userErrors { field message code }";
@@ -27,14 +29,14 @@ pub(super) const CHECKED: &str =
     "checkReport { checks { name calls answered } fuelMax medianMicros checkedAt }";
 
 /// A client of one server.
-pub(super) struct Client {
+pub(in crate::cli) struct Client {
     http: reqwest::Client,
     url: Url,
     token: String,
 }
 
 impl Client {
-    pub(super) fn new(server: ServerOptions) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn new(server: ServerOptions) -> anyhow::Result<Self> {
         let Some(token) = server.token else {
             bail!(Refused(
                 "A token is needed: set CANOPY_TOKEN or give --token.".to_owned()
@@ -148,6 +150,34 @@ impl Client {
         }
         self.read(status, &body)?;
         bail!(self.strange(status))
+    }
+
+    /// Fetches the bytes at a path of the server and hands over each part as it comes. What breaks off is an error.
+    pub(in crate::cli) async fn download(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        mut part: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut url = self.beside(path);
+        url.query_pairs_mut().extend_pairs(query);
+        let request = self.http.get(url).timeout(DOWNLOAD_TIMEOUT);
+        let unreachable = |error| self.unreachable(&error);
+        let mut response = request
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .map_err(unreachable)?;
+        let status = response.status();
+        if !status.is_success() {
+            let body = response.bytes().await.map_err(unreachable)?;
+            self.read(status, &body)?;
+            bail!(self.strange(status));
+        }
+        while let Some(bytes) = response.chunk().await.map_err(unreachable)? {
+            part(&bytes)?;
+        }
+        Ok(())
     }
 
     /// The address of a path beside the GraphQL endpoint.

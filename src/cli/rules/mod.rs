@@ -3,7 +3,7 @@
 mod arguments;
 mod build;
 mod check;
-mod client;
+pub(super) mod client;
 mod fixture;
 mod logs;
 mod new;

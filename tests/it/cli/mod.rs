@@ -7,6 +7,7 @@ mod https;
 mod life;
 mod limits;
 mod refusals;
+mod usage;
 
 use std::path::{Path, PathBuf};
 
