@@ -11,6 +11,7 @@ use canopy_domain::{
     heard::Hearing,
     rules::QuarantineSettings,
     rules_host::{CacheSettings, CompilerCommand, Host, HostSettings},
+    usage::{IntakeSettings, UsageWindow},
 };
 use canopy_migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend};
@@ -27,6 +28,10 @@ const CACHED_RULES: usize = 2000;
 
 /// So many bytes of an SQLite file are read where the kernel has them, without a copy. Writes are not affected.
 const MAPPED: &str = "2147418112";
+
+/// A process that stops in the middle of a transaction, paused or cut off, must not hold its locks for ever: others wait
+/// for them. Our own transactions wait for nothing but the database.
+const END_ABANDONED: &str = "SET idle_in_transaction_session_timeout = '10s'";
 
 /// Why the house cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -111,11 +116,19 @@ pub async fn open_heard(
             failures: config.rules.quarantine.failures.clamp(1, 100),
             window: config.rules.quarantine.window.get(),
         },
+        usage_window: UsageWindow {
+            max_age: config.usage.max_age.get(),
+            max_ahead: config.usage.max_ahead.get(),
+        },
         budget: BudgetSettings {
             capacity: config.budget.capacity,
             restored: config.budget.restore_rate,
             child_share: u64::from(config.budget.child_share.min(100)),
             least: config.graphql.max_cost,
+        },
+        intake: IntakeSettings {
+            batch: config.usage.batch.max(1),
+            waiting: usize::try_from(config.usage.max_waiting.0).unwrap_or(usize::MAX),
         },
         remember: config.auth.remember.get(),
         pipeline: pipeline(config),
@@ -158,16 +171,33 @@ fn read_connections(database: &DatabaseConfig) -> usize {
     let most = usize::try_from(database.max_connections / 2).unwrap_or(usize::MAX);
     let connections = match usize::try_from(database.read_connections).unwrap_or(usize::MAX) {
         0 => {
-            let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
             if is_near(&database.url) {
-                processors / 2
+                processors() / 2
             } else {
-                processors
+                processors()
             }
         }
         configured => configured,
     };
     connections.min(most).max(1)
+}
+
+/// How many threads a server works on: as many as are configured, or as find a processor free. A thread that takes turns
+/// with the database's own process makes both late.
+pub fn threads(config: &Config) -> usize {
+    let taken = match pipeline(config) {
+        Some(pipeline) if is_near(&pipeline.url) => pipeline.connections,
+        _ => 0,
+    };
+    match config.http.threads {
+        0 => processors().saturating_sub(taken).max(1),
+        configured => configured,
+    }
+}
+
+/// The processors that this process may use.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// A connection pool as configured. SQLite: write-ahead log, foreign keys on, and a wait for the one writer.
@@ -186,6 +216,14 @@ pub async fn connect(config: &Config) -> Result<DatabaseConnection, OpenError> {
         .connect_timeout(config.database.acquire_timeout.get())
         .sqlx_logging(false);
     let wait = config.database.acquire_timeout.get();
+    options.map_sqlx_postgres_pool_opts(|pool| {
+        pool.after_connect(|connection, _| {
+            Box::pin(async move {
+                use sea_orm::sqlx::Executor;
+                connection.execute(END_ABANDONED).await.map(drop)
+            })
+        })
+    });
     options.map_sqlx_sqlite_opts(move |sqlite| {
         use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
         sqlite
@@ -316,5 +354,31 @@ fn cache_folder(config: &RulesConfig) -> Option<PathBuf> {
                 .map(|path| path.join("canopy").join("rules"))
         }
         given => Some(PathBuf::from(given)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Sources;
+
+    fn config(url: &str, threads: usize) -> Config {
+        let sources = Sources::of_process(None)
+            .flag("--database-url", "database.url", Some(url.to_owned()))
+            .flag("--threads", "http.threads", Some(threads));
+        sources.load().expect("a good configuration").config
+    }
+
+    #[test]
+    fn a_database_next_door_is_left_the_processors_that_it_works_on() {
+        let (near, far) = ("postgres://localhost/canopy", "postgres://db.example.com/canopy");
+        let (all, lanes) = (
+            processors(),
+            pipeline(&config(near, 0)).expect("PostgreSQL").connections,
+        );
+        assert_eq!(threads(&config(near, 0)), all.saturating_sub(lanes).max(1));
+        assert_eq!(threads(&config(far, 0)), all);
+        assert_eq!(threads(&config("sqlite://canopy.db", 0)), all);
+        assert_eq!(threads(&config(near, 7)), 7);
     }
 }

@@ -3,6 +3,7 @@
 //! It carries requests to the schema and timers to the domain. It makes no decision about tenants,
 //! money or rules.
 
+pub mod bus;
 pub mod cli;
 pub mod config;
 mod connections;

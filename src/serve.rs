@@ -10,6 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
+    bus::{self, BusError},
     config::{self, Config},
     connections,
     house::{self, OpenError, Pending, Tokens},
@@ -28,6 +29,9 @@ pub enum ServeError {
         address: SocketAddr,
         source: std::io::Error,
     },
+    /// What is configured of NATS is not good. That it is not there is no error.
+    #[error(transparent)]
+    Nats(#[from] BusError),
     /// The persisted documents are not good.
     #[error(transparent)]
     Documents(#[from] PersistedError),
@@ -74,7 +78,9 @@ impl Server {
         let metrics = telemetry::metrics();
         let (draining, stop_workers) = (CancellationToken::new(), CancellationToken::new());
         let (sockets, tasks) = (TaskTracker::new(), TaskTracker::new());
-        let pulse = workers::start(&domain, &config.workers, &stop_workers, &tasks);
+        let relaying = workers::relay_lease(&domain, &config.workers);
+        let bus = bus::start(&domain, &config.nats, &relaying, &stop_workers, &tasks).await?;
+        let pulse = workers::start(&domain, &config.workers, (relaying, bus), &stop_workers, &tasks);
         workers::follow_token_keys(&domain, &config, &stop_workers, &tasks);
         let schema = canopy_schema::build(domain.clone(), schema_settings(&config));
         let gateway = Gateway::new(

@@ -1,92 +1,40 @@
 //! The loops beside the requests: relaying the outbox, rating what is pending. When, not what: that is the domain's.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+mod leadership;
+mod relay;
+
+use std::time::Duration;
 
 use canopy_domain::Domain;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, debug, error, info_span};
 
 use crate::{
+    bus::Bus,
     config::{Config, WorkersConfig},
     telemetry,
 };
 
+pub(crate) use leadership::Leadership;
+pub(crate) use relay::{Pulse, relay_lease};
+
 /// How often histograms are trimmed.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
-
-/// When the outbox relay last finished a round well.
-#[derive(Clone)]
-pub(crate) struct Pulse {
-    last: Arc<Mutex<Instant>>,
-    bound: Duration,
-}
-
-impl Pulse {
-    fn new(bound: Duration) -> Self {
-        Self {
-            last: Arc::new(Mutex::new(Instant::now())),
-            bound,
-        }
-    }
-
-    fn beat(&self) {
-        *self
-            .last
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
-    }
-
-    /// Whether a round finished well not long ago.
-    pub(crate) fn is_alive(&self) -> bool {
-        self.last
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .elapsed()
-            < self.bound
-    }
-}
 
 /// Starts all workers. They end when `stop` is cancelled, each after the round that it is in.
 pub(crate) fn start(
     domain: &Domain,
     config: &WorkersConfig,
+    relaying: (Leadership, Option<Bus>),
     stop: &CancellationToken,
     tasks: &TaskTracker,
 ) -> Pulse {
-    let pulse = Pulse::new(config.outbox_interval.get() * 4 + Duration::from_secs(5));
-    let relay = Worker {
-        name: "outbox",
-        interval: config.outbox_interval.get(),
-        max_backoff: config.max_backoff.get(),
-    };
+    let pulse = relay::start(domain, config, relaying, stop, tasks);
     let rating = Worker {
         name: "rating",
         interval: config.rating_interval.get(),
         max_backoff: config.max_backoff.get(),
     };
-
-    let (relay_domain, batch, beat) = (domain.clone(), u64::from(config.outbox_batch), pulse.clone());
-    let wake_domain = domain.clone();
-    let relay_round = move || {
-        let (domain, pulse) = (relay_domain.clone(), beat.clone());
-        async move {
-            let count = domain.relay_outbox(batch).await?;
-            pulse.beat();
-            Ok((count, count >= batch))
-        }
-    };
-    let wake = move || {
-        let domain = wake_domain.clone();
-        async move { domain.outbox_written().await }
-    };
-    tasks.spawn(
-        relay
-            .run(relay_round, wake, stop.clone())
-            .instrument(info_span!("worker", name = "outbox")),
-    );
 
     let (rating_domain, batch) = (domain.clone(), u64::from(config.rating_batch));
     let rating_round = move || {

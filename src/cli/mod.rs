@@ -9,8 +9,11 @@ mod output;
 mod progress;
 mod rules;
 mod serve;
+mod usage;
 
 use std::{io::Write, process::ExitCode};
+
+use anyhow::Context;
 
 use crate::{
     config::{ConfigError, Format, Loaded, Sources},
@@ -46,56 +49,54 @@ pub fn main() -> ExitCode {
     {
         return canopy_domain::rules_host::work_apart();
     }
-    let cli = Cli::of_process();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&anyhow::anyhow!("cannot start the runtime: {error}")),
-    };
-    let outcome = runtime.block_on(async {
-        let outcome = run(cli).await;
-        telemetry::finish().await;
-        outcome
-    });
-    match outcome {
+    match run(Cli::of_process()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
 }
 
-async fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli) -> anyhow::Result<()> {
     let sources = Sources::of_process(cli.config);
     match cli.command {
-        Command::Serve(options) => serve::run(sources, options).await,
+        Command::Serve(options) => {
+            let loaded = options.over(sources).load()?;
+            work_on(house::threads(&loaded.config), serve::run(loaded))
+        }
         Command::Migrate {
             status,
             database_url,
             output,
-        } => {
+        } => work(async {
             let loaded = start(sources.flag("--database-url", "database.url", database_url))?;
             migrate(&loaded, status, &Output::new(&output)).await
-        }
-        Command::Demo(options) => demo::run(sources, options).await,
+        }),
+        Command::Demo(options) => work(demo::run(sources, options)),
         Command::Bench {
             command,
             database_url,
-        } => {
+        } => work(async {
             let loaded = start(sources.flag("--database-url", "database.url", database_url))?;
             bench::run(&loaded.config, command).await
-        }
+        }),
         Command::Keys {
             command,
             database_url,
             output,
-        } => {
+        } => work(async {
             let loaded = start(sources.flag("--database-url", "database.url", database_url))?;
             keys::run(&loaded.config, command, &Output::new(&output)).await
-        }
+        }),
         Command::Rules {
             command,
             server,
             output,
-        } => rules::run(command, server, &Output::new(&output)).await,
-        Command::Explain(options) => explain::run(sources, options).await,
+        } => work(async { rules::run(command, server, &Output::new(&output)).await }),
+        Command::Usage {
+            command,
+            server,
+            output,
+        } => work(async { usage::run(command, server, &Output::new(&output)).await }),
+        Command::Explain(options) => work(explain::run(sources, options)),
         Command::Schema => print(&canopy_schema::sdl()),
         Command::Config { output } => {
             let loaded = sources.load()?;
@@ -107,6 +108,24 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             print(&loaded.show(format))
         }
     }
+}
+
+/// Runs a command to its end, on as many threads as there are processors.
+fn work(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    work_on(house::processors(), command)
+}
+
+fn work_on(threads: usize, command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let outcome = command.await;
+        telemetry::finish().await;
+        outcome
+    })
 }
 
 /// Reads the configuration and starts the log and the traces.

@@ -2,19 +2,13 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::arguments::ServeOptions;
-use crate::{config::Sources, serve::Server};
+use crate::{config::Loaded, serve::Server, telemetry};
 
 /// The exit code of a process that a second Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
-pub(super) async fn run(sources: Sources, options: ServeOptions) -> anyhow::Result<()> {
-    let sources =
-        options
-            .listen
-            .over(sources)
-            .flag("--migrate", "database.migrate", options.migrate.then_some(true));
-    let loaded = super::start(sources)?;
+pub(super) async fn run(loaded: Loaded) -> anyhow::Result<()> {
+    telemetry::start(&loaded)?;
     let server = Server::bind(loaded.config).await?;
     server.run(stopped()?).await?;
     Ok(())

@@ -5,17 +5,20 @@ use toml::Value;
 /// The keys whose values are never shown.
 pub(super) const SECRETS: [&str; 1] = ["auth.secret"];
 
+/// The keys whose values may hold a password.
+pub(super) const URLS: [&str; 2] = ["database.url", "nats.url"];
+
 /// A value as an error message or a listing may show it.
 pub(super) fn shown(key: &str, value: &Value) -> String {
     match value {
         Value::String(text) if text.is_empty() => "\"\"".to_owned(),
         _ if SECRETS.contains(&key) => "\"********\"".to_owned(),
-        Value::String(text) if key == "database.url" => Value::String(without_password(text)).to_string(),
+        Value::String(text) if URLS.contains(&key) => Value::String(without_password(text)).to_string(),
         value => value.to_string(),
     }
 }
 
-/// A database URL with its password masked.
+/// A URL with its password masked.
 pub(crate) fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();

@@ -16,7 +16,8 @@ pub use layers::{Loaded, Origin, Sources};
 pub(crate) use mask::without_password;
 pub use settings::{
     AddressHeader, AuthConfig, Config, DatabaseConfig, GraphqlConfig, HttpConfig, Introspection, JwksConfig,
-    LogConfig, LogFormat, RulesConfig, SignInConfig, SubscriptionsConfig, TelemetryConfig, WorkersConfig,
+    LogConfig, LogFormat, NatsConfig, RulesConfig, SignInConfig, SubscriptionsConfig, TelemetryConfig,
+    UsageConfig, WorkersConfig,
 };
 pub use show::Format;
 pub use units::{AddressRange, Size, Span, WebOrigin};

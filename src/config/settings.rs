@@ -17,9 +17,11 @@ pub struct Config {
     pub graphql: GraphqlConfig,
     pub documents: DocumentsConfig,
     pub budget: BudgetConfig,
+    pub usage: UsageConfig,
     pub auth: AuthConfig,
     pub rules: RulesConfig,
     pub workers: WorkersConfig,
+    pub nats: NatsConfig,
     pub log: LogConfig,
     pub telemetry: TelemetryConfig,
 }
@@ -39,6 +41,7 @@ pub struct DatabaseConfig {
 pub struct HttpConfig {
     pub address: IpAddr,
     pub port: u16,
+    pub threads: usize,
     pub max_body: Size,
     pub request_timeout: Span,
     pub shutdown_timeout: Span,
@@ -121,6 +124,15 @@ pub struct BudgetConfig {
     pub capacity: u64,
     pub restore_rate: u64,
     pub child_share: u8,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsageConfig {
+    pub max_age: Span,
+    pub max_ahead: Span,
+    pub batch: usize,
+    pub max_waiting: Size,
 }
 
 #[derive(Clone, Deserialize)]
@@ -210,6 +222,7 @@ pub struct QuarantineConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkersConfig {
+    pub lease: Span,
     pub outbox_interval: Span,
     pub outbox_batch: u32,
     pub rating_interval: Span,
@@ -236,6 +249,19 @@ pub struct TelemetryConfig {
     pub slow_operation: Span,
 }
 
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NatsConfig {
+    pub url: String,
+    pub credentials_file: String,
+    pub ca_file: String,
+    pub stream: String,
+    pub replicas: u8,
+    pub max_age: Span,
+    pub max_bytes: Size,
+    pub poll_interval: Span,
+}
+
 /// How a log line is written.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
@@ -254,6 +280,15 @@ impl std::fmt::Debug for DatabaseConfig {
         f.debug_struct("DatabaseConfig")
             .field("max_connections", &self.max_connections)
             .field("read_connections", &self.read_connections)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for NatsConfig {
+    /// Without the URL: it may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NatsConfig")
+            .field("stream", &self.stream)
             .finish_non_exhaustive()
     }
 }

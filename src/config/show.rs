@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     layers::Loaded,
-    mask::{SECRETS, shown, without_password},
+    mask::{SECRETS, URLS, shown, without_password},
 };
 
 /// How the configuration is printed.
@@ -53,7 +53,7 @@ impl Loaded {
                 toml::Value::String(text) if !text.is_empty() && SECRETS.contains(&key.as_str()) => {
                     json!("********")
                 }
-                toml::Value::String(text) if key == "database.url" => json!(without_password(text)),
+                toml::Value::String(text) if URLS.contains(&key.as_str()) => json!(without_password(text)),
                 value => json!(value),
             };
             let origin = self

@@ -37,7 +37,7 @@ enum Kind {
 }
 
 /// Each metric: its kind, its name, its unit if it has one, what it counts.
-const METRICS: [(Kind, &str, Option<Unit>, &str); 37] = [
+const METRICS: [(Kind, &str, Option<Unit>, &str); 44] = [
     (
         Counter,
         "canopy_http_requests_total",
@@ -61,6 +61,18 @@ const METRICS: [(Kind, &str, Option<Unit>, &str); 37] = [
         "canopy_graphql_operation_duration_seconds",
         Some(Unit::Seconds),
         "Time of queries and mutations, by type.",
+    ),
+    (
+        Counter,
+        "canopy_usage_events_total",
+        None,
+        "Events of POST /usage, by outcome: accepted, replayed, conflict, rejected.",
+    ),
+    (
+        Histogram,
+        "canopy_usage_batch_events",
+        None,
+        "Events that one transaction recorded together.",
     ),
     (
         Counter,
@@ -135,6 +147,31 @@ const METRICS: [(Kind, &str, Option<Unit>, &str); 37] = [
         "canopy_outbox_published_total",
         None,
         "Events that the relay gave their place.",
+    ),
+    (
+        Gauge,
+        "canopy_leader",
+        None,
+        "1 where this process has the lease, by lease.",
+    ),
+    (Gauge, "canopy_nats_connected", None, "1 while NATS is connected."),
+    (
+        Counter,
+        "canopy_nats_connections_total",
+        None,
+        "How often NATS was connected, the first time included.",
+    ),
+    (
+        Counter,
+        "canopy_nats_published_total",
+        None,
+        "Rows of the outbox that were published to NATS.",
+    ),
+    (
+        Counter,
+        "canopy_nats_heard_total",
+        None,
+        "Messages of other processes, by outcome: told as they came, known before, or read from the database.",
     ),
     (
         Counter,
@@ -273,7 +310,18 @@ mod tests {
         let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '_');
         let metrics = words.filter(|word| {
             let kinds = [
-                "_total", "_seconds", "_bytes", "_open", "_fuel", "_waiting", "_bucket", "_sum", "_count",
+                "_total",
+                "_seconds",
+                "_bytes",
+                "_open",
+                "_fuel",
+                "_waiting",
+                "_leader",
+                "_connected",
+                "_events",
+                "_bucket",
+                "_sum",
+                "_count",
             ];
             word.starts_with("canopy_") && kinds.iter().any(|kind| word.ends_with(kind))
         });

@@ -23,7 +23,7 @@ struct Reserved {
     instead: &'static str,
 }
 
-const RESERVED: [Reserved; 7] = [
+const RESERVED: [Reserved; 8] = [
     Reserved {
         word: "axum",
         places: &["src/", "tests/", "benches/"],
@@ -48,6 +48,11 @@ const RESERVED: [Reserved; 7] = [
         word: "tokio_postgres",
         places: &["domain/src/store/", "benches/"],
         instead: "only the store knows the driver; ask for rows by `Domain::rows`",
+    },
+    Reserved {
+        word: "async_nats",
+        places: &["src/bus/", "tests/"],
+        instead: "only the bus knows NATS; say what is to be told to other processes",
     },
     Reserved {
         word: "wasmtime",

@@ -9,6 +9,7 @@ mod graphiql;
 mod house;
 mod interrupt;
 mod languages;
+mod nats;
 mod postgres;
 mod process;
 mod rules;

@@ -59,6 +59,11 @@ impl Postgres {
         bail!("somebody else took the port of PostgreSQL in each of {PORT_TRIES} tries")
     }
 
+    /// Fails with [`crate::tools::Missing`] without PostgreSQL.
+    pub(crate) fn find() -> Result<()> {
+        Programs::find().map(drop)
+    }
+
     /// Creates an empty database and returns its URL.
     pub(crate) fn create_database(&self, name: &str) -> Result<String> {
         self.administer("createdb", &["--owner", ROLE, name])?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::nats::Nats;
 use crate::postgres::Postgres;
 use crate::process::{self, Report};
 use crate::tools::{self, Missing};
@@ -37,7 +38,7 @@ const fn step(name: &'static str, about: &'static str, run: fn(&Bench) -> Result
 }
 
 /// All steps, the quick ones first.
-pub(crate) const STEPS: [Step; 18] = [
+pub(crate) const STEPS: [Step; 20] = [
     step("fmt", "the code is formatted as rustfmt.toml says", fmt),
     step(
         "rules",
@@ -67,6 +68,12 @@ pub(crate) const STEPS: [Step; 18] = [
         "it-postgres",
         "features through GraphQL, on PostgreSQL",
         |bench| integration(Some(bench.database("it")?)),
+    ),
+    step("nodes", "several processes on one PostgreSQL and one NATS", nodes),
+    step(
+        "faults",
+        "three processes, clients that retry, and a few faults drawn from a seed",
+        faults,
     ),
     step(
         "clients-sqlite",
@@ -113,6 +120,7 @@ pub(crate) const STEPS: [Step; 18] = [
 pub(crate) struct Bench {
     canopy: OnceCell<PathBuf>,
     postgres: OnceCell<Postgres>,
+    nats: OnceCell<Nats>,
 }
 
 impl Bench {
@@ -134,6 +142,44 @@ impl Bench {
             .expect("it was set above")
             .create_database(name)
     }
+
+    /// The URL of the NATS of this run.
+    pub(crate) fn nats(&self) -> Result<String> {
+        if self.nats.get().is_none() {
+            let _ = self.nats.set(Nats::start()?);
+        }
+        Ok(self.nats.get().expect("it was set above").url())
+    }
+}
+
+/// How many faults a run of all steps deals: about a minute of them.
+const FAULTS: &str = "25";
+
+fn nodes(bench: &Bench) -> Result<Report> {
+    let nats = bench.nats()?;
+    let mut test = tools::cargo(&["test", "--workspace", "--locked", "--test", "it", "--", "nodes::"]);
+    test.env("CANOPY_TEST_DATABASE_URL", bench.database("nodes")?)
+        .env("CANOPY_TEST_NATS_URL", nats);
+    some_tests(process::run(&mut test, LIMIT)?)
+}
+
+fn faults(bench: &Bench) -> Result<Report> {
+    // Both have instances of their own there, which come and go.
+    Nats::find()?;
+    Postgres::find()?;
+    bench.canopy()?;
+    let arguments = [
+        "test",
+        "--workspace",
+        "--locked",
+        "--test",
+        "faults",
+        "--",
+        "run",
+        "--spends",
+        "100",
+    ];
+    process::run(tools::cargo(&arguments).args(["--faults", FAULTS]), LIMIT)
 }
 
 fn fmt(_: &Bench) -> Result<Report> {
