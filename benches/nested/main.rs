@@ -9,7 +9,11 @@ mod alike;
 mod check;
 mod load;
 mod plot;
+#[path = "../setup/port.rs"]
+mod port;
+#[path = "../setup/postgres.rs"]
 mod postgres;
+#[path = "../setup/process.rs"]
 mod process;
 mod report;
 mod servers;
@@ -23,7 +27,7 @@ use clap::Parser;
 use serde_json::Value;
 
 use crate::load::Load;
-use crate::postgres::Postgres;
+use crate::postgres::{Durability, Postgres};
 use crate::process::Usage;
 use crate::report::{Measured, Report};
 use crate::servers::Served;
@@ -86,7 +90,7 @@ fn main() -> Result<()> {
 }
 
 async fn run(options: &Options) -> Result<()> {
-    let postgres = Postgres::start().await?;
+    let postgres = Postgres::start(Durability::Lost).await?;
     let forest = seed(&postgres, options.trees).await?;
     let mut served = Vec::new();
     for server in servers::chosen(&options.only)? {

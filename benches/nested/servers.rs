@@ -1,15 +1,13 @@
 //! The servers that are measured: how each is built, started and asked.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+use crate::port::{free_port, until_it_listens};
 use crate::postgres::Postgres;
 
 /// Connections to the database that each server may have.
@@ -141,7 +139,10 @@ pub(crate) struct Served {
 impl Served {
     pub(crate) async fn start(server: Server, postgres: &Postgres, key: &str) -> Result<Self> {
         if matches!(server.program, Program::Postgraphile) {
-            postgres.run(&here().join("sql/postgraphile.sql"))?;
+            let sql = std::fs::read_to_string(here().join("sql/postgraphile.sql"))?;
+            let (client, connection) = tokio_postgres::connect(&postgres.url, tokio_postgres::NoTls).await?;
+            tokio::spawn(connection);
+            client.batch_execute(&sql).await?;
         }
         let folder = tempfile::tempdir()?;
         let port = free_port()?;
@@ -229,21 +230,4 @@ impl Served {
         );
         (head + &body).into_bytes()
     }
-}
-
-/// A port that is free at this moment.
-pub(crate) fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
-    Ok(listener.local_addr()?.port())
-}
-
-pub(crate) async fn until_it_listens(port: u16) -> Result<()> {
-    let mut again = tokio::time::interval(Duration::from_millis(50));
-    for _ in 0..1_200 {
-        again.tick().await;
-        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok() {
-            return Ok(());
-        }
-    }
-    bail!("nothing listens on port {port} after a minute")
 }

@@ -7,6 +7,8 @@
 
 mod measure;
 mod seed;
+#[path = "../setup/seller.rs"]
+mod seller;
 
 use std::error::Error;
 

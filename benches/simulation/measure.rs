@@ -153,5 +153,5 @@ fn input(seeded: &Seeded, lines: i64) -> PricingInput {
 }
 
 fn seed_configuration() -> String {
-    crate::seed::tiers().to_string()
+    crate::seller::tiers().to_string()
 }

@@ -2,25 +2,20 @@
 //! with the receipts that recording it would have made.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
-use canopy::config::{Config, Sources};
-use canopy_domain::accounts::{CreateSubaccount, NewRoot};
-use canopy_domain::auth::TokenSettings;
-use canopy_domain::entity::account::{self, AccountKind};
+use canopy_domain::entity::account;
 use canopy_domain::entity::time::{self, Timestamp};
-use canopy_domain::entity::{AccountId, PlanId, RatingId, RuleVersionId, UsageBatchId, UsageEventId};
-use canopy_domain::rules::{ChangeRule, RuleSource, RuleStep, UploadRule};
+use canopy_domain::entity::{AccountId, RatingId, RuleVersionId, UsageBatchId, UsageEventId};
 use canopy_domain::rules_host::{
-    CompilerCommand, ENGINE, Host, HostSettings, LoadedRule, PeriodTotals, PricingAccount, PricingInput,
-    UsageLine, builtin,
+    ENGINE, Host, LoadedRule, PeriodTotals, PricingAccount, PricingInput, UsageLine, builtin,
 };
 use canopy_domain::usage::{NewUsageEvent, RecordUsage};
-use canopy_domain::{Actor, Domain, Micros, Settings};
+use canopy_domain::{Actor, Domain, Micros};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::Result;
+use crate::seller::{self, Seller, tiers};
 
 /// Events that are recorded as a client would.
 const RECORDED: usize = 10_000;
@@ -43,13 +38,6 @@ pub(crate) struct Seeded {
     _folder: tempfile::TempDir,
 }
 
-/// What the live rule charges.
-pub(crate) fn tiers() -> Value {
-    json!({"meters": {"*": {"tiers": [
-        {"up_to": "1000", "unit_price": "0.09"}, {"up_to": "10000", "unit_price": "0.075"}, {"unit_price": "0.06"}
-    ]}}})
-}
-
 /// What is tried in its place.
 pub(crate) fn other_tiers() -> Value {
     json!({"meters": {"*": {"tiers": [
@@ -63,22 +51,19 @@ pub(crate) async fn make(events: usize, accounts: usize) -> Result<Seeded> {
         Ok(server) => new_database(&server).await?,
         Err(_) => format!("sqlite://{}?mode=rwc", folder.path().join("bench.db").display()),
     };
-    let db = canopy::house::connect(&config(&url)).await?;
-    canopy::house::migrate(&db).await?;
-    let (host, domain) = open(&db).await?;
-    let seller = seller(&domain).await?;
-    let actor = domain.system_actor(&seller.id, &seller.path);
+    let db = seller::database(&url).await?;
+    let seller = Seller::settle(&db, "pln_connector").await?;
     let wasm = builtin("tiered-pricing").ok_or("no such rule")?.wasm.to_vec();
-    let rule = live(&domain, &actor, &seller).await?;
-    let buyers = clients(&domain, &actor, &seller, accounts).await?;
+    let rule = seller.price().await?;
+    let buyers = seller.clients(accounts).await?;
     let now = time::now();
     let (from, to) = (now - chrono::Duration::days(30), now);
-    let recorded = record(&domain, &actor, &seller, &buyers, events.min(RECORDED)).await?;
+    let recorded = record(&seller, &buyers, events.min(RECORDED)).await?;
     let mut bulk = Bulk {
         db: &db,
-        host: &host,
-        loaded: host.prepare(wasm.clone()).await?,
-        seller: &seller,
+        host: &seller.host,
+        loaded: seller.host.prepare(wasm.clone()).await?,
+        seller: &seller.account,
         buyers: &buyers,
         rule: &rule,
         from,
@@ -93,67 +78,18 @@ pub(crate) async fn make(events: usize, accounts: usize) -> Result<Seeded> {
             DbBackend::Sqlite => "SQLite",
             _ => "PostgreSQL",
         },
-        domain,
-        host,
+        domain: seller.domain,
+        host: seller.host,
         wasm,
-        actor,
+        actor: seller.actor,
         rule,
         events,
         from,
         to: to + chrono::Duration::hours(1),
         month: format!("{} to {}", from.date_naive(), to.date_naive()),
-        seller,
+        seller: seller.account,
         _folder: folder,
     })
-}
-
-async fn open(db: &DatabaseConnection) -> Result<(Host, Domain)> {
-    let host = Host::new(HostSettings::new(CompilerCommand {
-        program: PathBuf::from(env!("CARGO_BIN_EXE_canopy")),
-        args: vec!["compile-rule".to_owned()],
-    }))?;
-    let settings = Settings::new(TokenSettings {
-        secret: vec![7; 32],
-        issuer: "canopy".to_owned(),
-        audience: "canopy".to_owned(),
-        lifetime: std::time::Duration::from_secs(900),
-        leeway: std::time::Duration::from_secs(5),
-    });
-    let domain = Domain::open(db.clone(), host.clone(), settings)?;
-    domain.ensure_builtins().await?;
-    Ok((host, domain))
-}
-
-async fn clients(
-    domain: &Domain,
-    actor: &Actor,
-    seller: &account::Model,
-    accounts: usize,
-) -> Result<Vec<account::Model>> {
-    let mut buyers = Vec::with_capacity(accounts);
-    for number in 0..accounts {
-        let new = CreateSubaccount {
-            parent_id: seller.id.clone(),
-            name: format!("Client {number}"),
-            plan_id: None,
-            credit_mode: None,
-            external_ref: None,
-        };
-        buyers.push(
-            domain
-                .create_subaccount(actor, new, None)
-                .await?
-                .value
-                .row()
-                .clone(),
-        );
-    }
-    Ok(buyers)
-}
-
-fn config(url: &str) -> Config {
-    let sources = Sources::default().flag("--database", "database.url", Some(url));
-    sources.load().expect("the defaults are valid").config
 }
 
 async fn new_database(server: &str) -> Result<String> {
@@ -166,42 +102,8 @@ async fn new_database(server: &str) -> Result<String> {
     Ok(format!("{base}/{name}"))
 }
 
-async fn seller(domain: &Domain) -> Result<account::Model> {
-    let new = NewRoot {
-        parent: None,
-        kind: AccountKind::Main,
-        name: "Seller".to_owned(),
-        currency: "USD".to_owned(),
-        plan_id: Some(PlanId::parse("pln_connector").expect("a plan that Canopy ships")),
-    };
-    Ok(domain.create_root(new).await?)
-}
-
-async fn live(domain: &Domain, actor: &Actor, seller: &account::Model) -> Result<RuleVersionId> {
-    let upload = UploadRule {
-        account_id: seller.id.clone(),
-        kind: canopy_domain::entity::rule_version::RuleKind::Pricing,
-        name: "prices".to_owned(),
-        source: RuleSource::Builtin("tiered-pricing".to_owned()),
-        configuration: tiers(),
-        failure_policy: None,
-        check: true,
-    };
-    let rule = domain.upload_rule(actor, upload, None).await?.value.row.id;
-    domain
-        .change_rule(actor, ChangeRule::new(RuleStep::Activate, rule.clone()), None)
-        .await?;
-    Ok(rule)
-}
-
 /// Records usage as a client would.
-async fn record(
-    domain: &Domain,
-    actor: &Actor,
-    seller: &account::Model,
-    buyers: &[account::Model],
-    events: usize,
-) -> Result<usize> {
+async fn record(seller: &Seller, buyers: &[account::Model], events: usize) -> Result<usize> {
     for start in (0..events).step_by(BATCH) {
         let batch = (start..events.min(start + BATCH)).map(|number| NewUsageEvent {
             account_id: Some(buyers[number % buyers.len()].id.clone()),
@@ -212,10 +114,10 @@ async fn record(
             attributes: serde_json::from_str(ATTRIBUTES).expect("JSON"),
         });
         let input = RecordUsage {
-            account_id: seller.id.clone(),
+            account_id: seller.account.id.clone(),
             events: batch.collect(),
         };
-        domain.record_usage(actor, input).await?;
+        seller.domain.record_usage(&seller.actor, input).await?;
     }
     Ok(events)
 }

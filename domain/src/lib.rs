@@ -27,6 +27,7 @@ pub mod permissions;
 pub mod plans;
 pub mod pricing;
 pub mod receipts;
+pub mod recount;
 mod rows;
 pub mod rules;
 mod sealed;

@@ -8,6 +8,7 @@ use reqwest::Url;
 use super::explain::ExplainOptions;
 use super::rules::RulesCommand;
 use super::usage::UsageCommand;
+use super::verify::VerifyCommand;
 use crate::config::Sources;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed or different, 2 wrong usage, 3 wrong configuration,\n\
@@ -129,6 +130,21 @@ pub(super) enum Command {
         command: UsageCommand,
         #[command(flatten)]
         server: ServerOptions,
+        #[command(flatten)]
+        output: OutputOptions,
+    },
+    /// Count again what is kept as a sum, directly in the database, and tell what differs.
+    #[command(after_help = "Examples:\n  \
+        canopy verify usage\n  \
+        canopy verify usage --database-url postgres://canopy@db/canopy --json\n\n\
+        It reads all events, ratings and postings in one snapshot, changes nothing, and holds nothing up.\n\
+        Exit code 1 says that something differs.")]
+    Verify {
+        #[command(subcommand)]
+        command: VerifyCommand,
+        /// The database; overrides database.url.
+        #[arg(long, global = true, value_name = "URL")]
+        database_url: Option<String>,
         #[command(flatten)]
         output: OutputOptions,
     },

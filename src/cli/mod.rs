@@ -10,6 +10,7 @@ mod progress;
 mod rules;
 mod serve;
 mod usage;
+mod verify;
 
 use std::{io::Write, process::ExitCode};
 
@@ -96,6 +97,14 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             server,
             output,
         } => work(async { usage::run(command, server, &Output::new(&output)).await }),
+        Command::Verify {
+            command,
+            database_url,
+            output,
+        } => work(async {
+            let loaded = start(sources.flag("--database-url", "database.url", database_url))?;
+            verify::run(&loaded.config, command, &Output::new(&output)).await
+        }),
         Command::Explain(options) => work(explain::run(sources, options)),
         Command::Schema => print(&canopy_schema::sdl()),
         Command::Config { output } => {

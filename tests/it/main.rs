@@ -10,6 +10,7 @@ mod accounts;
 mod activation;
 mod api_keys;
 mod app;
+mod arrivals;
 mod breaking;
 mod browsers;
 mod budgets;

@@ -8,6 +8,7 @@ mod life;
 mod limits;
 mod refusals;
 mod usage;
+mod verify;
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! A PostgreSQL for one run: a new cluster in a temporary folder on a free port, gone at the end. It does not sync to
-//! disk, and is given the memory that a server of its own would have.
+//! A PostgreSQL for one run: a new cluster in a temporary folder on a free port, gone at the end. It is given the memory
+//! that a server of its own would have.
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -11,9 +11,9 @@ use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::process::{self, Own};
-use crate::servers::{free_port, until_it_listens};
+use crate::port::{free_port, until_it_listens};
 
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 10] = [
     "listen_addresses=127.0.0.1",
     "max_connections=200",
     "shared_buffers=1GB",
@@ -22,11 +22,22 @@ const SETTINGS: [&str; 12] = [
     "random_page_cost=1.1",
     "max_parallel_workers_per_gather=0",
     "jit=off",
-    "fsync=off",
-    "synchronous_commit=off",
-    "full_page_writes=off",
+    "max_wal_size=8GB",
     "timezone=UTC",
 ];
+
+/// What commits may lose, where only reading is measured.
+const VOLATILE: [&str; 3] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
+
+/// What becomes of commits when the power fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(dead_code, reason = "each benchmark has the one that it measures with")]
+pub(crate) enum Durability {
+    /// All are there, as PostgreSQL has it by itself.
+    Kept,
+    /// Nothing is synced to disk.
+    Lost,
+}
 
 pub(crate) struct Postgres {
     pub(crate) url: String,
@@ -38,7 +49,7 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    pub(crate) async fn start() -> Result<Self> {
+    pub(crate) async fn start(durability: Durability) -> Result<Self> {
         let programs = programs()?;
         let account = account()?;
         let folder = tempfile::Builder::new().prefix("canopy-bench-pg-").tempdir()?;
@@ -69,7 +80,11 @@ impl Postgres {
             .arg(port.to_string())
             .arg("-k")
             .arg(folder.path());
-        for setting in SETTINGS {
+        let volatile: &[&str] = match durability {
+            Durability::Kept => &[],
+            Durability::Lost => &VOLATILE,
+        };
+        for setting in SETTINGS.iter().chain(volatile) {
             postgres.arg("-c").arg(setting);
         }
         postgres
@@ -111,21 +126,6 @@ impl Postgres {
             said = String::from_utf8_lossy(&made.stderr).into_owned();
         }
         bail!("createdb: {said}")
-    }
-
-    /// Runs a file of SQL.
-    pub(crate) fn run(&self, file: &std::path::Path) -> Result<()> {
-        let sql = std::fs::File::open(file)?;
-        let mut psql = command(&self.programs, self.account, "psql");
-        psql.args(["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", &self.url])
-            .stdin(sql);
-        let ran = psql.output()?;
-        ensure!(
-            ran.status.success(),
-            "psql: {}",
-            String::from_utf8_lossy(&ran.stderr)
-        );
-        Ok(())
     }
 
     /// Processor time of all its processes so far, those that ended included.

@@ -1,0 +1,148 @@
+//! What is compared, as statements that answer with no row where all is well. They add up what is counted, take off what is
+//! kept, and show what is left; none of them uses the code that keeps the sums.
+
+use sea_orm::DbBackend;
+
+pub(super) struct Check {
+    pub(super) what: &'static str,
+    sql: &'static str,
+}
+
+impl Check {
+    /// The statement, with times and paths as the database has them.
+    pub(super) fn sql(&self, backend: DbBackend) -> String {
+        let spellings = match backend {
+            DbBackend::Sqlite => SQLITE,
+            _ => POSTGRES,
+        };
+        let spelled = spellings
+            .iter()
+            .fold(self.sql.to_owned(), |sql, (word, meaning)| sql.replace(word, meaning));
+        spelled.trim().to_owned()
+    }
+}
+
+/// Where buckets begin, and the accounts of a path.
+const POSTGRES: &[(&str, &str)] = &[
+    ("{hour}", "date_trunc('hour', e.occurred_at, 'UTC')"),
+    ("{day}", "date_trunc('day', bucket_start, 'UTC')"),
+    ("{month}", "date_trunc('month', bucket_start, 'UTC')"),
+    (
+        "{each above}",
+        "LATERAL unnest(string_to_array(rtrim(a.path, '/'), '/')) AS above (value)",
+    ),
+];
+const SQLITE: &[(&str, &str)] = &[
+    ("{hour}", "substr(e.occurred_at, 1, 13) || ':00:00+00:00'"),
+    ("{day}", "substr(bucket_start, 1, 10) || 'T00:00:00+00:00'"),
+    ("{month}", "substr(bucket_start, 1, 7) || '-01T00:00:00+00:00'"),
+    (
+        "{each above}",
+        "json_each('[\"' || replace(rtrim(a.path, '/'), '/', '\",\"') || '\"]') AS above",
+    ),
+];
+
+pub(super) const ALL: [Check; 10] = [
+    Check {
+        what: "Sums of accounts are the sums of their events",
+        sql: "
+WITH hours AS (
+  SELECT e.account_id, {hour} AS bucket_start, e.meter, sum(e.quantity) AS quantity, count(*) AS events,
+    sum(coalesce(r.price, 0)) AS amount
+  FROM usage_events e LEFT JOIN ratings r ON r.event_id = e.id AND r.buyer_account_id = e.account_id
+  GROUP BY 1, 2, 3
+), both_sides AS (
+  SELECT account_id, 'HOUR' AS granularity, bucket_start, meter, -quantity AS quantity, -events AS events, -amount AS amount
+  FROM hours
+  UNION ALL SELECT account_id, 'DAY', {day}, meter, -quantity, -events, -amount FROM hours
+  UNION ALL SELECT account_id, 'MONTH', {month}, meter, -quantity, -events, -amount FROM hours
+  UNION ALL SELECT account_id, granularity, bucket_start, meter, quantity, events, amount FROM usage_aggregates
+)
+SELECT account_id, granularity, bucket_start, meter, CAST(sum(quantity) AS bigint) AS quantity,
+  CAST(sum(events) AS bigint) AS events, CAST(sum(amount) AS bigint) AS amount
+FROM both_sides GROUP BY account_id, granularity, bucket_start, meter
+HAVING sum(quantity) <> 0 OR sum(events) <> 0 OR sum(amount) <> 0",
+    },
+    Check {
+        what: "Sums of trees are the sums of their accounts",
+        sql: "
+WITH both_sides AS (
+  SELECT top.id AS account_id, g.granularity, g.bucket_start, g.meter, -g.quantity AS quantity, -g.events AS events,
+    CASE WHEN top.currency = a.currency THEN -g.amount ELSE 0 END AS amount
+  FROM usage_aggregates g JOIN accounts a ON a.id = g.account_id
+  CROSS JOIN {each above} JOIN accounts top ON top.id = above.value
+  UNION ALL
+  SELECT account_id, granularity, bucket_start, meter, tree_quantity, tree_events, tree_amount FROM usage_aggregates
+)
+SELECT account_id, granularity, bucket_start, meter, CAST(sum(quantity) AS bigint) AS quantity,
+  CAST(sum(events) AS bigint) AS events, CAST(sum(amount) AS bigint) AS amount
+FROM both_sides GROUP BY account_id, granularity, bucket_start, meter
+HAVING sum(quantity) <> 0 OR sum(events) <> 0 OR sum(amount) <> 0",
+    },
+    Check {
+        what: "A rated event has a rating for each seller above it, a pending one has none",
+        sql: "
+SELECT e.id AS event_id, e.rating_status, count(r.id) AS ratings
+FROM usage_events e LEFT JOIN ratings r ON r.event_id = e.id
+GROUP BY e.id, e.rating_status, e.path
+HAVING count(r.id) <> CASE e.rating_status WHEN 'RATED' THEN length(e.path) - length(replace(e.path, '/', '')) - 1 ELSE 0 END",
+    },
+    Check {
+        what: "Ratings are paid once and in full",
+        sql: "
+WITH both_sides AS (
+  SELECT batch_id, seller_account_id AS account_id, currency, -price AS amount FROM ratings
+  UNION ALL
+  SELECT p.batch_id, l.account_id, p.currency, p.amount FROM postings p JOIN ledger_accounts l ON l.id = p.credit_id
+  WHERE p.kind = 'USAGE' AND l.kind = 'REVENUE'
+)
+SELECT batch_id, account_id, currency, CAST(sum(amount) AS bigint) AS amount FROM both_sides
+GROUP BY batch_id, account_id, currency HAVING sum(amount) <> 0",
+    },
+    Check {
+        what: "Behind each posting of usage is a rating",
+        sql: "
+SELECT p.id AS posting_id, p.batch_id FROM postings p
+WHERE p.kind = 'USAGE' AND NOT EXISTS (SELECT 1 FROM ratings r WHERE r.batch_id = p.batch_id)",
+    },
+    // There are no foreign keys on rows that are written by the thousand.
+    Check {
+        what: "Events and ratings name what is there",
+        sql: "
+SELECT e.id FROM usage_events e WHERE NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = e.account_id)
+UNION ALL
+SELECT r.id FROM ratings r WHERE NOT EXISTS (SELECT 1 FROM usage_events e WHERE e.id = r.event_id)
+  OR NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = r.seller_account_id)
+  OR NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = r.buyer_account_id)
+  OR (r.rule_version_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM rule_versions v WHERE v.id = r.rule_version_id))",
+    },
+    Check {
+        what: "Totals of the ledger are the sums of its postings",
+        sql: "
+WITH both_sides AS (
+  SELECT debit_id AS id, -amount AS debits, 0 AS credits FROM postings
+  UNION ALL SELECT credit_id, 0, -amount FROM postings
+  UNION ALL SELECT id, debits, credits FROM ledger_accounts
+)
+SELECT id AS ledger_account_id, CAST(sum(debits) AS bigint) AS debits, CAST(sum(credits) AS bigint) AS credits FROM both_sides
+GROUP BY id HAVING sum(debits) <> 0 OR sum(credits) <> 0",
+    },
+    Check {
+        what: "Debits equal credits in each currency",
+        sql: "
+SELECT currency, CAST(sum(debits) - sum(credits) AS bigint) AS amount FROM ledger_accounts
+GROUP BY currency HAVING sum(debits) <> sum(credits)",
+    },
+    Check {
+        what: "No wallet is below zero",
+        sql: "
+SELECT id AS ledger_account_id, account_id, kind, credits - debits AS balance FROM ledger_accounts
+WHERE kind IN ('PURCHASED', 'POOL') AND credits < debits",
+    },
+    Check {
+        what: "News has its places without gap",
+        sql: "
+SELECT max(position) AS last, CAST(sum(events) AS bigint) AS told FROM outbox WHERE position IS NOT NULL
+HAVING max(position) <> sum(events)",
+    },
+];

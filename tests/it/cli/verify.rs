@@ -1,0 +1,81 @@
+//! `canopy verify usage`: what differs is found, whatever it is, and nothing else is.
+
+use serde_json::Value;
+
+use crate::app::process::canopy;
+use crate::app::{App, within};
+use crate::operations::event;
+use canopy_domain::entity::Role;
+
+/// A main account that sells to a client and its client, and a few events.
+async fn shop() -> App {
+    let app = App::start().await;
+    let main = app.main_account(None, "Shop", "pln_itellico").await;
+    let client = app.subaccount(&main, "Client").await;
+    let branch = app.subaccount(&client, "Branch").await;
+    app.unit_price(&main, "0.5").await;
+    let owner = app.member(&main, Role::Owner).await;
+    for (account, key) in [(&client, "a"), (&branch, "b"), (&branch, "c")] {
+        let batch = serde_json::json!([event(key)]);
+        app.accepted(&app.record(&owner, account, batch).await);
+    }
+    app
+}
+
+/// The exit code, and the checks that found differences.
+async fn verify(app: &App) -> (Option<i32>, Vec<Value>) {
+    let mut command = canopy(&["verify", "usage", "--database-url", app.database.url()]);
+    let ran = within("the command", command.output()).await.unwrap();
+    let told = String::from_utf8(ran.stdout).unwrap();
+    let told: Value = serde_json::from_str(&told).unwrap_or_else(|_| panic!("{told}"));
+    let failed = told["checks"].as_array().unwrap().iter();
+    let failed = failed.filter(|check| check["ok"] == false).cloned();
+    (ran.status.code(), failed.collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn books_that_are_in_order_are_found_so() {
+    let app = shop().await;
+    assert_eq!(verify(&app).await, (Some(0), vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_kind_of_difference_is_found_and_named() {
+    const BREAKS: [(&str, &str); 6] = [
+        (
+            "UPDATE usage_aggregates SET quantity = quantity + 1, tree_quantity = tree_quantity + 1
+             WHERE granularity = 'DAY' AND events = 2",
+            "Sums of accounts are the sums of their events",
+        ),
+        (
+            "UPDATE usage_aggregates SET tree_amount = tree_amount - 1 WHERE granularity = 'HOUR' AND events = 0",
+            "Sums of trees are the sums of their accounts",
+        ),
+        (
+            "UPDATE usage_events SET rating_status = 'PENDING' WHERE idempotency_key = 'b'",
+            "A rated event has a rating for each seller above it, a pending one has none",
+        ),
+        (
+            "UPDATE ledger_accounts SET credits = credits + 1 WHERE kind = 'REVENUE'",
+            "Totals of the ledger are the sums of its postings",
+        ),
+        (
+            "UPDATE usage_events SET account_id = 'acc_nobody' WHERE idempotency_key = 'c'",
+            "Events and ratings name what is there",
+        ),
+        (
+            "DELETE FROM outbox WHERE position = 2",
+            "News has its places without gap",
+        ),
+    ];
+    for (sql, what) in BREAKS {
+        let app = shop().await;
+        app.relay().await;
+        app.tamper(sql).await.unwrap();
+        let (code, failed) = verify(&app).await;
+        assert_eq!(code, Some(1), "{what}");
+        let found = failed.iter().find(|check| check["check"] == what);
+        let found = found.unwrap_or_else(|| panic!("{what}: {failed:#?}"));
+        assert!(!found["differences"].as_array().unwrap().is_empty(), "{what}");
+    }
+}
