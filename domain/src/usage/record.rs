@@ -55,8 +55,6 @@ impl Domain {
     /// Records a batch; the outcomes are in the order of the events. Needs `USAGE` FULL. An event that is refused
     /// for its own reason does not stop the others.
     pub async fn record_usage(&self, actor: &Actor, input: RecordUsage) -> Result<Vec<EventOutcome>> {
-        let account = self.account(actor, &input.account_id).await?;
-        account.access().require(PermissionKey::Usage, Level::Full)?;
         let size = input.events.len();
         if size > MAX_BATCH {
             return Err(Error::bad_input(
@@ -64,19 +62,18 @@ impl Domain {
                 format!("A batch has at most {MAX_BATCH} events."),
             ));
         }
-        let named: HashSet<AccountId> = input
-            .events
-            .iter()
-            .filter_map(|event| event.account_id.clone())
-            .collect();
-        let accounts = self
-            .accounts(actor, &named.into_iter().collect::<Vec<_>>())
-            .await?;
+        let named = input.events.iter().filter_map(|event| event.account_id.as_ref());
+        let named: HashSet<&AccountId> = named.chain([&input.account_id]).collect();
+        let named: Vec<AccountId> = named.into_iter().cloned().collect();
+        let accounts = self.accounts(actor, &named).await?;
+        let account = accounts.get(&input.account_id);
+        let account = account.ok_or(Error::NotFound("account"))?;
+        account.access().require(PermissionKey::Usage, Level::Full)?;
 
         let now = time::now();
         let mut batch = Batch::new(size);
         for (index, event) in input.events.into_iter().enumerate() {
-            match check::event(index, event, &account, &accounts, now, self.0.usage_window) {
+            match check::event(index, event, account, &accounts, now, self.0.usage_window) {
                 Ok(row) => batch.admit(index, row),
                 Err(error) => batch.decide(index, EventOutcome::Refused(error)),
             }
