@@ -11,8 +11,14 @@ use crate::events::Given;
 /// What is to be as many as there are new events.
 const COUNTS: [(&str, &str); 5] = [
     ("events", "SELECT count(*) FROM usage_events"),
-    ("rated events", "SELECT count(*) FROM usage_events WHERE rating_status = 'RATED'"),
-    ("ratings by a rule", "SELECT count(*) FROM ratings WHERE rule_version_id IS NOT NULL"),
+    (
+        "rated events",
+        "SELECT count(*) FROM usage_events WHERE rating_status = 'RATED'",
+    ),
+    (
+        "ratings by a rule",
+        "SELECT count(*) FROM ratings WHERE rule_version_id IS NOT NULL",
+    ),
     (
         "events in sums of accounts",
         "SELECT CAST(SUM(events) AS bigint) FROM usage_aggregates WHERE granularity = 'MONTH'",
@@ -55,7 +61,10 @@ pub(crate) async fn balance(db: &DatabaseConnection, root: &AccountId, given: &G
     let mut again = tokio::time::interval(Duration::from_millis(50));
     while number(db, UNPUBLISHED).await? > 0 {
         again.tick().await;
-        ensure!(begin.elapsed() < Duration::from_secs(30), "some events were not published");
+        ensure!(
+            begin.elapsed() < Duration::from_secs(30),
+            "some events were not published"
+        );
     }
     Ok(())
 }

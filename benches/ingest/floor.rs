@@ -57,7 +57,6 @@ impl Floor {
             Self::Postgres(url) => {
                 let client = connect(url).await?;
                 client.batch_execute(POSTGRES_TABLE).await?;
-                client.batch_execute("CHECKPOINT").await?;
                 let begin = Instant::now();
                 let tasks = (0..writers).map(|_| {
                     let (url, source) = (url.clone(), Arc::clone(source));
@@ -120,12 +119,7 @@ async fn sqlite(file: &Path) -> Result<DatabaseConnection> {
     Ok(db)
 }
 
-async fn one_writer(
-    db: &DatabaseConnection,
-    source: &Source,
-    batch: usize,
-    end: Instant,
-) -> Result<Loaded> {
+async fn one_writer(db: &DatabaseConnection, source: &Source, batch: usize, end: Instant) -> Result<Loaded> {
     let mut loaded = Loaded::default();
     loop {
         let asked = Instant::now();

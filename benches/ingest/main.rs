@@ -121,7 +121,9 @@ async fn run(options: &Options) -> Result<()> {
 }
 
 async fn measure(options: &Options, kind: Kind, report: &mut Report) -> Result<()> {
-    let folder = tempfile::Builder::new().prefix("canopy-bench-ingest-").tempdir()?;
+    let folder = tempfile::Builder::new()
+        .prefix("canopy-bench-ingest-")
+        .tempdir()?;
     let postgres = match kind {
         Kind::Postgres => Some(Postgres::start(Durability::Kept).await?),
         Kind::Sqlite => None,
@@ -131,7 +133,7 @@ async fn measure(options: &Options, kind: Kind, report: &mut Report) -> Result<(
         .as_ref()
         .map_or_else(|| file("canopy.db"), |postgres| postgres.url.clone());
     let database = seller::database(&url).await?;
-    let seller = seller::Seller::settle(&database, "pln_itellico").await?;
+    let seller = seller::Seller::settle(&database, seller::host()?, "pln_itellico").await?;
     seller.price().await?;
     let clients = seller.clients(options.accounts).await?;
     let key = served::key(&seller).await?;
@@ -144,9 +146,9 @@ async fn measure(options: &Options, kind: Kind, report: &mut Report) -> Result<(
     let bench = Bench {
         options,
         kind,
-        postgres,
         floor,
         served,
+        postgres,
         source,
     };
     for round in 0..=options.rounds {
@@ -163,9 +165,10 @@ async fn measure(options: &Options, kind: Kind, report: &mut Report) -> Result<(
 struct Bench<'a> {
     options: &'a Options,
     kind: Kind,
-    postgres: Option<Postgres>,
     floor: Floor,
+    // Ends before the database that it works on.
     served: Served,
+    postgres: Option<Postgres>,
     source: Arc<Source>,
 }
 
@@ -178,17 +181,20 @@ impl Bench<'_> {
             }
         };
         for turn in 0..2 {
-            if (turn + round) % 2 == 0 {
+            if usize::is_multiple_of(turn + round, 2) {
                 add("floor, 500 at a time", vec![self.floor(500, 2).await?]);
                 add("floor, one at a time", vec![self.floor(1, 8).await?]);
             } else {
                 let options = self.options;
-                let full = self.canopy(options.connections, options.batch, Pace::Full).await?;
+                let full = self
+                    .canopy(options.connections, options.batch, Pace::Full)
+                    .await?;
                 let rate = full.rate;
                 add("canopy, in batches", vec![full]);
-                add("canopy, one at a time", vec![
-                    self.canopy(SINGLE, 1, Pace::Full).await?,
-                ]);
+                add(
+                    "canopy, one at a time",
+                    vec![self.canopy(SINGLE, 1, Pace::Full).await?],
+                );
                 let (batches, single) = self.half(rate / 2.0).await?;
                 add("canopy, batches at half load", vec![batches]);
                 add("canopy, single events beside them", vec![single]);
@@ -250,6 +256,8 @@ impl Bench<'_> {
 
     /// Processor time of the database's own processes; SQLite has none.
     fn processor(&self) -> Result<Duration> {
-        self.postgres.as_ref().map_or(Ok(Duration::ZERO), Postgres::processor)
+        self.postgres
+            .as_ref()
+            .map_or(Ok(Duration::ZERO), Postgres::processor)
     }
 }

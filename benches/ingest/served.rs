@@ -48,7 +48,10 @@ impl Served {
             .arg("serve")
             .env("CANOPY__DATABASE__URL", url)
             .env("CANOPY__HTTP__PORT", port.to_string())
-            .env("CANOPY__AUTH__SECRET", "a key for benchmarks, of 32 bytes and more")
+            .env(
+                "CANOPY__AUTH__SECRET",
+                "a key for benchmarks, of 32 bytes and more",
+            )
             .env("CANOPY__RULES__CACHE_DIR", folder.join("rules"))
             .env("CANOPY__BUDGET__CAPACITY", BUDGET)
             .env("CANOPY__BUDGET__RESTORE_RATE", BUDGET)

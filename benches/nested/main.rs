@@ -16,6 +16,7 @@ mod postgres;
 #[path = "../setup/process.rs"]
 mod process;
 mod report;
+mod script;
 mod servers;
 mod wide;
 

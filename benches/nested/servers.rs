@@ -9,6 +9,7 @@ use tokio::process::{Child, Command};
 
 use crate::port::{free_port, until_it_listens};
 use crate::postgres::Postgres;
+use crate::script;
 
 /// Connections to the database that each server may have.
 const POOL: &str = "8";
@@ -139,10 +140,7 @@ pub(crate) struct Served {
 impl Served {
     pub(crate) async fn start(server: Server, postgres: &Postgres, key: &str) -> Result<Self> {
         if matches!(server.program, Program::Postgraphile) {
-            let sql = std::fs::read_to_string(here().join("sql/postgraphile.sql"))?;
-            let (client, connection) = tokio_postgres::connect(&postgres.url, tokio_postgres::NoTls).await?;
-            tokio::spawn(connection);
-            client.batch_execute(&sql).await?;
+            script::run(postgres, "postgraphile.sql").await?;
         }
         let folder = tempfile::tempdir()?;
         let port = free_port()?;

@@ -1,6 +1,5 @@
 //! Lists that are long and trees that are deep: how long Canopy takes for one request at a time.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -9,6 +8,7 @@ use serde_json::{Value, json};
 use crate::check::answered;
 use crate::load::Load;
 use crate::postgres::Postgres;
+use crate::script;
 use crate::servers::Served;
 
 /// How long each is asked for.
@@ -52,7 +52,7 @@ impl Timed {
 
 /// Adds the accounts, and asks for them.
 pub(crate) async fn measure(served: &Served, postgres: &Postgres) -> Result<Vec<Timed>> {
-    postgres.run(&Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/nested/sql/wide.sql"))?;
+    script::run(postgres, "wide.sql").await?;
     let wide = |variables: Value| {
         let mut variables = variables;
         variables["id"] = json!(WIDE);

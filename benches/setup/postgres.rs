@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-use crate::process::{self, Own};
 use crate::port::{free_port, until_it_listens};
+use crate::process::{self, Own};
 
 const SETTINGS: [&str; 10] = [
     "listen_addresses=127.0.0.1",

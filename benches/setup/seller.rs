@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 /// The seller, and the domain that it is in.
 pub(crate) struct Seller {
     pub(crate) domain: Domain,
-    pub(crate) host: Host,
     pub(crate) actor: Actor,
     pub(crate) account: account::Model,
 }
@@ -37,6 +36,15 @@ pub(crate) async fn database(url: &str) -> Result<DatabaseConnection> {
     Ok(db)
 }
 
+/// The sandbox for rules, as the product has it.
+pub(crate) fn host() -> Result<Host> {
+    let compiler = CompilerCommand {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_canopy")),
+        args: vec!["compile-rule".to_owned()],
+    };
+    Ok(Host::new(HostSettings::new(compiler))?)
+}
+
 fn config(url: &str) -> Config {
     let sources = Sources::default().flag("--database", "database.url", Some(url));
     sources.load().expect("the defaults are valid").config
@@ -44,11 +52,7 @@ fn config(url: &str) -> Config {
 
 impl Seller {
     /// A seller on a plan that Canopy ships, alone in the database.
-    pub(crate) async fn settle(db: &DatabaseConnection, plan: &str) -> Result<Self> {
-        let host = Host::new(HostSettings::new(CompilerCommand {
-            program: PathBuf::from(env!("CARGO_BIN_EXE_canopy")),
-            args: vec!["compile-rule".to_owned()],
-        }))?;
+    pub(crate) async fn settle(db: &DatabaseConnection, host: Host, plan: &str) -> Result<Self> {
         let settings = Settings::new(TokenSettings {
             secret: vec![7; 32],
             issuer: "canopy".to_owned(),
@@ -56,7 +60,7 @@ impl Seller {
             lifetime: std::time::Duration::from_secs(900),
             leeway: std::time::Duration::from_secs(5),
         });
-        let domain = Domain::open(db.clone(), host.clone(), settings)?;
+        let domain = Domain::open(db.clone(), host, settings)?;
         domain.ensure_builtins().await?;
         let new = NewRoot {
             parent: None,
@@ -69,7 +73,6 @@ impl Seller {
         let actor = domain.system_actor(&account.id, &account.path);
         Ok(Self {
             domain,
-            host,
             actor,
             account,
         })

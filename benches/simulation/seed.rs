@@ -52,7 +52,8 @@ pub(crate) async fn make(events: usize, accounts: usize) -> Result<Seeded> {
         Err(_) => format!("sqlite://{}?mode=rwc", folder.path().join("bench.db").display()),
     };
     let db = seller::database(&url).await?;
-    let seller = Seller::settle(&db, "pln_connector").await?;
+    let host = seller::host()?;
+    let seller = Seller::settle(&db, host.clone(), "pln_connector").await?;
     let wasm = builtin("tiered-pricing").ok_or("no such rule")?.wasm.to_vec();
     let rule = seller.price().await?;
     let buyers = seller.clients(accounts).await?;
@@ -61,8 +62,8 @@ pub(crate) async fn make(events: usize, accounts: usize) -> Result<Seeded> {
     let recorded = record(&seller, &buyers, events.min(RECORDED)).await?;
     let mut bulk = Bulk {
         db: &db,
-        host: &seller.host,
-        loaded: seller.host.prepare(wasm.clone()).await?,
+        host: &host,
+        loaded: host.prepare(wasm.clone()).await?,
         seller: &seller.account,
         buyers: &buyers,
         rule: &rule,
@@ -79,7 +80,7 @@ pub(crate) async fn make(events: usize, accounts: usize) -> Result<Seeded> {
             _ => "PostgreSQL",
         },
         domain: seller.domain,
-        host: seller.host,
+        host,
         wasm,
         actor: seller.actor,
         rule,

@@ -78,7 +78,9 @@ impl Shop {
         let app = App::start().await;
         let mut accounts = vec![app.main_account(None, "Shop", "pln_itellico").await];
         for (parent, number) in story.parents.iter().zip(1..) {
-            let account = app.subaccount(&accounts[*parent], &format!("Client {number}")).await;
+            let account = app
+                .subaccount(&accounts[*parent], &format!("Client {number}"))
+                .await;
             accounts.push(account);
         }
         app.unit_price(&accounts[0], "0.5").await;
@@ -102,7 +104,10 @@ impl Shop {
 
     /// Records events, of which some may have been recorded before.
     async fn record(&self, events: Vec<Value>) {
-        let answer = self.app.record(&self.owner, &self.accounts[0], json!(events)).await;
+        let answer = self
+            .app
+            .record(&self.owner, &self.accounts[0], json!(events))
+            .await;
         for result in answer.success()["results"].as_array().unwrap() {
             assert!(
                 result["status"] == "ACCEPTED" || result["status"] == "REPLAYED",
@@ -153,7 +158,8 @@ impl Shop {
 const SUMS: &str = "
 SELECT account_id, granularity, bucket_start, meter, quantity, events, amount, tree_quantity, tree_events, tree_amount
 FROM usage_aggregates";
-const LEDGER: &str = "SELECT account_id, kind, currency, debits, credits FROM ledger_accounts WHERE debits + credits > 0";
+const LEDGER: &str =
+    "SELECT account_id, kind, currency, debits, credits FROM ledger_accounts WHERE debits + credits > 0";
 
 async fn holds(story: &Story) {
     let now = Utc::now();
@@ -167,7 +173,12 @@ async fn holds(story: &Story) {
     let as_it_comes = Shop::open(story).await;
     let batches: Vec<&[usize]> = story.arrivals.chunks(story.batch).collect();
     for pair in batches.chunks(if story.at_once { 2 } else { 1 }) {
-        let events = |batch: &[usize]| batch.iter().map(|place| as_it_comes.event(story, *place, now)).collect();
+        let events = |batch: &[usize]| {
+            batch
+                .iter()
+                .map(|place| as_it_comes.event(story, *place, now))
+                .collect()
+        };
         let sent = pair.iter().map(|batch| as_it_comes.record(events(batch)));
         futures_util::future::join_all(sent).await;
     }
@@ -178,7 +189,8 @@ async fn holds(story: &Story) {
         let mut sum: BTreeMap<String, i64> = BTreeMap::new();
         for (other, used) in as_it_comes.accounts.iter().zip(&own) {
             if account.path.contains(&other.path) {
-                used.iter().for_each(|(meter, events)| *sum.entry(meter.clone()).or_default() += events);
+                used.iter()
+                    .for_each(|(meter, events)| *sum.entry(meter.clone()).or_default() += events);
             }
         }
         assert_eq!(all[place], sum, "account {place} and those below it");

@@ -17,7 +17,9 @@ impl Check {
         };
         let spelled = spellings
             .iter()
-            .fold(self.sql.to_owned(), |sql, (word, meaning)| sql.replace(word, meaning));
+            .fold(self.sql.to_owned(), |sql, (word, meaning)| {
+                sql.replace(word, meaning)
+            });
         spelled.trim().to_owned()
     }
 }

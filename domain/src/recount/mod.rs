@@ -4,8 +4,8 @@
 mod checks;
 
 use sea_orm::{
-    AccessMode, ConnectionTrait, DbBackend, FromQueryResult, IsolationLevel, JsonValue, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    AccessMode, ConnectionTrait, DbBackend, FromQueryResult, IsolationLevel, JsonValue,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
 use crate::{Domain, Result};

@@ -62,7 +62,10 @@ impl App {
     }
 
     pub(crate) async fn recount(&self) -> Vec<Checked> {
-        self.domain.recount_usage(&|_| ()).await.expect("the books can be read")
+        self.domain
+            .recount_usage(&|_| ())
+            .await
+            .expect("the books can be read")
     }
 
     /// The same, and that each event is told once as RECORDED by the outbox.
