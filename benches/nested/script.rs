@@ -14,5 +14,7 @@ pub(crate) async fn run(postgres: &Postgres, name: &str) -> Result<()> {
     let sql = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
     let (client, connection) = tokio_postgres::connect(&postgres.url, tokio_postgres::NoTls).await?;
     tokio::spawn(connection);
-    client.batch_execute(&sql).await.context(name.to_owned())
+    client.batch_execute(&sql).await.context(name.to_owned())?;
+    // For what it added. It has to be a statement of its own.
+    Ok(client.batch_execute("VACUUM (ANALYZE)").await?)
 }

@@ -22,4 +22,3 @@ SELECT pg_temp.plant(pg_temp.own_id(20301), 20401, 25);
 INSERT INTO members (id, account_id, user_id, role, created_at)
 SELECT 'mem_01jgfjk0' || lpad((row_number() OVER ())::text, 18, '0'), a.id, u.id, 'MEMBER', a.created_at
 FROM accounts a, (SELECT id FROM users ORDER BY id LIMIT 10) u WHERE a.id >= pg_temp.own_id(0);
-VACUUM (ANALYZE) accounts, members;
