@@ -80,6 +80,7 @@ impl Server {
         let (sockets, tasks) = (TaskTracker::new(), TaskTracker::new());
         let relaying = workers::relay_lease(&domain, &config.workers);
         let bus = bus::start(&domain, &config.nats, &relaying, &stop_workers, &tasks).await?;
+        workers::close_periods(&domain, &config, relaying.clone(), &stop_workers, &tasks);
         let pulse = workers::start(&domain, &config.workers, (relaying, bus), &stop_workers, &tasks);
         workers::follow_token_keys(&domain, &config, &stop_workers, &tasks);
         let schema = canopy_schema::build(domain.clone(), schema_settings(&config));

@@ -18,6 +18,10 @@ use crate::{
 pub(crate) use leadership::Leadership;
 pub(crate) use relay::{Pulse, relay_lease};
 
+/// How often months are looked for that are to be closed, and of how many trees at once.
+const CLOSING: Duration = Duration::from_secs(60);
+const CLOSED_AT_ONCE: u64 = 100;
+
 /// How often histograms are trimmed.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
@@ -91,6 +95,38 @@ pub(crate) fn follow_token_keys(
         worker
             .run(round, never, stop.clone())
             .instrument(info_span!("worker", name = "token-keys")),
+    );
+}
+
+/// Starts the loop that closes months, in the process that has the lease.
+pub(crate) fn close_periods(
+    domain: &Domain,
+    config: &Config,
+    leadership: Leadership,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) {
+    let worker = Worker {
+        name: "periods",
+        interval: CLOSING,
+        max_backoff: config.workers.max_backoff.get().max(CLOSING),
+    };
+    let (domain, after) = (domain.clone(), config.usage.close_after.get());
+    let round = move || {
+        let (domain, leadership) = (domain.clone(), leadership.clone());
+        async move {
+            if !leadership.is_ours() {
+                return Ok((0, false));
+            }
+            let closed = domain.close_periods(after, CLOSED_AT_ONCE).await?;
+            Ok((closed, closed >= CLOSED_AT_ONCE))
+        }
+    };
+    let never = std::future::pending::<()>;
+    tasks.spawn(
+        worker
+            .run(round, never, stop.clone())
+            .instrument(info_span!("worker", name = "periods")),
     );
 }
 

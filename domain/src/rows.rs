@@ -2,7 +2,7 @@
 //! parameter, an array; on SQLite, which has none, all rows are one parameter, as JSON.
 
 use canopy_entity::time::Timestamp;
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat};
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{DbBackend, Statement, Value};
 
@@ -10,6 +10,8 @@ use sea_orm::{DbBackend, Statement, Value};
 const NO_TEXT: &str = "\u{7f}";
 /// No number of ours: all lie within 2^53.
 const NO_NUMBER: i64 = i64::MIN;
+/// No time of ours: the first instant of the year 1.
+const NO_TIME: i64 = -62_135_596_800;
 
 /// Rows that are to be written, column by column.
 pub(crate) struct Rows {
@@ -66,6 +68,19 @@ impl Rows {
 
     pub(crate) fn times(self, name: &'static str, times: impl Iterator<Item = Timestamp>) -> Self {
         self.column(name, ArrayType::ChronoDateTimeUtc, times.map(Value::from))
+    }
+
+    pub(crate) fn some_times(
+        self,
+        name: &'static str,
+        times: impl Iterator<Item = Option<Timestamp>>,
+    ) -> Self {
+        self.column(
+            name,
+            ArrayType::ChronoDateTimeUtc,
+            times.map(|time| time.unwrap_or_else(no_time).into()),
+        )
+        .with_null("'0001-01-01T00:00:00Z'::timestamptz")
     }
 
     pub(crate) fn json<'a>(
@@ -150,6 +165,11 @@ impl Rows {
                     serde_json::Value::Null
                 }
                 Value::BigInt(Some(NO_NUMBER)) if column.null.is_some() => serde_json::Value::Null,
+                Value::ChronoDateTimeUtc(Some(time))
+                    if column.null.is_some() && time.timestamp() == NO_TIME =>
+                {
+                    serde_json::Value::Null
+                }
                 value => plain(value),
             });
             serde_json::Value::Array(row.collect())
@@ -159,6 +179,10 @@ impl Rows {
         let from = format!("SELECT {} FROM json_each($1) WHERE true", columns.join(", "));
         (from, vec![rows.to_string().into()])
     }
+}
+
+fn no_time() -> Timestamp {
+    DateTime::from_timestamp(NO_TIME, 0).expect("the calendar begins before")
 }
 
 /// A value as SQLite keeps it, in JSON.

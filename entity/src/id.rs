@@ -4,7 +4,9 @@
 
 use std::sync::Mutex;
 
-use ulid::Generator;
+use ulid::{Generator, Ulid};
+
+use crate::time::Timestamp;
 
 /// An id that does not have the shape that its type demands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,11 @@ fn fresh_ulid() -> String {
     ulid.to_string().to_ascii_lowercase()
 }
 
+fn first_ulid_at(instant: Timestamp) -> String {
+    let millis = u64::try_from(instant.timestamp_millis()).unwrap_or(0);
+    Ulid::from_parts(millis, 0).to_string().to_ascii_lowercase()
+}
+
 /// 128 bits in the lower-case digits of Crockford's Base32, which leave 2 bits of the first one unused.
 fn is_ulid(text: &str) -> bool {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'h' | b'j' | b'k' | b'm' | b'n' | b'p'..=b't' | b'v'..=b'z');
@@ -97,6 +104,11 @@ macro_rules! ids {
             #[expect(clippy::new_without_default, reason = "each id is a new one; there is no default")]
             pub fn new() -> Self {
                 Self(Text::new(&format!("{}{}", $prefix, fresh_ulid())).expect("a prefix and a ULID fit"))
+            }
+
+            /// What the text of an id that is made at `instant` is not below: where to begin among ids in their order.
+            pub fn first_at(instant: Timestamp) -> String {
+                format!("{}{}", $prefix, first_ulid_at(instant))
             }
 
             /// Reads an id that came from outside.
@@ -201,6 +213,14 @@ mod tests {
         let ids: Vec<AccountId> = (0..1_000).map(|_| AccountId::new()).collect();
         assert!(ids.is_sorted());
         assert_eq!(AccountId::parse(ids[0].as_str()), Ok(ids[0].clone()));
+    }
+
+    #[test]
+    fn the_first_id_of_an_instant_is_not_greater_than_those_made_then() {
+        let now = crate::time::now();
+        let id = RatingId::new();
+        assert!(RatingId::first_at(now) <= id.to_string());
+        assert!(RatingId::first_at(now + chrono::Duration::seconds(9)) > id.to_string());
     }
 
     #[test]

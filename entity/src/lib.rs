@@ -35,6 +35,7 @@ pub mod simulation_account;
 pub mod time;
 pub mod usage_aggregate;
 pub mod usage_event;
+pub mod usage_period;
 pub mod user;
 
 pub use id::*;

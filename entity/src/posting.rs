@@ -12,6 +12,8 @@ use crate::{LedgerAccountId, PostingId, UsageBatchId, time::Timestamp};
 pub enum PostingKind {
     /// Ratings of a batch were settled.
     Usage,
+    /// What had been paid for ratings went back, as their events were corrected.
+    Reversal,
     /// Credits were granted.
     Grant,
     /// Credits came with a new account.
@@ -37,7 +39,7 @@ pub struct Model {
     pub amount: i64,
     /// ISO 4217 code of both sides.
     pub currency: String,
-    /// The batch whose ratings it settles, for usage.
+    /// The batch whose ratings it settles, for usage and reversals.
     pub batch_id: Option<UsageBatchId>,
     /// When.
     pub created_at: Timestamp,

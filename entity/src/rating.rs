@@ -18,12 +18,14 @@ pub struct Model {
     pub edge: i32,
     /// The batch that rated the event, and paid for it.
     pub batch_id: UsageBatchId,
+    /// The rating that it takes back, with what was paid for it; none if it charges for something.
+    pub reverses_id: Option<RatingId>,
     /// Who sold.
     pub seller_account_id: AccountId,
     /// Who bought: the seller's child.
     pub buyer_account_id: AccountId,
-    /// The rule that priced it; none if the seller passed its cost through. Then all of its receipt is none, down
-    /// to the fuel.
+    /// The rule that priced it; none if the seller passed its cost through, or if it takes another rating back. Then all
+    /// of its receipt is none, down to the fuel.
     pub rule_version_id: Option<RuleVersionId>,
     /// SHA-256 of the rule's wasm, in hex.
     pub rule_digest: Option<String>,
@@ -53,6 +55,8 @@ pub struct Model {
     pub line_items: Json,
     /// When it was rated.
     pub created_at: Timestamp,
+    /// When its price counts, if the period in which its event counts was closed before it was rated.
+    pub counted_at: Option<Timestamp>,
 }
 
 /// Rows are joined by hand in the statements that need it.

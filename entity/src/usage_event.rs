@@ -14,6 +14,8 @@ pub enum RatingStatus {
     Pending,
     /// It has its price.
     Rated,
+    /// It was taken out again before it had its price, and gets none.
+    Voided,
 }
 
 impl RatingStatus {
@@ -22,6 +24,28 @@ impl RatingStatus {
         match self {
             RatingStatus::Pending => "PENDING",
             RatingStatus::Rated => "RATED",
+            RatingStatus::Voided => "VOIDED",
+        }
+    }
+}
+
+/// Which part of a correction an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CorrectionPart {
+    /// It takes another event out: its quantity is that of the other, negative.
+    Reversal,
+    /// It stands for an event that was taken out, with another quantity.
+    Replacement,
+}
+
+impl CorrectionPart {
+    /// As it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CorrectionPart::Reversal => "REVERSAL",
+            CorrectionPart::Replacement => "REPLACEMENT",
         }
     }
 }
@@ -47,7 +71,7 @@ pub struct Model {
     pub payload_digest: String,
     /// What was measured.
     pub meter: String,
-    /// How much, in micro-units.
+    /// How much, in micro-units; negative if it is a reversal.
     pub quantity: i64,
     /// When it was used.
     pub occurred_at: Timestamp,
@@ -60,6 +84,25 @@ pub struct Model {
     pub rating_status: RatingStatus,
     /// How often a rating was tried in vain.
     pub rating_attempts: i32,
+    /// Which part of a correction it is; none if it was reported as usage. Then what follows is none, too.
+    pub correction: Option<CorrectionPart>,
+    /// The event that it takes out or stands for.
+    pub corrects_id: Option<UsageEventId>,
+    /// Why that was corrected.
+    pub reason: Option<String>,
+    /// Who did it, as in the audit log.
+    pub corrected_by: Option<String>,
+    /// When it counts, if the period in which it would count was closed: then it is later than that period.
+    pub counted_at: Option<Timestamp>,
+    /// The first instant of that period, a month in UTC.
+    pub adjusts: Option<Timestamp>,
+}
+
+impl Model {
+    /// The instant whose buckets it counts in.
+    pub fn counts_at(&self) -> Timestamp {
+        self.counted_at.unwrap_or(self.occurred_at)
+    }
 }
 
 /// Rows are joined by hand in the statements that need it.

@@ -49,11 +49,13 @@ impl MigrationTrait for Migration {
 }
 
 /// A row for each tree: `version` grows with each change of what prices in it depend on. Who records usage locks the row
-/// for reading, and so knows that the prices still hold without reading a row of each account.
+/// for reading, and so knows that the prices still hold without reading a row of each account. Months that end before
+/// `closed_until` are closed; closing one counts as a change.
 const TERMS: &str = "
 CREATE TABLE tree_terms (
   root_id {text} PRIMARY KEY REFERENCES accounts (id),
-  version bigint NOT NULL
+  version bigint NOT NULL,
+  closed_until {time}
 );
 ";
 
@@ -143,6 +145,9 @@ const DROP_FUNCTIONS: &str = "DROP FUNCTION tree_terms_count();";
 ///
 /// `batch_id` and `place` say with which others an event was recorded, and in which order. The sums of an account are its
 /// own and, as `tree_`, those of everything at and below it.
+///
+/// A correction is an event of its own that names the one that it corrects: each is taken out, and replaced, at most once,
+/// and each rating is taken back at most once. Both indexes have no entry for what was never corrected.
 const USAGE: &str = "
 CREATE TABLE usage_events (
   id {text} PRIMARY KEY CHECK (id LIKE 'evt\\_%' ESCAPE '\\'),
@@ -153,26 +158,38 @@ CREATE TABLE usage_events (
   idempotency_key {text} NOT NULL CHECK (length(idempotency_key) BETWEEN 1 AND 255),
   payload_digest {text} NOT NULL CHECK (length(payload_digest) = 64),
   meter {text} NOT NULL CHECK (length(meter) BETWEEN 1 AND 64),
-  quantity bigint NOT NULL CHECK (quantity >= 0),
+  quantity bigint NOT NULL,
   occurred_at {time} NOT NULL,
   recorded_at {time} NOT NULL,
   attributes {text} NOT NULL,
-  rating_status {text} NOT NULL CHECK (rating_status IN ('PENDING', 'RATED')),
+  rating_status {text} NOT NULL CHECK (rating_status IN ('PENDING', 'RATED', 'VOIDED')),
   rating_attempts integer NOT NULL DEFAULT 0,
-  UNIQUE (account_id, idempotency_key)
+  correction {text} CHECK (correction IN ('REVERSAL', 'REPLACEMENT')),
+  corrects_id {text},
+  reason {text},
+  corrected_by {text},
+  counted_at {time},
+  adjusts {time},
+  UNIQUE (account_id, idempotency_key),
+  CHECK (quantity >= 0 OR correction IS NOT NULL AND correction = 'REVERSAL'),
+  CHECK ((correction IS NULL) = (corrects_id IS NULL)),
+  CHECK ((correction IS NULL) = (reason IS NULL)),
+  CHECK ((correction IS NULL) = (corrected_by IS NULL)),
+  CHECK ((counted_at IS NULL) = (adjusts IS NULL))
 );
 CREATE INDEX usage_events_account ON usage_events (account_id, id);
 CREATE INDEX usage_events_pending ON usage_events (rating_attempts, id) WHERE rating_status = 'PENDING';
+CREATE UNIQUE INDEX usage_events_corrections ON usage_events (corrects_id, correction) WHERE corrects_id IS NOT NULL;
 CREATE TABLE usage_aggregates (
   account_id {text} NOT NULL REFERENCES accounts (id),
   granularity {text} NOT NULL CHECK (granularity IN ('HOUR', 'DAY', 'MONTH')),
   bucket_start {time} NOT NULL,
   meter {text} NOT NULL,
   quantity bigint NOT NULL,
-  events bigint NOT NULL CHECK (events >= 0),
+  events bigint NOT NULL,
   amount bigint NOT NULL,
   tree_quantity bigint NOT NULL,
-  tree_events bigint NOT NULL CHECK (tree_events >= events),
+  tree_events bigint NOT NULL,
   tree_amount bigint NOT NULL,
   PRIMARY KEY (account_id, granularity, bucket_start, meter)
 );
@@ -181,6 +198,7 @@ CREATE TABLE ratings (
   event_id {text} NOT NULL,
   edge integer NOT NULL CHECK (edge >= 0),
   batch_id {text} NOT NULL,
+  reverses_id {text},
   seller_account_id {text} NOT NULL,
   buyer_account_id {text} NOT NULL,
   rule_version_id {text},
@@ -198,6 +216,7 @@ CREATE TABLE ratings (
   currency {text} NOT NULL,
   line_items {json} NOT NULL,
   created_at {time} NOT NULL,
+  counted_at {time},
   UNIQUE (event_id, edge),
   CHECK ((rule_version_id IS NULL) = (rule_digest IS NULL)),
   CHECK ((rule_version_id IS NULL) = (input_digest IS NULL)),
@@ -207,9 +226,11 @@ CREATE TABLE ratings (
   CHECK ((rule_version_id IS NULL) = (period_start IS NULL)),
   CHECK ((rule_version_id IS NULL) = (period_quantity IS NULL)),
   CHECK ((rule_version_id IS NULL) = (period_lines IS NULL)),
-  CHECK (rule_version_id IS NOT NULL OR price = cost)
+  CHECK (rule_version_id IS NOT NULL OR price = cost OR reverses_id IS NOT NULL),
+  CHECK (rule_version_id IS NULL OR reverses_id IS NULL)
 );
 CREATE INDEX ratings_seller ON ratings (seller_account_id, id);
 CREATE INDEX ratings_buyer ON ratings (buyer_account_id, id);
 CREATE INDEX ratings_rule ON ratings (rule_version_id, id);
+CREATE UNIQUE INDEX ratings_reversed ON ratings (reverses_id) WHERE reverses_id IS NOT NULL;
 ";

@@ -2,7 +2,7 @@
 //!
 //! A posting is one row with a debit and a credit side, so each row balances by construction. A trigger adds it
 //! to the totals of both accounts, and a check on the totals refuses to overdraw a wallet. What a batch of usage moves
-//! between the same two accounts is one posting; `batch_id` leads to the ratings that it settles.
+//! between the same two accounts is one posting; `batch_id` leads to the ratings that it settles, or takes back.
 
 use sea_orm_migration::prelude::*;
 
@@ -59,7 +59,7 @@ CREATE TABLE ledger_accounts (
 );
 CREATE TABLE postings (
   id {text} PRIMARY KEY CHECK (id LIKE 'pst\\_%' ESCAPE '\\'),
-  kind {text} NOT NULL CHECK (kind IN ('USAGE', 'GRANT', 'STARTER_GRANT', 'PURCHASE')),
+  kind {text} NOT NULL CHECK (kind IN ('USAGE', 'REVERSAL', 'GRANT', 'STARTER_GRANT', 'PURCHASE')),
   debit_id {text} NOT NULL REFERENCES ledger_accounts (id),
   credit_id {text} NOT NULL REFERENCES ledger_accounts (id),
   amount bigint NOT NULL CHECK (amount > 0),
@@ -67,7 +67,7 @@ CREATE TABLE postings (
   batch_id {text},
   created_at {time} NOT NULL,
   CHECK (debit_id <> credit_id),
-  CHECK ((kind = 'USAGE') = (batch_id IS NOT NULL))
+  CHECK ((kind IN ('USAGE', 'REVERSAL')) = (batch_id IS NOT NULL))
 );
 CREATE INDEX postings_debit ON postings (debit_id, id);
 CREATE INDEX postings_credit ON postings (credit_id, id);

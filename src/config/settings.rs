@@ -131,6 +131,7 @@ pub struct BudgetConfig {
 pub struct UsageConfig {
     pub max_age: Span,
     pub max_ahead: Span,
+    pub close_after: Span,
     pub batch: usize,
     pub max_waiting: Size,
 }

@@ -118,11 +118,47 @@ async fn each_event_is_there_once_in_order_with_what_its_account_is_charged() {
         client.id
     );
     assert!(lines[3].starts_with(&cells), "{}", lines[3]);
-    assert!(
-        lines[3].ends_with(",\"'+1,2\",\"{\"\"note\"\":\"\"=a\\\"\"b\"\"}\",RATED,1.25,USD"),
-        "{}",
-        lines[3]
+    let counted_at = rows[2]["countedAt"].as_str().unwrap();
+    assert_eq!(rows[2]["countedAt"], rows[2]["occurredAt"]);
+    let end = format!(",\"'+1,2\",\"{{\"\"note\"\":\"\"=a\\\"\"b\"\"}}\",RATED,1.25,USD,,,,{counted_at},");
+    assert!(lines[3].ends_with(&end), "{}", lines[3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_correction_stands_beside_what_it_corrects() {
+    let house = house().await;
+    let app = &house.app;
+    app.unit_price(&house.main, "0.5").await;
+    let client = app.subaccount(&house.main, "Client").await;
+    house.used(&client, 2).await;
+    let document = "mutation ($input: CorrectUsageInput!) {
+      correctUsage(input: $input) { results { status } userErrors { message } } }";
+    let correction = json!({
+        "idempotencyKey": "fix", "eventIdempotencyKey": "e00000", "kind": "AMEND", "quantity": "4",
+        "reason": "=1+1",
+    });
+    let input = json!({"accountId": client.id.as_str(), "corrections": [correction]});
+    let made = app.run(&house.owner, document, json!({"input": input})).await;
+    assert_eq!(made.success()["results"][0]["status"], "ACCEPTED");
+
+    let of_client = format!("&account={}", client.id);
+    let rows = house.exported_lines(&house.owner, &of_client).await;
+    assert_eq!(of(&rows, "quantity"), ["1", "1", "-1", "4"]);
+    assert_eq!(of(&rows, "amount"), ["0.5", "0.5", "-0.5", "2"]);
+    assert_eq!(of(&rows[2..], "correction"), ["REVERSAL", "REPLACEMENT"]);
+    assert_eq!(of(&rows[2..], "corrects"), [of(&rows, "id")[0]; 2]);
+    assert_eq!(of(&rows[2..], "reason"), ["=1+1"; 2]);
+    assert_eq!(rows[0]["correction"], Value::Null);
+    let sums = house
+        .exported_lines(&house.owner, &format!("{of_client}&granularity=day"))
+        .await;
+    assert_eq!(
+        (of(&sums, "quantity"), of(&sums, "amount")),
+        (vec!["5"], vec!["2.5"])
     );
+    assert_eq!(sums[0]["events"], 2);
+    let csv = house.exported(&house.owner, &of_client).await;
+    assert!(csv.contains(",REVERSAL,") && csv.contains(",'=1+1,"), "{csv}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

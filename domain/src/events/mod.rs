@@ -39,6 +39,8 @@ pub enum UsageUpdateKind {
     Recorded,
     /// Its price came later than it did.
     Rated,
+    /// It corrects another one.
+    Corrected,
 }
 
 /// News of a usage event. All streams that are told of it as it is published share it.

@@ -81,7 +81,9 @@ pub(crate) async fn write(
         .at(path.depth())
         .ok_or_else(|| Error::internal("a path without an account"))?;
     let places = match kind {
-        UsageUpdateKind::Recorded => events.iter().map(|event| event.place + 1).max().unwrap_or(1),
+        UsageUpdateKind::Recorded | UsageUpdateKind::Corrected => {
+            events.iter().map(|event| event.place + 1).max().unwrap_or(1)
+        }
         UsageUpdateKind::Rated => 1,
     };
     let row = outbox::ActiveModel {

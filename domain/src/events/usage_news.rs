@@ -64,7 +64,7 @@ impl Contents {
     /// The place of an event among the positions of the row, from 0.
     fn place(&self, event: &usage_event::Model) -> i32 {
         match self.kind {
-            UsageUpdateKind::Recorded => event.place,
+            UsageUpdateKind::Recorded | UsageUpdateKind::Corrected => event.place,
             // An event is rated late by itself.
             UsageUpdateKind::Rated => 0,
         }

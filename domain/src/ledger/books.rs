@@ -60,10 +60,11 @@ impl Books {
         self.write(txn, kind, None, movements, at).await
     }
 
-    /// Posts what `batch` moves for usage: one posting for all that moves between the same two accounts.
-    pub(crate) async fn post_usage(
+    /// Posts what `batch` moves for usage, or back: one posting for all that moves between the same two accounts.
+    pub(crate) async fn post_batch(
         &mut self,
         txn: &impl ConnectionTrait,
+        kind: PostingKind,
         batch: &UsageBatchId,
         movements: impl IntoIterator<Item = Movement>,
         at: Timestamp,
@@ -81,7 +82,16 @@ impl Books {
                 Some(place) => sums[*place].amount += movement.amount,
             }
         }
-        self.write(txn, PostingKind::Usage, Some(batch), &sums, at).await
+        self.write(txn, kind, Some(batch), &sums, at).await
+    }
+
+    /// Counts what is about to come back as there, so that it can be spent in the same transaction.
+    pub(crate) fn take_back(&mut self, refunds: &[Movement]) {
+        for refund in refunds {
+            if matches!(refund.credit.kind, LedgerKind::Purchased | LedgerKind::Pool) {
+                *self.balances.0.entry(refund.credit.clone()).or_default() += refund.amount;
+            }
+        }
     }
 
     async fn write(

@@ -5,6 +5,7 @@
 
 mod books;
 mod credits;
+mod refund;
 mod settle;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use crate::{AccountView, Actor, Domain, Micros, Money, Result};
 
 pub(crate) use books::Books;
 pub(crate) use credits::grant_starter;
+pub(crate) use refund::refunds;
 pub(crate) use settle::{Due, Movement, Source};
 
 /// The credits of an account.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use canopy_entity::account::{self, AccountStatus, BillingMode, CreditMode};
 use canopy_entity::rule_version::{self, FailurePolicy, RuleKind};
+use canopy_entity::time::Timestamp;
 use canopy_entity::{AccountId, AccountPath, PlanId};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
@@ -40,12 +41,21 @@ pub(crate) struct AccountFacts {
 pub(crate) struct Facts {
     pub(crate) accounts: HashMap<AccountId, Arc<AccountFacts>>,
     pub(crate) rules: HashMap<AccountId, Arc<LiveRule>>,
-    /// How often the terms of each tree had changed before the facts were read.
+    /// The terms of each tree before the facts were read.
     terms: Terms,
 }
 
-/// Counts of changes by the root of the tree.
-type Terms = BTreeMap<AccountId, i64>;
+/// What holds for whole trees, by their roots.
+type Terms = BTreeMap<AccountId, Term>;
+
+/// What holds for a whole tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Term {
+    /// How often anything changed.
+    version: i64,
+    /// The end of the last month that is closed; none if none is.
+    closed_until: Option<Timestamp>,
+}
 
 /// What is known of an account, and its live rule if it has one.
 type Known = (Arc<AccountFacts>, Option<Arc<LiveRule>>);
@@ -53,8 +63,7 @@ type Known = (Arc<AccountFacts>, Option<Arc<LiveRule>>);
 /// Facts that were read a moment ago, each for as long as its tree's terms stay as they were.
 pub(crate) struct RememberedFacts(Memory<AccountId, Known>);
 
-const TERMS: &str =
-    "SELECT root_id, version FROM tree_terms WHERE root_id IN [$1] ORDER BY root_id [FOR SHARE]";
+const TERMS: &str = "SELECT root_id, version, closed_until FROM tree_terms WHERE root_id IN [$1] ORDER BY root_id [FOR SHARE]";
 
 const ACCOUNTS: &str = "
 SELECT a.*, (SELECT p.limits_configuration FROM plans p WHERE p.id = a.plan_id) AS terms
@@ -130,8 +139,13 @@ impl Facts {
 
     /// The version of the terms of the tree that `path` is in.
     fn version(&self, path: &AccountPath) -> u64 {
-        let version = self.terms.get(&path.root_id()).copied().unwrap_or_default();
-        version.unsigned_abs()
+        let term = self.terms.get(&path.root_id());
+        term.map_or(0, |term| term.version.unsigned_abs())
+    }
+
+    /// The end of the last closed month of the tree that `path` is in; none if none is closed.
+    pub(crate) fn closed_until(&self, path: &AccountPath) -> Option<Timestamp> {
+        self.terms.get(&path.root_id())?.closed_until
     }
 
     /// Only what holds for the tree of `path`.
@@ -151,7 +165,7 @@ impl Facts {
                 .terms
                 .get_key_value(&root)
                 .into_iter()
-                .map(|(root, version)| (root.clone(), *version))
+                .map(|(root, term)| (root.clone(), *term))
                 .collect(),
         }
     }
@@ -184,9 +198,13 @@ async fn terms(db: &impl ConnectionTrait, roots: &BTreeSet<AccountId>) -> Result
     let rows = db
         .query_all_raw(statement(db.get_database_backend(), TERMS, [list(roots)]))
         .await?;
-    let terms = rows
-        .iter()
-        .map(|row| Ok((row.try_get("", "root_id")?, row.try_get("", "version")?)));
+    let terms = rows.iter().map(|row| {
+        let term = Term {
+            version: row.try_get("", "version")?,
+            closed_until: row.try_get("", "closed_until")?,
+        };
+        Ok((row.try_get("", "root_id")?, term))
+    });
     let terms = terms.collect::<Result<Terms>>()?;
     if terms.len() != roots.len() {
         return Err(Error::internal("a tree whose terms are not counted"));

@@ -24,6 +24,8 @@ pub(crate) struct Line {
     /// In micro-units.
     pub(crate) quantity: i64,
     pub(crate) occurred_at: Timestamp,
+    /// The instant in whose month it counts.
+    pub(crate) counted_at: Timestamp,
     /// A JSON object.
     pub(crate) attributes: Option<String>,
 }

@@ -82,8 +82,9 @@ impl Totals {
                 let (quantity, lines) = self.used.entry(line.key(buyer)).or_default();
                 let before = PeriodTotals {
                     start,
-                    quantity: *quantity,
-                    lines: *lines,
+                    // More may be taken out of an open month than was used in it: what was used in closed ones.
+                    quantity: (*quantity).max(0),
+                    lines: (*lines).max(0),
                 };
                 *quantity = quantity.saturating_add(line.quantity);
                 *lines += 1;
@@ -95,7 +96,7 @@ impl Totals {
 
 impl Line {
     fn month(&self) -> Timestamp {
-        bucket::start_of(Granularity::Month, self.occurred_at)
+        bucket::start_of(Granularity::Month, self.counted_at)
     }
 
     fn key(&self, buyer: AccountId) -> (AccountId, String, Timestamp) {
@@ -123,6 +124,7 @@ mod tests {
             meter: "minutes".to_owned(),
             quantity,
             occurred_at: "2024-05-17T10:00:00Z".parse().unwrap(),
+            counted_at: "2024-05-17T10:00:00Z".parse().unwrap(),
             attributes: None,
         };
         let lines = [line(&one, 5), line(&two, 7)];

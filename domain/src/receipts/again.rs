@@ -22,6 +22,8 @@ pub(super) struct Receipt<'a> {
     pub(super) version: Option<&'a rule_version::Model>,
     /// What the seller pays: the price of the edge above.
     pub(super) above: i64,
+    /// The rating that it takes back, if it does.
+    pub(super) reversed: Option<&'a rating::Model>,
 }
 
 impl Domain {
@@ -63,9 +65,16 @@ impl Domain {
             event,
             version,
             above,
+            reversed,
         } = receipt;
         let input = version.and_then(|version| input_of(rating, event, version));
-        let flaw = flaw(rating, *version, input.as_ref().map(PricingInput::digest), *above);
+        let flaw = flaw(
+            rating,
+            *version,
+            input.as_ref().map(PricingInput::digest),
+            *above,
+            *reversed,
+        );
         let answer = answer_of(rating);
         let mut replayed = Replayed {
             replay: Replay::Equal,

@@ -33,17 +33,21 @@ pub fn answer_of(rating: &rating::Model) -> Option<PricedLine> {
 }
 
 /// What is wrong with a receipt as it is stored, whatever its rule says: `asked` is the digest of the question that
-/// it makes, `above` the price of the edge above.
+/// it makes, `above` the price of the edge above, `reversed` the rating that it takes back.
 pub(super) fn flaw(
     rating: &rating::Model,
     version: Option<&rule_version::Model>,
     asked: Option<Digest>,
     above: i64,
+    reversed: Option<&rating::Model>,
 ) -> Option<&'static str> {
     let asked = asked.map(|digest| digest.to_string());
     let is_by = |version: &rule_version::Model| rating.rule_digest.as_ref() == Some(&version.digest);
     if rating.cost != above {
         Some("The cost is not the price of the edge above.")
+    } else if rating.reverses_id.is_some() {
+        let is_opposite = reversed.is_some_and(|reversed| takes_back(rating, reversed));
+        (!is_opposite).then_some("It is not the opposite of the rating that it takes back.")
     } else if rating.rule_version_id.is_none() {
         (rating.price != rating.cost).then_some("The price is not the cost that was passed on.")
     } else if !version.is_some_and(is_by) {
@@ -55,6 +59,15 @@ pub(super) fn flaw(
     } else {
         None
     }
+}
+
+/// True if `rating` takes back all of `reversed`, and nothing else.
+fn takes_back(rating: &rating::Model, reversed: &rating::Model) -> bool {
+    let edge = |rating: &rating::Model| {
+        let sides = (rating.seller_account_id.clone(), rating.buyer_account_id.clone());
+        (rating.edge, sides, rating.currency.clone())
+    };
+    edge(rating) == edge(reversed) && rating.price == -reversed.price && rating.cost == -reversed.cost
 }
 
 /// The rule's owner is not to blame for it.
@@ -91,6 +104,7 @@ mod tests {
         rating::Model {
             id: RatingId::new(),
             batch_id: canopy_entity::UsageBatchId::new(),
+            reverses_id: None,
             event_id: UsageEventId::new(),
             edge: 0,
             seller_account_id: AccountId::new(),
@@ -110,6 +124,7 @@ mod tests {
             currency: "USD".to_owned(),
             line_items: stored,
             created_at: time::now(),
+            counted_at: None,
         }
     }
 

@@ -14,6 +14,7 @@ use crate::statement::{list, statement};
 use crate::{Actor, Domain, Error, Result};
 
 const EVENTS: &str = "SELECT * FROM usage_events WHERE id IN [$1]";
+const RATINGS: &str = "SELECT * FROM ratings WHERE id IN [$1]";
 const RATINGS_OF: &str = "SELECT * FROM ratings WHERE event_id IN [$1] ORDER BY event_id, edge";
 
 impl Domain {
@@ -110,12 +111,26 @@ impl Domain {
         let events = statement(backend, EVENTS, [list(&ids)]);
         let events = usage_event::Model::find_by_statement(events).all(db).await?;
         let ratings = statement(backend, RATINGS_OF, [list(&ids)]);
+        let ratings = rating::Model::find_by_statement(ratings).all(db).await?;
+        let taken_back: Vec<&RatingId> = ratings
+            .iter()
+            .filter_map(|rating| rating.reverses_id.as_ref())
+            .collect();
+        let mut reversed = Vec::new();
+        if !taken_back.is_empty() {
+            let taken_back = statement(backend, RATINGS, [list(taken_back)]);
+            reversed = rating::Model::find_by_statement(taken_back).all(db).await?;
+        }
         Ok(Chains {
             events: events
                 .into_iter()
                 .map(|event| (event.id.clone(), event))
                 .collect(),
-            ratings: rating::Model::find_by_statement(ratings).all(db).await?,
+            ratings,
+            reversed: reversed
+                .into_iter()
+                .map(|rating| (rating.id.clone(), rating))
+                .collect(),
         })
     }
 }
@@ -125,6 +140,8 @@ struct Chains {
     events: HashMap<UsageEventId, usage_event::Model>,
     /// By event and edge.
     ratings: Vec<rating::Model>,
+    /// Those that some of them take back.
+    reversed: HashMap<RatingId, rating::Model>,
 }
 
 impl Chains {
@@ -141,6 +158,7 @@ impl Chains {
             event: event.ok_or_else(|| Error::internal("a rating has an event"))?,
             version,
             above: self.ratings.iter().find(is_above).map_or(0, |above| above.price),
+            reversed: rating.reverses_id.as_ref().and_then(|id| self.reversed.get(id)),
         })
     }
 }

@@ -26,7 +26,7 @@ impl Check {
 
 /// Where buckets begin, and the accounts of a path.
 const POSTGRES: &[(&str, &str)] = &[
-    ("{hour}", "date_trunc('hour', e.occurred_at, 'UTC')"),
+    ("{hour}", "date_trunc('hour', counted_at, 'UTC')"),
     ("{day}", "date_trunc('day', bucket_start, 'UTC')"),
     ("{month}", "date_trunc('month', bucket_start, 'UTC')"),
     (
@@ -35,7 +35,7 @@ const POSTGRES: &[(&str, &str)] = &[
     ),
 ];
 const SQLITE: &[(&str, &str)] = &[
-    ("{hour}", "substr(e.occurred_at, 1, 13) || ':00:00+00:00'"),
+    ("{hour}", "substr(counted_at, 1, 13) || ':00:00+00:00'"),
     ("{day}", "substr(bucket_start, 1, 10) || 'T00:00:00+00:00'"),
     ("{month}", "substr(bucket_start, 1, 7) || '-01T00:00:00+00:00'"),
     (
@@ -44,15 +44,20 @@ const SQLITE: &[(&str, &str)] = &[
     ),
 ];
 
-pub(super) const ALL: [Check; 10] = [
+pub(super) const ALL: [Check; 11] = [
     Check {
         what: "Sums of accounts are the sums of their events",
         sql: "
-WITH hours AS (
-  SELECT e.account_id, {hour} AS bucket_start, e.meter, sum(e.quantity) AS quantity, count(*) AS events,
-    sum(coalesce(r.price, 0)) AS amount
-  FROM usage_events e LEFT JOIN ratings r ON r.event_id = e.id AND r.buyer_account_id = e.account_id
-  GROUP BY 1, 2, 3
+WITH parts AS (
+  SELECT e.account_id, coalesce(e.counted_at, e.occurred_at) AS counted_at, e.meter, e.quantity,
+    CASE WHEN e.correction = 'REVERSAL' THEN -1 ELSE 1 END AS events, 0 AS amount
+  FROM usage_events e
+  UNION ALL
+  SELECT e.account_id, coalesce(r.counted_at, e.counted_at, e.occurred_at), e.meter, 0, 0, r.price
+  FROM ratings r JOIN usage_events e ON e.id = r.event_id AND e.account_id = r.buyer_account_id
+), hours AS (
+  SELECT account_id, {hour} AS bucket_start, meter, sum(quantity) AS quantity, sum(events) AS events, sum(amount) AS amount
+  FROM parts GROUP BY 1, 2, 3
 ), both_sides AS (
   SELECT account_id, 'HOUR' AS granularity, bucket_start, meter, -quantity AS quantity, -events AS events, -amount AS amount
   FROM hours
@@ -97,6 +102,9 @@ WITH both_sides AS (
   UNION ALL
   SELECT p.batch_id, l.account_id, p.currency, p.amount FROM postings p JOIN ledger_accounts l ON l.id = p.credit_id
   WHERE p.kind = 'USAGE' AND l.kind = 'REVENUE'
+  UNION ALL
+  SELECT p.batch_id, l.account_id, p.currency, -p.amount FROM postings p JOIN ledger_accounts l ON l.id = p.debit_id
+  WHERE p.kind = 'REVERSAL' AND l.kind = 'REVENUE'
 )
 SELECT batch_id, account_id, currency, CAST(sum(amount) AS bigint) AS amount FROM both_sides
 GROUP BY batch_id, account_id, currency HAVING sum(amount) <> 0",
@@ -105,7 +113,19 @@ GROUP BY batch_id, account_id, currency HAVING sum(amount) <> 0",
         what: "Behind each posting of usage is a rating",
         sql: "
 SELECT p.id AS posting_id, p.batch_id FROM postings p
-WHERE p.kind = 'USAGE' AND NOT EXISTS (SELECT 1 FROM ratings r WHERE r.batch_id = p.batch_id)",
+WHERE p.kind IN ('USAGE', 'REVERSAL') AND NOT EXISTS (SELECT 1 FROM ratings r WHERE r.batch_id = p.batch_id)",
+    },
+    Check {
+        what: "What is taken back is the opposite of what it takes back",
+        sql: "
+SELECT b.id AS rating_id FROM ratings b WHERE b.reverses_id IS NOT NULL AND NOT EXISTS (
+  SELECT 1 FROM ratings r JOIN usage_events e ON e.id = b.event_id
+  WHERE r.id = b.reverses_id AND r.event_id = e.corrects_id AND r.edge = b.edge AND r.price = -b.price AND r.cost = -b.cost
+    AND r.seller_account_id = b.seller_account_id AND r.buyer_account_id = b.buyer_account_id)
+UNION ALL
+SELECT b.id FROM usage_events b WHERE b.correction = 'REVERSAL' AND NOT EXISTS (
+  SELECT 1 FROM usage_events e WHERE e.id = b.corrects_id AND e.account_id = b.account_id AND e.meter = b.meter
+    AND e.quantity = -b.quantity AND e.occurred_at = b.occurred_at)",
     },
     // There are no foreign keys on rows that are written by the thousand.
     Check {

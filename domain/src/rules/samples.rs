@@ -87,6 +87,7 @@ impl Domain {
             meter: meter.clone(),
             quantity,
             occurred_at: now,
+            counted_at: now,
             attributes: None,
         };
         let of_each = |meter| QUANTITIES.map(|quantity| (meter, quantity));

@@ -16,7 +16,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
 use super::accounts::Accounts;
 use super::before::Before;
 use super::candidate::Candidate;
-use super::page::{Edge, first_rating_at};
+use super::page::Edge;
 use super::run::{self, Reading, Run, Watch};
 use super::store::{self, Held};
 use super::tally::Tally;
@@ -93,7 +93,7 @@ impl Domain {
     /// Reads what a dry run would read and does nothing with it: what the benchmark compares with.
     #[doc(hidden)]
     pub async fn read_for_simulation(&self, seller: &account::Model, from: Timestamp) -> Result<u64> {
-        run::count(&self.0.db, seller.id.clone(), first_rating_at(from - EARLY)).await
+        run::count(&self.0.db, seller.id.clone(), RatingId::first_at(from - EARLY)).await
     }
 
     async fn run_held(&self, row: &simulation::Model, held: &Held<'_>) -> Result<()> {
@@ -122,7 +122,7 @@ impl Domain {
         let reading = Reading {
             db: db.clone(),
             edges,
-            after: first_rating_at(row.period_from - EARLY),
+            after: RatingId::first_at(row.period_from - EARLY),
             end: RatingId::new(),
             receipts: row.verify,
         };

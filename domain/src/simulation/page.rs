@@ -4,7 +4,6 @@
 //! Pages go by the ratings' ids, which are in the order in which they were made: so each page lies together on the
 //! disk. By account it would cost three times as much, as an account's events are strewn over the whole month.
 
-use canopy_entity::time::Timestamp;
 use canopy_entity::{AccountId, RatingId, account};
 use canopy_rules_host::PeriodTotals;
 use chrono::{NaiveDate, NaiveDateTime};
@@ -97,7 +96,8 @@ pub(super) struct Receipt<'p> {
     pub(super) output: &'p str,
 }
 
-/// The next page of an edge behind the rating `after`, up to the rating `end`; none if there is none.
+/// The next page of an edge behind the rating `after`, up to the rating `end`; none if there is none. What was taken back
+/// until then is left out, with what took it back.
 pub(super) async fn read(
     db: &impl ConnectionTrait,
     edge: &Edge,
@@ -111,7 +111,9 @@ pub(super) async fn read(
     };
     let rows = format!(
         "{OF_EVENTS} FROM ratings r CROSS JOIN usage_events e
-         WHERE e.id = r.event_id AND r.{column} = $1 AND r.id > $2 AND r.id < $3 ORDER BY r.id LIMIT {PAGE}"
+         WHERE e.id = r.event_id AND r.{column} = $1 AND r.id > $2 AND r.id < $3 AND r.reverses_id IS NULL
+           AND NOT EXISTS (SELECT 1 FROM ratings back WHERE back.reverses_id = r.id AND back.id < $3)
+         ORDER BY r.id LIMIT {PAGE}"
     );
     let values = [account.as_str().into(), after.into(), end.as_str().into()];
     of(db, &rows, "MAX(id)", values, receipts).await
@@ -126,14 +128,14 @@ pub(super) struct News<'a> {
 }
 
 /// The ratings at a seller's edge that the news tell of; none if they tell of none. An event is told with its prices
-/// once: by the batch that rated it.
+/// once: by the batch that rated it. Corrections are left out: what they take out cannot be taken out of what was looked at.
 pub(super) async fn told(db: &impl ConnectionTrait, news: &News<'_>) -> Result<Option<Page>> {
     let [batch, first, last] = ["batch", "first", "last"].map(|name| member(db.get_database_backend(), name));
     let rows = format!(
         "{OF_EVENTS} FROM outbox o CROSS JOIN ratings r CROSS JOIN usage_events e
          WHERE o.position > $1 AND o.position <= $2 AND o.topic = 'usage'
            AND r.event_id >= {first} AND r.event_id <= {last} AND r.batch_id = {batch}
-           AND r.seller_account_id = $3 AND e.id = r.event_id
+           AND r.seller_account_id = $3 AND e.id = r.event_id AND e.correction IS NULL
          ORDER BY o.position, r.event_id"
     );
     let values = [news.after.into(), news.end.into(), news.seller.id.as_str().into()];
@@ -278,15 +280,10 @@ fn instant(text: &str) -> Option<i64> {
     Some(instant.and_utc().timestamp_micros())
 }
 
-/// The id that a rating made at `instant` would have at least.
-pub(super) fn first_rating_at(instant: Timestamp) -> String {
-    let millis = u64::try_from(instant.timestamp_millis()).unwrap_or(0);
-    let ulid = ulid::Ulid::from_parts(millis, 0).to_string().to_ascii_lowercase();
-    format!("{}{ulid}", RatingId::PREFIX)
-}
-
 #[cfg(test)]
 mod tests {
+    use canopy_entity::time::Timestamp;
+
     use super::*;
 
     #[test]
@@ -303,13 +300,5 @@ mod tests {
         for text in ["2026-01-31T12:00:00+01:00", "2026-13-31T12:00:00+00:00", "", "x"] {
             assert_eq!(instant(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn an_id_of_an_instant_is_not_greater_than_those_made_then() {
-        let now = canopy_entity::time::now();
-        let id = RatingId::new();
-        assert!(first_rating_at(now) <= id.to_string());
-        assert!(first_rating_at(now + chrono::Duration::seconds(9)) > id.to_string());
     }
 }

@@ -41,8 +41,7 @@ pub(super) fn event(
         }
     };
     account.access().require(PermissionKey::Usage, Level::Full)?;
-    let in_key = |character: char| !character.is_control();
-    if !(1..=MAX_KEY).contains(&event.idempotency_key.len()) || !event.idempotency_key.chars().all(in_key) {
+    if !is_key(&event.idempotency_key) {
         return Err(wrong(
             "idempotencyKey",
             "An idempotency key has 1 to 255 bytes and no control characters.",
@@ -86,7 +85,19 @@ pub(super) fn event(
         attributes: text,
         rating_status: RatingStatus::Pending,
         rating_attempts: 0,
+        correction: None,
+        corrects_id: None,
+        reason: None,
+        corrected_by: None,
+        counted_at: None,
+        adjusts: None,
     })
+}
+
+/// Whether a text may be an idempotency key.
+pub(super) fn is_key(text: &str) -> bool {
+    let in_key = |character: char| !character.is_control();
+    (1..=MAX_KEY).contains(&text.len()) && text.chars().all(in_key)
 }
 
 /// What tells one payload from another under the same key. A time that was not given stays so: a retry without a

@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 
-use canopy_entity::{AccountId, AccountPath, usage_event};
+use canopy_entity::{AccountId, AccountPath, time, usage_event};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 
+use super::periods;
 use super::write::{self, Ready};
 use crate::pricing::{Facts, Line, Outcome, Totals};
 use crate::statement::{list, statement};
@@ -67,6 +68,9 @@ impl Domain {
                 .facts
                 .of(&self.0.db, new.iter().map(|(_, row)| &row.path))
                 .await?;
+            for (_, row) in &mut new {
+                periods::place(&facts, row, time::now());
+            }
             let ready = self.price(&facts, &mut new, &mut fates).await?;
             let (domain, facts, ready) = (self, &facts, &ready);
             let written = transaction::run(&self.0.db, "record-usage", |txn| {
@@ -162,6 +166,7 @@ pub(super) fn line(row: &usage_event::Model) -> Line {
         meter: row.meter.clone(),
         quantity: row.quantity,
         occurred_at: row.occurred_at,
+        counted_at: row.counts_at(),
         attributes: Some(row.attributes.clone()),
     }
 }

@@ -2,14 +2,16 @@
 //!
 //! `check` looks at what was reported, `record` says who may report it, `intake` puts together what comes in at the same
 //! time, `commit` prices it, and `write` is the one transaction in which keys, events, ratings, postings, sums and news are
-//! written or not.
+//! written or not. What was recorded is never changed: `corrections` adds to it.
 
 pub(crate) mod bucket;
 mod check;
 mod commit;
+mod corrections;
 mod export;
 mod intake;
 mod pending;
+mod periods;
 mod read;
 mod record;
 mod sums;
@@ -18,9 +20,14 @@ mod window;
 mod write;
 
 pub(crate) use check::digest as digest_of;
+pub use corrections::{
+    CORRECTION_FAULT_POINTS, Change, CorrectUsage, Correction, CorrectionOutcome, MAX_CORRECTIONS,
+    NamedEvent, NewCorrection,
+};
 pub use export::{ExportUsage, ExportedEvent, ExportedRows, ExportedSum};
 pub(crate) use intake::Intake;
 pub use intake::IntakeSettings;
+pub use periods::{ClosedPeriod, MAX_PERIODS};
 pub use read::{MAX_BUCKETS, MAX_METERS, Period, UsageBucket, UsageQuery, UsageTotal, UsageView};
 pub use record::{EventOutcome, MAX_BATCH, NewUsageEvent, RecordUsage};
 pub(crate) use sums::Sums;

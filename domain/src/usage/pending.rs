@@ -6,13 +6,14 @@ use canopy_entity::usage_event::{self, RatingStatus};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::commit::line;
+use super::periods;
 use super::sums::Sums;
 use super::write::{Settled, charged, dues, lock_ledger, rate_and_post};
 use crate::domain::Faults;
 use crate::events::{UsageUpdateKind, outbox};
 use crate::pricing::{EdgePrice, Facts, Line, Outcome, Totals};
 use crate::statement::{list, statement};
-use crate::{Domain, Result, transaction};
+use crate::{Domain, Error, Result, transaction};
 
 const WAITING: &str = "
 SELECT * FROM usage_events WHERE rating_status = 'PENDING' ORDER BY rating_attempts, id LIMIT $1
@@ -25,10 +26,13 @@ UPDATE usage_events SET rating_attempts = rating_attempts + 1 WHERE rating_statu
 const RATED: &str =
     "UPDATE usage_events SET rating_status = 'RATED' WHERE id = $1 AND rating_status = 'PENDING'";
 
+/// The event comes before the ledger, as in a correction of it: the two wait for each other and never in a circle.
+const LOCK: &str = "SELECT rating_status FROM usage_events WHERE id = $1 [FOR NO KEY UPDATE]";
+
 /// What became of a late rating.
 enum Late {
     Rated,
-    /// The prices no longer follow from the facts, or another process was first: nothing to count.
+    /// The prices no longer follow from the facts, another process was first, or the event was taken out: nothing to count.
     Overtaken,
     /// Somebody on the path cannot pay.
     Unpaid,
@@ -98,6 +102,12 @@ async fn write_late(
     if !facts.hold(txn).await? {
         return Ok(Late::Overtaken);
     }
+    let lock = statement(txn.get_database_backend(), LOCK, [event.id.as_str().into()]);
+    let locked = txn.query_one_raw(lock).await?;
+    let locked = locked.ok_or_else(|| Error::internal("an event that is gone"))?;
+    if locked.try_get::<RatingStatus>("", "rating_status")? != RatingStatus::Pending {
+        return Ok(Late::Overtaken);
+    }
     faults.check("usage.late.locked")?;
     let now = time::now();
     let mut books = lock_ledger(txn, std::iter::once(edges)).await?;
@@ -108,16 +118,20 @@ async fn write_late(
     if txn.execute_raw(rated).await?.rows_affected() == 0 {
         return Ok(Late::Overtaken);
     }
+    // What it is charged is news, and a closed period hears of none.
+    let counts_at = event.counts_at();
+    let counted_at = periods::counted_at(facts, &event.path, counts_at, now);
     let settled = Settled {
         event: &event.id,
         edges,
         movements,
+        counted_at,
     };
     let batch = UsageBatchId::new();
     rate_and_post(txn, faults, &mut books, &batch, vec![settled], now).await?;
     faults.check("usage.late.rated")?;
     let mut sums = Sums::default();
-    sums.add_amount(facts, event, charged(edges));
+    sums.add_amount(facts, event, counted_at.unwrap_or(counts_at), charged(edges));
     sums.write(txn).await?;
     let event = usage_event::Model {
         rating_status: RatingStatus::Rated,

@@ -45,8 +45,8 @@ pub struct UsageTotal {
     pub meter: String,
     /// How much.
     pub quantity: Micros,
-    /// How many events.
-    pub events: u64,
+    /// How many events; below zero if more were taken out of closed periods than came in.
+    pub events: i64,
     /// What was charged so far: what each account with usage pays to its own seller.
     pub amount: Money,
 }
@@ -332,7 +332,7 @@ fn checked(meter: String, total: Total, currency: &str) -> Result<UsageTotal> {
     Ok(UsageTotal {
         meter,
         quantity: Micros::new(total.quantity).map_err(|_| too_large())?,
-        events: u64::try_from(total.events).map_err(Error::internal)?,
+        events: total.events,
         amount: Money {
             amount: Micros::new(total.amount).map_err(|_| too_large())?,
             currency: currency.to_owned(),

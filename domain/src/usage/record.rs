@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use canopy_entity::time::{self, Timestamp};
-use canopy_entity::{AccountId, Level, PermissionKey, usage_event};
+use canopy_entity::{AccountId, AccountPath, Level, PermissionKey, usage_event};
 
 use super::check;
 use super::commit::Fate;
@@ -94,25 +94,35 @@ fn outcome(actor: &Actor, index: usize, digest: &str, fate: Fate) -> EventOutcom
     EventOutcome::Refused(match fate {
         Fate::Recorded(row) => return EventOutcome::Accepted(row),
         Fate::Known(row) => return answer(index, digest, &row),
-        Fate::Inactive => {
-            Error::Forbidden("The account, or one above it, is suspended or closed.".to_owned())
-        }
+        Fate::Inactive => inactive(),
         Fate::Throttled => Error::busy(),
-        Fate::Denied { seller, message } => {
-            // The rule's own words are for its owner; whoever only buys learns that it failed.
-            Error::RuleFailed(match actor.scope().covers(&seller) {
-                true => format!("A pricing rule failed: {message}"),
-                false => "A pricing rule of a seller above failed.".to_owned(),
-            })
-        }
-        Fate::Unpaid { its_own } => Error::LimitExceeded {
-            resource: "credits".to_owned(),
-            message: match its_own {
-                true => "There are not enough credits to pay for this usage.".to_owned(),
-                false => "An account above does not have enough credits to pay for this usage.".to_owned(),
-            },
-        },
+        Fate::Denied { seller, message } => denied(actor, &seller, &message),
+        Fate::Unpaid { its_own } => unpaid(its_own),
     })
+}
+
+/// Usage of an account that is not in use.
+pub(super) fn inactive() -> Error {
+    Error::Forbidden("The account, or one above it, is suspended or closed.".to_owned())
+}
+
+/// Usage that a rule has no price for. The rule's own words are for its owner; whoever only buys learns that it failed.
+pub(super) fn denied(actor: &Actor, seller: &AccountPath, message: &str) -> Error {
+    Error::RuleFailed(match actor.scope().covers(seller) {
+        true => format!("A pricing rule failed: {message}"),
+        false => "A pricing rule of a seller above failed.".to_owned(),
+    })
+}
+
+/// Usage that its account cannot pay for, or one above.
+pub(super) fn unpaid(its_own: bool) -> Error {
+    Error::LimitExceeded {
+        resource: "credits".to_owned(),
+        message: match its_own {
+            true => "There are not enough credits to pay for this usage.".to_owned(),
+            false => "An account above does not have enough credits to pay for this usage.".to_owned(),
+        },
+    }
 }
 
 /// What a key that was seen before is answered.

@@ -63,16 +63,36 @@ impl Sums {
             events: 1,
             amount,
         };
-        self.plus(event, sum, |id| one_currency(facts, id, &event.account_id));
+        self.plus(event, event.counts_at(), sum, |id| {
+            one_currency(facts, id, &event.account_id)
+        });
     }
 
-    /// Adds what the account is charged for an event that counts already.
-    pub(super) fn add_amount(&mut self, facts: &Facts, event: &usage_event::Model, amount: i64) {
+    /// Adds a reversal, which takes another event out, with what was charged for that.
+    pub(super) fn take_out(&mut self, facts: &Facts, reversal: &usage_event::Model, amount: i64) {
+        let sum = Sum {
+            quantity: reversal.quantity,
+            events: -1,
+            amount: -amount,
+        };
+        self.plus(reversal, reversal.counts_at(), sum, |id| {
+            one_currency(facts, id, &reversal.account_id)
+        });
+    }
+
+    /// Adds what the account is charged for an event that counts already, in the buckets of `at`.
+    pub(super) fn add_amount(
+        &mut self,
+        facts: &Facts,
+        event: &usage_event::Model,
+        at: Timestamp,
+        amount: i64,
+    ) {
         let sum = Sum {
             amount,
             ..Sum::default()
         };
-        self.plus(event, sum, |id| one_currency(facts, id, &event.account_id));
+        self.plus(event, at, sum, |id| one_currency(facts, id, &event.account_id));
     }
 
     /// Adds an event that nobody is charged for.
@@ -82,14 +102,19 @@ impl Sums {
             events: 1,
             amount: 0,
         };
-        self.plus(event, sum, |_| false);
+        self.plus(event, event.counts_at(), sum, |_| false);
     }
 
-    /// Adds to the sums of the account, and to those of the trees of all above it; amounts only where they have one
-    /// currency.
-    fn plus(&mut self, event: &usage_event::Model, sum: Sum, has_currency: impl Fn(&AccountId) -> bool) {
-        let starts =
-            bucket::GRANULARITIES.map(|granularity| bucket::start_of(granularity, event.occurred_at));
+    /// Adds to the sums of the account, and to those of the trees of all above it, in the buckets of `at`; amounts only
+    /// where they have one currency.
+    fn plus(
+        &mut self,
+        event: &usage_event::Model,
+        at: Timestamp,
+        sum: Sum,
+        has_currency: impl Fn(&AccountId) -> bool,
+    ) {
+        let starts = bucket::GRANULARITIES.map(|granularity| bucket::start_of(granularity, at));
         for id in event.path.ids() {
             let of_tree = match has_currency(&id) {
                 true => sum,

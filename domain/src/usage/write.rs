@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use canopy_entity::posting::PostingKind;
 use canopy_entity::time::{self, Timestamp};
 use canopy_entity::usage_event::{self, RatingStatus};
 use canopy_entity::{AccountId, RatingId, UsageBatchId, UsageEventId, rating};
@@ -54,6 +55,8 @@ pub(super) struct Settled<'a> {
     pub(super) event: &'a UsageEventId,
     pub(super) edges: &'a [EdgePrice],
     pub(super) movements: Vec<Vec<Movement>>,
+    /// When the prices count, if the period is closed in which the event counts that has been there before.
+    pub(super) counted_at: Option<Timestamp>,
 }
 
 /// Records what is `ready`; answers the fate of each, in order. None, and nothing written, if the prices no longer
@@ -96,6 +99,7 @@ pub(super) async fn batch(
                 event: &row.id,
                 edges,
                 movements,
+                counted_at: None,
             }),
             Err(short) => {
                 unpaid.insert(&row.id, short.buyer);
@@ -155,7 +159,13 @@ async fn claim(txn: &impl ConnectionTrait, rows: &[usage_event::Model]) -> Resul
     in_order.sort_by_key(|row| (&row.account_id, &row.idempotency_key));
     let mut claimed = HashSet::with_capacity(rows.len());
     for rows in in_order.chunks(ROWS) {
-        let insert = Rows::new(txn.get_database_backend())
+        let mut given = Rows::new(txn.get_database_backend());
+        if rows.iter().any(|row| row.adjusts.is_some()) {
+            given = given
+                .some_times("counted_at", rows.iter().map(|row| row.counted_at))
+                .some_times("adjusts", rows.iter().map(|row| row.adjusts));
+        }
+        let insert = given
             .texts("id", rows.iter().map(|row| row.id.as_str()))
             .texts("account_id", rows.iter().map(|row| row.account_id.as_str()))
             .texts("path", rows.iter().map(|row| row.path.as_str()))
@@ -231,7 +241,7 @@ pub(super) async fn rate_and_post(
         settled
             .edges
             .iter()
-            .map(|edge| rating_of(settled.event, batch, edge, now))
+            .map(|edge| rating_of(settled, batch, edge, now))
     });
     let ratings: Vec<rating::Model> = rated.collect();
     for ratings in ratings.chunks(ROWS) {
@@ -244,12 +254,18 @@ pub(super) async fn rate_and_post(
         .flat_map(|settled| settled.movements)
         .flatten()
         .collect();
-    books.post_usage(txn, batch, movements, now).await?;
+    books
+        .post_batch(txn, PostingKind::Usage, batch, movements, now)
+        .await?;
     faults.check("usage.posted")
 }
 
 fn insert_ratings(backend: DbBackend, rows: &[rating::Model]) -> Statement {
-    Rows::new(backend)
+    let mut given = Rows::new(backend);
+    if rows.iter().any(|row| row.counted_at.is_some()) {
+        given = given.some_times("counted_at", rows.iter().map(|row| row.counted_at));
+    }
+    given
         .texts("id", rows.iter().map(|row| row.id.as_str()))
         .texts("event_id", rows.iter().map(|row| row.event_id.as_str()))
         .numbers("edge", rows.iter().map(|row| row.edge.into()))
@@ -287,12 +303,13 @@ fn insert_ratings(backend: DbBackend, rows: &[rating::Model]) -> Statement {
         .insert("ratings", "")
 }
 
-fn rating_of(event: &UsageEventId, batch: &UsageBatchId, edge: &EdgePrice, now: Timestamp) -> rating::Model {
+fn rating_of(settled: &Settled<'_>, batch: &UsageBatchId, edge: &EdgePrice, now: Timestamp) -> rating::Model {
     let receipt = edge.receipt.as_ref();
     rating::Model {
         id: RatingId::new(),
-        event_id: event.clone(),
+        event_id: settled.event.clone(),
         batch_id: batch.clone(),
+        reverses_id: None,
         edge: edge.edge,
         seller_account_id: edge.seller.clone(),
         buyer_account_id: edge.buyer.clone(),
@@ -311,5 +328,6 @@ fn rating_of(event: &UsageEventId, batch: &UsageBatchId, edge: &EdgePrice, now: 
         currency: edge.currency.clone(),
         line_items: edge.line_items.clone(),
         created_at: now,
+        counted_at: settled.counted_at,
     }
 }

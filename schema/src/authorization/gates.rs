@@ -25,6 +25,7 @@ pub(crate) const CREATE_API_KEY: Gate = Gate::needs("createApiKey", Key::ApiKeys
 pub(crate) const REGISTER_DOCUMENTS: Gate = Gate::needs("registerDocuments", Key::ApiKeys, Level::Full);
 pub(crate) const REVOKE_API_KEY: Gate = Gate::needs("revokeApiKey", Key::ApiKeys, Level::Full);
 pub(crate) const RECORD_USAGE: Gate = Gate::needs("recordUsage", Key::Usage, Level::Full);
+pub(crate) const CORRECT_USAGE: Gate = Gate::needs("correctUsage", Key::Usage, Level::Full);
 pub(crate) const UPLOAD_RULE: Gate = Gate::needs("uploadRule", Key::Billing, Level::Full);
 pub(crate) const CHECK_RULE: Gate = Gate::needs("checkRule", Key::Billing, Level::Full);
 pub(crate) const SHADOW_RULE: Gate = Gate::needs("shadowRule", Key::Billing, Level::Full);
@@ -44,6 +45,7 @@ pub(super) const MUTATION: &[Gate] = &[
     REGISTER_DOCUMENTS,
     REVOKE_API_KEY,
     RECORD_USAGE,
+    CORRECT_USAGE,
     UPLOAD_RULE,
     CHECK_RULE,
     SHADOW_RULE,
@@ -71,6 +73,7 @@ pub(crate) const LIMITS: Gate = Gate::needs("limits", Key::Settings, Level::Read
 pub(crate) const BILLING_TRANSFER: Gate = Gate::needs("billingTransfer", Key::Billing, Level::Full);
 pub(crate) const CREDITS: Gate = Gate::needs("credits", Key::Billing, Level::Full);
 pub(crate) const USAGE: Gate = Gate::needs("usage", Key::Usage, Level::Full);
+pub(crate) const CLOSED_PERIODS: Gate = Gate::needs("closedPeriods", Key::Usage, Level::Full);
 pub(crate) const USAGE_EVENTS: Gate = Gate::needs("usageEvents", Key::Usage, Level::Full);
 pub(crate) const RULE_VERSIONS: Gate = Gate::needs("ruleVersions", Key::Billing, Level::Full);
 pub(crate) const MAX_VARIANCE: Gate = Gate::needs("maxVariance", Key::Billing, Level::Full);
@@ -85,6 +88,7 @@ pub(super) const TENANT: &[Gate] = &[
     BILLING_TRANSFER,
     CREDITS,
     USAGE,
+    CLOSED_PERIODS,
     USAGE_EVENTS,
     RULE_VERSIONS,
     SIMULATIONS,

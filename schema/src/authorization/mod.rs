@@ -7,6 +7,7 @@
 pub(crate) mod gates;
 mod simulations;
 mod table;
+mod usage;
 
 use std::sync::LazyLock;
 

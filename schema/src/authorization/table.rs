@@ -4,7 +4,7 @@ use canopy_domain::entity::Level::{Full, Read};
 use canopy_domain::entity::PermissionKey as Key;
 
 use super::Requirement::{InScope, Permission, Public, SignedIn};
-use super::{FieldRequirement, Gate, Requirement, gates, simulations};
+use super::{FieldRequirement, Gate, Requirement, gates, simulations, usage};
 
 const TENANTS: &[&str] = &["Tenant", "Account", "Subaccount"];
 
@@ -237,88 +237,6 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
         Permission(Key::Billing, Full),
         &["at", "reason", "failures"],
     ),
-    // Usage.
-    (
-        &["Usage"],
-        Permission(Key::Usage, Full),
-        &["period", "granularity", "totals", "buckets"],
-    ),
-    (&["UsagePeriod"], Permission(Key::Usage, Full), &["start", "end"]),
-    (
-        &["UsageTotal"],
-        Permission(Key::Usage, Full),
-        &["meter", "quantity", "events", "amount"],
-    ),
-    (
-        &["UsageBucket"],
-        Permission(Key::Usage, Full),
-        &["start", "meter", "quantity", "events", "amount"],
-    ),
-    (
-        &["UsageEventConnection"],
-        Permission(Key::Usage, Full),
-        CONNECTION,
-    ),
-    (&["UsageEventEdge"], Permission(Key::Usage, Full), EDGE),
-    (
-        &["UsageEvent"],
-        Permission(Key::Usage, Full),
-        &[
-            "id",
-            "account",
-            "meter",
-            "quantity",
-            "occurredAt",
-            "recordedAt",
-            "idempotencyKey",
-            "attributes",
-            "ratingStatus",
-            "ratings",
-        ],
-    ),
-    // `seller`, `cost`, `margin`, `lineItems` and `outputDigest` are null unless the seller is in scope; `ruleVersion`
-    // and `ruleName` unless the rule may be seen.
-    (
-        &["Rating"],
-        Permission(Key::Usage, Full),
-        &[
-            "id",
-            "seller",
-            "buyer",
-            "price",
-            "cost",
-            "margin",
-            "ruleVersion",
-            "ruleName",
-            "ruleDigest",
-            "inputDigest",
-            "outputDigest",
-            "engine",
-            "fuel",
-            "lineItems",
-            "createdAt",
-            "explain",
-        ],
-    ),
-    (&["RatingExplanation"], Permission(Key::Usage, Full), &["steps"]),
-    // All but `rating` is null unless seller and rule may be seen.
-    (
-        &["PriceStep"],
-        Permission(Key::Usage, Full),
-        &[
-            "rating", "rule", "input", "output", "reason", "logs", "replay", "note",
-        ],
-    ),
-    (
-        &["LineItem"],
-        Permission(Key::Usage, Full),
-        &["description", "quantity", "amount"],
-    ),
-    (
-        &["UsageUpdate"],
-        Permission(Key::Usage, Full),
-        &["cursor", "kind", "event"],
-    ),
     // What mutations answer.
     (
         &["CreateSubaccountPayload", "UpdateSubaccountPayload"],
@@ -346,16 +264,6 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
         &["apiKey", "replayed", "userErrors"],
     ),
     (
-        &["RecordUsagePayload"],
-        Permission(Key::Usage, Full),
-        &["results", "replayed", "userErrors"],
-    ),
-    (
-        &["UsageResult"],
-        Permission(Key::Usage, Full),
-        &["index", "idempotencyKey", "status", "event", "userErrors"],
-    ),
-    (
         &["UploadRulePayload", "CheckRulePayload", "RetireRulePayload"],
         Permission(Key::Billing, Full),
         &["ruleVersion", "replayed", "userErrors"],
@@ -381,6 +289,7 @@ pub(super) fn rows() -> Vec<FieldRequirement> {
     let reached = REACHED
         .iter()
         .chain(simulations::REACHED)
+        .chain(usage::REACHED)
         .flat_map(|(types, requirement, fields)| {
             types.iter().flat_map(move |type_name| {
                 fields.iter().map(move |field| FieldRequirement {

@@ -21,7 +21,7 @@ const LENGTHS: [(&str, &str, u64); 8] = [
 ];
 
 /// Fields that read more than a row, run a rule, or give a text of up to 64 KiB: the type or `*`, the field, the points.
-const WEIGHTS: [(&str, &str, u64); 27] = [
+const WEIGHTS: [(&str, &str, u64); 28] = [
     ("*", "totalCount", 2),
     ("*", "limits", 5),
     ("*", "usage", 5),
@@ -38,6 +38,7 @@ const WEIGHTS: [(&str, &str, u64); 27] = [
     ("Mutation", "activateRule", 50),
     ("Mutation", "cancelSimulation", 10),
     ("Mutation", "checkRule", 500),
+    ("Mutation", "correctUsage", 20),
     ("Mutation", "createSubaccount", 20),
     ("Mutation", "recordUsage", 10),
     ("Mutation", "retireRule", 50),
@@ -52,7 +53,11 @@ const WEIGHTS: [(&str, &str, u64); 27] = [
 ];
 
 /// Mutations that cost so much for each item of a list in their input.
-const EACH: [(&str, &str); 2] = [("recordUsage", "events"), ("registerDocuments", "documents")];
+const EACH: [(&str, &str); 3] = [
+    ("correctUsage", "corrections"),
+    ("recordUsage", "events"),
+    ("registerDocuments", "documents"),
+];
 
 /// What each mutation costs that is not in the table.
 const MUTATION: u64 = 20;

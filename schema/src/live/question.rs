@@ -20,12 +20,16 @@ pub(super) const SAME_FOR_ALL: &[(&str, &[&str])] = &[
             "meter",
             "quantity",
             "occurredAt",
+            "countedAt",
+            "adjusts",
             "recordedAt",
             "idempotencyKey",
             "attributes",
             "ratingStatus",
+            "correction",
         ],
     ),
+    ("UsageCorrection", &["part", "corrects", "reason"]),
 ];
 
 /// A digest of all that an answer depends on besides the news and the time: the same for all who get the same answer.

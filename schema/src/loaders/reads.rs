@@ -15,7 +15,7 @@ use canopy_domain::members::{AccessibleAccount, MemberView, Person};
 use canopy_domain::receipts::{PriceStep, RuleRun};
 use canopy_domain::rules::{Quarantine, RuleChange, RuleCheckReport, RuleVersionView};
 use canopy_domain::simulation::{SimulationAccount, SimulationView};
-use canopy_domain::usage::{UsageQuery, UsageView};
+use canopy_domain::usage::{ClosedPeriod, UsageQuery, UsageView};
 use canopy_domain::{AccountView, Micros, Page, PageArgs, Result};
 use futures_util::future::BoxFuture;
 
@@ -173,6 +173,10 @@ reads! {
     /// An account's usage, in sums.
     UsageOf(UsageQuery) of AccountView => UsageView,
     |read, reader, accounts| reader.domain.usage(&reader.actor, accounts, &read.0).await;
+
+    /// The last closed months of an account, as many as given.
+    ClosedPeriods(i32) of AccountView => Vec<ClosedPeriod>,
+    |read, reader, accounts| reader.domain.closed_periods(&reader.actor, accounts, read.0).await;
 
     /// A page of an account's usage events.
     UsageEvents(PageArgs) of AccountView => Page<usage_event::Model>,

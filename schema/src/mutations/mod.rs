@@ -1,6 +1,7 @@
 //! The mutations, by noun. Each takes one `input` and answers a payload with `userErrors`.
 
 mod api_keys;
+mod corrections;
 mod documents;
 mod permissions;
 mod rule_life;
@@ -15,6 +16,7 @@ use canopy_domain::entity::MalformedId;
 use canopy_domain::{Error, Result};
 
 use api_keys::ApiKeyMutations;
+use corrections::CorrectionMutations;
 use documents::DocumentMutations;
 use permissions::PermissionMutations;
 use rule_life::RuleLifeMutations;
@@ -35,6 +37,7 @@ pub struct Mutation(
     ApiKeyMutations,
     DocumentMutations,
     UsageMutations,
+    CorrectionMutations,
     UploadRuleMutation,
     RuleLifeMutations,
     SimulationMutations,

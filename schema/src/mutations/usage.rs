@@ -84,14 +84,15 @@ struct RecordUsagePayload {
     user_errors: Vec<UserError>,
 }
 
-/// What became of an event.
+/// What became of an event, or of a correction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-enum UsageStatus {
+pub(super) enum UsageStatus {
     /// It was recorded now.
     Accepted,
     /// It had been recorded before, with the same content; it was not counted again.
     Replayed,
-    /// Its key was used before with another content. It was not recorded.
+    /// Its key was used before with another content, or it corrects what was voided or takes something out itself. It
+    /// was not recorded.
     Conflict,
     /// It was not recorded; `userErrors` says why.
     Rejected,

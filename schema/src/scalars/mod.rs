@@ -17,3 +17,9 @@ pub use upload::Uploads;
 pub(crate) fn int(count: u64) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
+
+/// The same for a count that may be below zero.
+pub(crate) fn signed_int(count: i64) -> i32 {
+    let bound = if count < 0 { i32::MIN } else { i32::MAX };
+    i32::try_from(count).unwrap_or(bound)
+}

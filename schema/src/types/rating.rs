@@ -64,7 +64,7 @@ impl Rating {
         ID(self.0.buyer_account_id.to_string())
     }
 
-    /// What the buyer pays.
+    /// What the buyer pays; negative if a rating is taken back.
     async fn price(&self) -> Result<Money> {
         Money::of_micros(self.0.price, &self.0.currency)
     }
@@ -128,6 +128,12 @@ impl Rating {
             LineItem::list(&self.0.line_items, &self.0.currency).map_err(Error::internal)
         });
         nullable(items).await
+    }
+
+    /// Id of the rating that it takes back, with the opposite price and cost, since the event was corrected. Null if it
+    /// charges for something.
+    async fn reverses(&self) -> Option<ID> {
+        self.0.reverses_id.as_ref().map(|id| ID(id.to_string()))
     }
 
     /// When it was rated.

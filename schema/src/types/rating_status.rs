@@ -11,4 +11,6 @@ pub(crate) enum RatingStatus {
     Pending,
     /// It has its price.
     Rated,
+    /// It was taken out again before it had its price, and gets none.
+    Voided,
 }

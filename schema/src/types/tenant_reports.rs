@@ -4,6 +4,7 @@ use async_graphql::{Context, Object};
 use canopy_domain::{AccountView, Result};
 
 use super::billing_transfer::BillingTransfer;
+use super::closed_period::ClosedPeriod;
 use super::credits::Credits;
 use super::granularity::Granularity;
 use super::limits::Limits;
@@ -90,6 +91,24 @@ impl TenantReports {
             Ok(sums.map(|sums| Usage::new(granularity, sums)))
         };
         nullable(usage).await
+    }
+
+    /// The last closed months of the account's tree in which the account may have used something, newest first; see
+    /// UsageEvent.adjusts. Null, with a FORBIDDEN error, without USAGE FULL.
+    async fn closed_periods(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "So many, 0 to 120.", default = 12)] first: i32,
+    ) -> Option<Result<Vec<ClosedPeriod>>> {
+        let closed = async {
+            let caller = gates::CLOSED_PERIODS.open(ctx, &self.0)?;
+            let closed = caller
+                .loaders
+                .load(reads::ClosedPeriods(first), self.0.clone())
+                .await?;
+            Ok(closed.map(|closed| closed.into_iter().map(ClosedPeriod::from).collect::<Vec<_>>()))
+        };
+        nullable(closed).await
     }
 
     /// The account's own usage events, in the order in which they were recorded. Null, with a FORBIDDEN

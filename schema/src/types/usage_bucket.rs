@@ -4,7 +4,7 @@ use async_graphql::Object;
 use canopy_domain::usage;
 
 use super::money::Money;
-use crate::scalars::{DateTime, Decimal, int};
+use crate::scalars::{DateTime, Decimal, signed_int};
 
 /// The sum of one meter in one bucket.
 pub(crate) struct UsageBucket(usage::UsageBucket);
@@ -33,9 +33,9 @@ impl UsageBucket {
         Decimal(self.0.total.quantity)
     }
 
-    /// How many events.
+    /// How many events stand. Below zero if more were taken out of closed periods than came in.
     async fn events(&self) -> i32 {
-        int(self.0.total.events)
+        signed_int(self.0.total.events)
     }
 
     /// What was charged for it so far: what each account with usage pays to its own seller. Events whose

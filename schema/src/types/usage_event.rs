@@ -7,6 +7,7 @@ use canopy_domain::{Error, Result};
 use super::rating::Rating;
 use super::rating_status::RatingStatus;
 use super::tenant::Tenant;
+use super::usage_correction::UsageCorrection;
 use crate::connection::{Edge, List};
 use crate::loaders::reads;
 use crate::nullable::nullable;
@@ -22,7 +23,8 @@ impl From<usage_event::Model> for UsageEvent {
     }
 }
 
-/// Something that an account used, as it was reported. It never changes; its ratings may come later.
+/// Something that an account used, as it was reported, or a correction of that. It never changes; its ratings may come
+/// later.
 #[Object]
 impl UsageEvent {
     /// The id, with the prefix `evt_`.
@@ -41,7 +43,7 @@ impl UsageEvent {
         &self.0.meter
     }
 
-    /// How much, in the meter's own unit.
+    /// How much, in the meter's own unit. Negative if it takes another event out.
     async fn quantity(&self) -> Result<Decimal> {
         Decimal::of_micros(self.0.quantity)
     }
@@ -49,6 +51,17 @@ impl UsageEvent {
     /// When it was used.
     async fn occurred_at(&self) -> DateTime {
         self.0.occurred_at.into()
+    }
+
+    /// When it counts in the sums: as it occurred, unless the month of that was closed.
+    async fn counted_at(&self) -> DateTime {
+        self.0.counts_at().into()
+    }
+
+    /// The first instant of the closed month that it adjusts: it counts later, as nothing is added to that one. Null if it
+    /// counts as it occurred.
+    async fn adjusts(&self) -> Option<DateTime> {
+        self.0.adjusts.map(DateTime::from)
     }
 
     /// When Canopy took it in.
@@ -71,6 +84,11 @@ impl UsageEvent {
     /// Whether it has its price.
     async fn rating_status(&self) -> RatingStatus {
         self.0.rating_status.into()
+    }
+
+    /// What it corrects, and why; null if it was reported as usage.
+    async fn correction(&self) -> Option<UsageCorrection> {
+        UsageCorrection::of(&self.0)
     }
 
     /// What each seller of the chain charged its buyer for it, from the top of the tree down, as far as the

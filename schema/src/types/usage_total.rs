@@ -4,7 +4,7 @@ use async_graphql::Object;
 use canopy_domain::usage;
 
 use super::money::Money;
-use crate::scalars::{Decimal, int};
+use crate::scalars::{Decimal, signed_int};
 
 /// The sum of one meter.
 pub(crate) struct UsageTotal(usage::UsageTotal);
@@ -28,9 +28,9 @@ impl UsageTotal {
         Decimal(self.0.quantity)
     }
 
-    /// How many events.
+    /// How many events stand. Below zero if more were taken out of closed periods than came in.
     async fn events(&self) -> i32 {
-        int(self.0.events)
+        signed_int(self.0.events)
     }
 
     /// What was charged for it so far: what each account with usage pays to its own seller. Events whose

@@ -15,6 +15,8 @@ pub(crate) enum UsageUpdateKind {
     Recorded,
     /// Its price came later than it did.
     Rated,
+    /// It corrects another one: it takes it out, or stands for it.
+    Corrected,
 }
 
 /// News of usage.

@@ -31,11 +31,16 @@ impl UserError {
     /// The same for one event of a batch. The domain may give the path within the event or within the events
     /// that it was handed; `index` is the event's place in the input.
     pub(crate) fn of_event(error: Error, index: usize) -> Self {
+        Self::of_item("events", error, index)
+    }
+
+    /// The same for one item of the `list` of the input.
+    pub(crate) fn of_item(list: &str, error: Error, index: usize) -> Self {
         let within = match error.field() {
-            [events, _place, within @ ..] if events == "events" => within,
+            [of, _place, within @ ..] if of == list => within,
             within => within,
         };
-        let place = ["events".to_owned(), index.to_string()];
+        let place = [list.to_owned(), index.to_string()];
         Self {
             field: Some(place.into_iter().chain(within.iter().cloned()).collect()),
             ..Self::new(error.clone())

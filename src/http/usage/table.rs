@@ -4,7 +4,12 @@ use std::borrow::Cow;
 
 use axum::http::{HeaderMap, header};
 use canopy_domain::{
-    entity::{time::Timestamp, usage_aggregate::Granularity, usage_event::RatingStatus},
+    entity::{
+        UsageEventId,
+        time::Timestamp,
+        usage_aggregate::Granularity,
+        usage_event::{CorrectionPart, RatingStatus},
+    },
     usage::{ExportedEvent, ExportedRows, ExportedSum},
 };
 use chrono::SecondsFormat;
@@ -28,7 +33,7 @@ pub(super) struct Kind {
 }
 
 const OF_EVENTS: &str = "id,account,accountName,meter,quantity,occurredAt,recordedAt,idempotencyKey,attributes,\
-    ratingStatus,amount,currency\r\n";
+    ratingStatus,amount,currency,correction,corrects,reason,countedAt,adjusts\r\n";
 const OF_SUMS: &str = "account,accountName,start,granularity,meter,quantity,events,amount,currency\r\n";
 
 impl Format {
@@ -133,11 +138,8 @@ impl Kind {
     }
 }
 
-fn event_cells(row: &ExportedEvent) -> [Cow<'_, str>; 12] {
-    let status = match row.rating_status {
-        RatingStatus::Pending => "PENDING",
-        RatingStatus::Rated => "RATED",
-    };
+fn event_cells(row: &ExportedEvent) -> [Cow<'_, str>; 17] {
+    let corrects = row.corrects_id.as_ref();
     [
         row.id.as_str().into(),
         row.account_id.as_str().into(),
@@ -148,9 +150,17 @@ fn event_cells(row: &ExportedEvent) -> [Cow<'_, str>; 12] {
         written(row.recorded_at).into(),
         words(&row.idempotency_key),
         words(&row.attributes),
-        status.into(),
+        row.rating_status.as_str().into(),
         row.amount.map(decimal).unwrap_or_default().into(),
         row.currency.as_deref().unwrap_or_default().into(),
+        row.correction
+            .map(CorrectionPart::as_str)
+            .unwrap_or_default()
+            .into(),
+        corrects.map(UsageEventId::as_str).unwrap_or_default().into(),
+        words(row.reason.as_deref().unwrap_or_default()),
+        written(row.counted_at.unwrap_or(row.occurred_at)).into(),
+        row.adjusts.map(written).unwrap_or_default().into(),
     ]
 }
 
@@ -169,6 +179,11 @@ struct EventLine<'a> {
     rating_status: RatingStatus,
     amount: Option<String>,
     currency: Option<&'a str>,
+    correction: Option<CorrectionPart>,
+    corrects: Option<&'a str>,
+    reason: Option<&'a str>,
+    counted_at: String,
+    adjusts: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -201,6 +216,11 @@ impl<'a> EventLine<'a> {
             rating_status: row.rating_status,
             amount: row.amount.map(decimal),
             currency: row.currency.as_deref(),
+            correction: row.correction,
+            corrects: row.corrects_id.as_ref().map(UsageEventId::as_str),
+            reason: row.reason.as_deref(),
+            counted_at: written(row.counted_at.unwrap_or(row.occurred_at)),
+            adjusts: row.adjusts.map(written),
         }
     }
 }

@@ -95,10 +95,11 @@ async fn planned_documents() -> (String, String) {
 }
 
 /// The fields that only resolvers answer.
-const RESOLVED: [&str; 7] = [
+const RESOLVED: [&str; 8] = [
     "Me.apiKey",
     "ResourceLimit.explain",
     "Tenant.apiKeys",
+    "Tenant.closedPeriods",
     "Tenant.maxVariance",
     "Tenant.ruleVersions",
     "Tenant.simulations",
@@ -272,7 +273,7 @@ async fn a_field_that_the_role_does_not_reach_is_null_and_forbidden() {
             _ => None,
         })
         .collect();
-    assert_eq!(gated.len(), 11, "{gated:?}");
+    assert_eq!(gated.len(), 12, "{gated:?}");
     for asker in world
         .callers
         .iter()

@@ -120,7 +120,27 @@ fn usage() -> Vec<Way> {
         let input = json!({"accountId": account, "events": [event]});
         mutation("recordUsage", "results { status ERRORS }", at, "acc", input)
     };
+    let correct = |at, kind, account: &str, named: Value| {
+        let mut correction = json!({"idempotencyKey": "k", "kind": "VOID", "reason": "r"});
+        let members = correction.as_object_mut().expect("it is an object");
+        members.extend(named.as_object().cloned().unwrap_or_default());
+        let input = json!({"accountId": account, "corrections": [correction]});
+        mutation("correctUsage", "results { status ERRORS }", at, kind, input)
+    };
     vec![
+        correct("/input/accountId", "acc", "", json!({"eventIdempotencyKey": "k"})),
+        correct(
+            "/input/corrections/0/accountId",
+            "acc",
+            "@account",
+            json!({"eventIdempotencyKey": "k", "accountId": ""}),
+        ),
+        correct(
+            "/input/corrections/0/eventId",
+            "evt",
+            "@account",
+            json!({"eventId": ""}),
+        ),
         record("/input/accountId", "", None),
         record("/input/events/0/accountId", "@account", Some("")),
     ]

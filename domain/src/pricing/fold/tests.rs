@@ -87,6 +87,7 @@ fn line(path: &AccountPath, quantity: i64) -> Line {
         meter: "minutes".to_owned(),
         quantity,
         occurred_at: "2024-05-17T10:00:00Z".parse().unwrap(),
+        counted_at: "2024-05-17T10:00:00Z".parse().unwrap(),
         attributes: None,
     }
 }

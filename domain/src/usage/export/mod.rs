@@ -5,7 +5,7 @@ mod walk;
 
 use canopy_entity::time::Timestamp;
 use canopy_entity::usage_aggregate::Granularity;
-use canopy_entity::usage_event::RatingStatus;
+use canopy_entity::usage_event::{CorrectionPart, RatingStatus};
 use canopy_entity::{AccountId, Level, PermissionKey, UsageEventId};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
@@ -23,7 +23,7 @@ pub struct ExportUsage {
     pub account_id: AccountId,
     /// Whether everything below it is wanted too.
     pub include_descendants: bool,
-    /// When it occurred; the ends are moved out to whole buckets.
+    /// When it counts; the ends are moved out to whole buckets.
     pub period: Period,
     /// The length of the buckets that are wanted; none for single events.
     pub granularity: Option<Granularity>,
@@ -83,6 +83,16 @@ pub struct ExportedEvent {
     pub amount: Option<i64>,
     /// Of what the amount is.
     pub currency: Option<String>,
+    /// Which part of a correction it is; none if it was reported as usage.
+    pub correction: Option<CorrectionPart>,
+    /// The event that it takes out or stands for.
+    pub corrects_id: Option<UsageEventId>,
+    /// Why that was corrected.
+    pub reason: Option<String>,
+    /// When it counts, if the period in which it would count was closed.
+    pub counted_at: Option<Timestamp>,
+    /// The first instant of that period.
+    pub adjusts: Option<Timestamp>,
 }
 
 /// The sum of a meter over a bucket, of one account without those below it.

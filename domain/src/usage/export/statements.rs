@@ -1,5 +1,6 @@
 //! What an export reads, in both dialects. Where the accounts are a list, each is looked up by its index: no planner knows
-//! how many a list has, and one that expects many reads the rows of all tenants.
+//! how many a list has, and one that expects many reads the rows of all tenants. An event is of the period in which it
+//! counts, as it is in the sums.
 
 use sea_orm::DbBackend;
 
@@ -36,7 +37,8 @@ SELECT e.*, r.price AS amount, r.currency
 FROM jsonb_array_elements_text($1) AS asked
 CROSS JOIN LATERAL (
   SELECT * FROM usage_events e
-  WHERE e.account_id = asked.value AND e.occurred_at >= $2 AND e.occurred_at < $3 {meters}
+  WHERE e.account_id = asked.value AND coalesce(e.counted_at, e.occurred_at) >= $2
+    AND coalesce(e.counted_at, e.occurred_at) < $3 {meters}
   ORDER BY e.id LIMIT $4) e
 LEFT JOIN ratings r ON r.event_id = e.id AND r.buyer_account_id = e.account_id
 LIMIT $4",
@@ -45,7 +47,8 @@ SELECT e.*, r.price AS amount, r.currency
 FROM json_each($1) AS asked
 CROSS JOIN usage_events e
 LEFT JOIN ratings r ON r.event_id = e.id AND r.buyer_account_id = e.account_id
-WHERE e.account_id = asked.value AND e.occurred_at >= $2 AND e.occurred_at < $3 {meters}
+WHERE e.account_id = asked.value AND coalesce(e.counted_at, e.occurred_at) >= $2
+    AND coalesce(e.counted_at, e.occurred_at) < $3 {meters}
 LIMIT $4",
 };
 /// The next events of one account.
@@ -54,7 +57,8 @@ pub(super) const EVENTS: Spelled = Spelled::alike(
 SELECT e.*, r.price AS amount, r.currency
 FROM usage_events e
 LEFT JOIN ratings r ON r.event_id = e.id AND r.buyer_account_id = e.account_id
-WHERE e.account_id = $1 AND e.occurred_at >= $2 AND e.occurred_at < $3 AND e.id > $5 {meters}
+WHERE e.account_id = $1 AND coalesce(e.counted_at, e.occurred_at) >= $2
+    AND coalesce(e.counted_at, e.occurred_at) < $3 AND e.id > $5 {meters}
 ORDER BY e.id LIMIT $4",
 );
 /// The sums of accounts, in any order.
@@ -63,14 +67,14 @@ pub(super) const SUMS_OF: Spelled = Spelled {
 SELECT g.* FROM jsonb_array_elements_text($1) AS asked
 CROSS JOIN LATERAL (
   SELECT * FROM usage_aggregates e
-  WHERE e.account_id = asked.value AND e.granularity = $5 AND e.events > 0
+  WHERE e.account_id = asked.value AND e.granularity = $5 AND (e.events <> 0 OR e.quantity <> 0 OR e.amount <> 0)
   AND e.bucket_start >= $2 AND e.bucket_start < $3 {meters}
   LIMIT $4) g
 LIMIT $4",
     sqlite: "
 SELECT e.* FROM json_each($1) AS asked
 CROSS JOIN usage_aggregates e
-WHERE e.account_id = asked.value AND e.granularity = $5 AND e.events > 0
+WHERE e.account_id = asked.value AND e.granularity = $5 AND (e.events <> 0 OR e.quantity <> 0 OR e.amount <> 0)
   AND e.bucket_start >= $2 AND e.bucket_start < $3 {meters}
 LIMIT $4",
 };
@@ -78,7 +82,7 @@ LIMIT $4",
 pub(super) const SUMS: Spelled = Spelled::alike(
     "
 SELECT e.* FROM usage_aggregates e
-WHERE e.account_id = $1 AND e.granularity = $5 AND e.events > 0
+WHERE e.account_id = $1 AND e.granularity = $5 AND (e.events <> 0 OR e.quantity <> 0 OR e.amount <> 0)
   AND e.bucket_start >= $2 AND e.bucket_start < $3
   AND (e.bucket_start, e.meter) > ($6, $7) {meters}
 ORDER BY e.bucket_start, e.meter LIMIT $4",

@@ -11,7 +11,7 @@ use super::super::plan::{
     Selection, UsageBucketField, UsageField, UsagePeriodField, UsageTotalField,
 };
 use super::Writer;
-use crate::scalars::{DateTime, int};
+use crate::scalars::{DateTime, int, signed_int};
 use crate::types::billing_transfer::{BillingState, BillingTransferStatus, badge, completed_at};
 use crate::types::granularity::Granularity;
 use crate::types::limit_decider::{LimitDeciderKind, deciding_rule, visible_account};
@@ -158,7 +158,7 @@ impl<'w> Writer<'w> {
         match field {
             UsageTotalField::Meter => self.text(&total.meter),
             UsageTotalField::Quantity => self.shown(total.quantity),
-            UsageTotalField::Events => self.int(int(total.events)),
+            UsageTotalField::Events => self.int(signed_int(total.events)),
             UsageTotalField::Amount(selection) => self.money(selection, &total.amount),
         }
     }
