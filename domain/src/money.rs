@@ -27,6 +27,8 @@ impl Micros {
     pub const MAX: Micros = Micros(1 << 53);
     /// Nothing.
     pub const ZERO: Micros = Micros(0);
+    /// So many micro-units are one.
+    pub(crate) const UNIT: i64 = MICROS_PER_UNIT;
 
     /// The amount of `micros` millionths, if it is within the bound.
     pub fn new(micros: i64) -> Result<Self, NotADecimal> {

@@ -84,6 +84,7 @@ impl TestDatabase {
             description: String::new(),
             limits_rule_version_id: rule.id,
             limits_configuration: configuration,
+            meters: serde_json::json!({}),
             created_at: time::now(),
         };
         insert::<plan::Entity>(&self.db, plan.clone()).await;

@@ -22,6 +22,8 @@ pub struct Model {
     pub limits_rule_version_id: RuleVersionId,
     /// What the rule is configured with.
     pub limits_configuration: Json,
+    /// Its meters: an object with `declared` and `undeclared`, both of which may be missing.
+    pub meters: Json,
     /// When it was made.
     pub created_at: Timestamp,
 }

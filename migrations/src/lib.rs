@@ -11,6 +11,7 @@ mod m0004_events;
 mod m0005_simulations;
 mod m0006_budgets;
 mod m0007_leases;
+mod m0010_meters;
 mod m0011_periods;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_simulations::Migration),
             Box::new(m0006_budgets::Migration),
             Box::new(m0007_leases::Migration),
+            Box::new(m0010_meters::Migration),
             Box::new(m0011_periods::Migration),
         ]
     }

@@ -101,6 +101,7 @@ CREATE TABLE plans (
   description text NOT NULL,
   limits_rule_version_id {text} NOT NULL REFERENCES rule_versions (id),
   limits_configuration {json} NOT NULL,
+  meters {json} NOT NULL DEFAULT '{}',
   created_at {time} NOT NULL
 );
 CREATE INDEX plans_owner ON plans (owner_account_id);

@@ -36,6 +36,7 @@ mod isolation;
 mod killed;
 mod lost;
 mod members;
+mod meters;
 mod nodes;
 mod operations;
 mod periods;

@@ -141,6 +141,7 @@ impl Trees {
                     "max_depth": 5, "caps": caps.collect::<serde_json::Map<_, _>>(),
                     "key_policy": "OWN", "member_policy": "OWN",
                 }),
+                meters: json!({}),
                 created_at: first_day(),
             }
         });

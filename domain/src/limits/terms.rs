@@ -13,6 +13,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use sha2::{Digest, Sha256};
 
 use crate::memory::Memory;
+use crate::plans::Meters;
 use crate::rules::{LiveRule, active_rules};
 use crate::{Domain, Error, Result};
 
@@ -74,6 +75,7 @@ impl Configured {
 #[derive(Debug)]
 pub(crate) struct Terms {
     pub(crate) plan: Arc<plan::Model>,
+    pub(crate) meters: Arc<Meters>,
     pub(super) rule: Configured,
 }
 
@@ -183,6 +185,7 @@ impl Domain {
                 .ok_or_else(|| Error::internal(format!("the rule of plan {} is missing", plan.id)))?;
             let terms = Arc::new(Terms {
                 rule: Configured::new(rule.clone(), &plan.limits_configuration),
+                meters: Arc::new(Meters::read(&plan.meters)?),
                 plan: Arc::new(plan),
             });
             let id = terms.plan.id.clone();

@@ -1,5 +1,6 @@
 //! Plans, and the four that Canopy ships.
 
+mod meters;
 mod presets;
 
 use std::collections::HashMap;
@@ -11,6 +12,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Qu
 
 use crate::limits::Recency;
 use crate::{AccountView, Actor, Domain, Error, Result};
+
+pub use meters::{Aggregation, Meter, Meters, Undeclared};
 
 /// The most plans that are listed.
 const MAX_PLANS: u64 = 200;
@@ -51,6 +54,22 @@ impl Domain {
             Some((account.id().clone(), Arc::clone(&terms.plan)))
         });
         Ok(plans.collect())
+    }
+
+    /// The meters of the plan of each account that has one.
+    pub(crate) async fn meters_of(
+        &self,
+        accounts: impl Iterator<Item = &AccountView> + Clone,
+    ) -> Result<HashMap<AccountId, Arc<Meters>>> {
+        let ids = accounts
+            .clone()
+            .filter_map(|account| account.row().plan_id.clone());
+        let terms = self.terms(ids.collect(), Recency::Remembered).await?;
+        let meters = accounts.filter_map(|account| {
+            let terms = terms.get(account.row().plan_id.as_ref()?)?;
+            Some((account.id().clone(), Arc::clone(&terms.meters)))
+        });
+        Ok(meters.collect())
     }
 
     /// The plans that may be given to a new account: those that Canopy ships and those of the actor's accounts.

@@ -24,6 +24,8 @@ struct Preset {
     description: String,
     /// The configuration of `limits-by-plan`.
     configuration: serde_json::Value,
+    /// What [`Meters`](super::Meters) reads.
+    meters: serde_json::Value,
 }
 
 impl Domain {
@@ -36,6 +38,7 @@ impl Domain {
             description: Set(preset.description),
             limits_rule_version_id: Set(limits_by_plan.clone()),
             limits_configuration: Set(preset.configuration),
+            meters: Set(preset.meters),
             created_at: Set(time::now()),
         });
         let presets = &presets.collect::<Vec<_>>();
@@ -52,6 +55,7 @@ impl Domain {
                                 plan::Column::Description,
                                 plan::Column::LimitsRuleVersionId,
                                 plan::Column::LimitsConfiguration,
+                                plan::Column::Meters,
                             ])
                             .to_owned(),
                     )
@@ -83,6 +87,7 @@ async fn are_there(txn: &impl ConnectionTrait, presets: &[plan::ActiveModel]) ->
                 && preset.description.as_ref() == &row.description
                 && preset.limits_rule_version_id.as_ref() == &row.limits_rule_version_id
                 && preset.limits_configuration.as_ref() == &row.limits_configuration
+                && preset.meters.as_ref() == &row.meters
         })
     };
     Ok(presets.iter().all(is_stored))
@@ -119,5 +124,18 @@ mod tests {
         );
         assert_eq!(of("pln_agentphone", "caps")["subaccounts"], 25);
         assert_eq!(of("pln_agentphone", "key_policy"), "PARENT_ONLY");
+    }
+
+    #[test]
+    fn the_presets_declare_meters_with_their_units() {
+        for preset in presets().unwrap() {
+            let meters = super::super::Meters::read(&preset.meters).unwrap();
+            let units: Vec<_> = meters
+                .declared()
+                .map(|(_, meter)| meter.unit.as_deref())
+                .collect();
+            let expected = ["CREDIT", "MESSAGE", "MINUTE", "SECOND", "TOKEN"];
+            assert_eq!(units, expected.map(Some), "{}", preset.id);
+        }
     }
 }

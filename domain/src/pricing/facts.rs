@@ -14,6 +14,7 @@ use canopy_entity::{AccountId, AccountPath, PlanId};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use crate::memory::Memory;
+use crate::plans::Meters;
 use crate::rules::{LiveRule, active_rules};
 use crate::statement::{list, statement};
 use crate::{Error, Result};
@@ -34,6 +35,8 @@ pub(crate) struct AccountFacts {
     pub(crate) credit_mode: CreditMode,
     /// Whether its plan lets it sell for less than it pays.
     pub(crate) allow_below_cost: bool,
+    /// What its plan says of meters.
+    pub(crate) meters: Arc<Meters>,
 }
 
 /// The accounts of some paths, and the pricing rules that are live there.
@@ -66,8 +69,8 @@ pub(crate) struct RememberedFacts(Memory<AccountId, Known>);
 const TERMS: &str = "SELECT root_id, version, closed_until FROM tree_terms WHERE root_id IN [$1] ORDER BY root_id [FOR SHARE]";
 
 const ACCOUNTS: &str = "
-SELECT a.*, (SELECT p.limits_configuration FROM plans p WHERE p.id = a.plan_id) AS terms
-FROM accounts a WHERE a.id IN [$1] ORDER BY a.id
+SELECT a.*, p.limits_configuration AS terms, p.meters
+FROM accounts a LEFT JOIN plans p ON p.id = a.plan_id WHERE a.id IN [$1] ORDER BY a.id
 ";
 
 impl RememberedFacts {
@@ -184,6 +187,11 @@ impl Facts {
         }
     }
 
+    /// Whether a plan has a meter that needs more than sums and counts.
+    pub(crate) fn keep_values(&self) -> bool {
+        self.accounts.values().any(|account| account.meters.keep_values())
+    }
+
     /// True if the account at `path` and all above it are in use.
     pub(crate) fn all_active(&self, path: &AccountPath) -> bool {
         path.ids().iter().all(|id| {
@@ -223,17 +231,24 @@ async fn read(
     let known = rows.iter().map(|row| {
         let account = account::Model::from_query_result(row, "")?;
         let terms: Option<serde_json::Value> = row.try_get("", "terms")?;
+        let meters: Option<serde_json::Value> = row.try_get("", "meters")?;
+        let meters = meters.map(|meters| Meters::read(&meters)).transpose()?;
         let rule = rules.remove(&account.id).map(Arc::new);
-        Ok((account.id.clone(), (Arc::new(of(account, terms)), rule)))
+        let facts = of(account, terms, meters.unwrap_or_default());
+        Ok((facts.0, (Arc::new(facts.1), rule)))
     });
     known.collect()
 }
 
-fn of(account: account::Model, terms: Option<serde_json::Value>) -> AccountFacts {
+fn of(
+    account: account::Model,
+    terms: Option<serde_json::Value>,
+    meters: Meters,
+) -> (AccountId, AccountFacts) {
     let allow_below_cost = terms
         .and_then(|terms| terms.get("allow_below_cost")?.as_bool())
         .unwrap_or(false);
-    AccountFacts {
+    let facts = AccountFacts {
         path: account.path,
         status: account.status,
         currency: account.currency,
@@ -241,5 +256,7 @@ fn of(account: account::Model, terms: Option<serde_json::Value>) -> AccountFacts
         billing_mode: account.billing_mode,
         credit_mode: account.credit_mode,
         allow_below_cost,
-    }
+        meters: Arc::new(meters),
+    };
+    (account.id, facts)
 }

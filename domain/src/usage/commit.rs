@@ -7,6 +7,7 @@ use canopy_entity::{AccountId, AccountPath, time, usage_event};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 
 use super::periods;
+use super::values::{self, Unfit};
 use super::write::{self, Ready};
 use crate::pricing::{Facts, Line, Outcome, Totals};
 use crate::statement::{list, statement};
@@ -34,6 +35,8 @@ pub(super) enum Fate {
     Known(usage_event::Model),
     /// Its account, or one above, is not in use.
     Inactive,
+    /// The plan of its account does not take it.
+    Unfit(Unfit),
     /// The credits of its account do not suffice, or those of one above.
     Unpaid {
         its_own: bool,
@@ -102,7 +105,12 @@ impl Domain {
             if !is_active {
                 fates[*place] = Some(Fate::Inactive);
             }
-            is_active
+            let unfit = values::unfit(facts, row).filter(|_| is_active);
+            let is_fit = unfit.is_none();
+            if let Some(unfit) = unfit {
+                fates[*place] = Some(Fate::Unfit(unfit));
+            }
+            is_active && is_fit
         });
         let lines: Vec<Line> = new.iter().map(|(_, row)| line(row)).collect();
         let totals = Totals::read(&self.0.db, facts, &lines).await?;

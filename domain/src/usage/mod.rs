@@ -5,6 +5,7 @@
 //! written or not. What was recorded is never changed: `corrections` adds to it.
 
 pub(crate) mod bucket;
+mod building;
 mod check;
 mod commit;
 mod corrections;
@@ -16,6 +17,7 @@ mod read;
 mod record;
 mod sums;
 mod totals;
+mod values;
 mod window;
 mod write;
 

@@ -1,6 +1,7 @@
 //! Reading usage: sums by bucket, single events, and their ratings.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use canopy_entity::time::Timestamp;
 use canopy_entity::usage_aggregate::Granularity;
@@ -10,7 +11,10 @@ use sea_orm::FromQueryResult;
 use sea_orm::sea_query::Condition;
 
 use super::bucket;
+use super::building::Building;
+use super::values::KnownValues;
 use crate::page::{List, Pages};
+use crate::plans::Aggregation;
 use crate::statement::{list, statement};
 use crate::{AccountView, Actor, Domain, Error, Micros, Money, PageArgs, Result};
 
@@ -43,7 +47,11 @@ pub struct UsageQuery {
 pub struct UsageTotal {
     /// What was measured.
     pub meter: String,
-    /// How much.
+    /// In what; none if the plan does not say.
+    pub unit: Option<Arc<str>>,
+    /// How it is added up.
+    pub aggregation: Aggregation,
+    /// How much, as the aggregation has it.
     pub quantity: Micros,
     /// How many events; below zero if more were taken out of closed periods than came in.
     pub events: i64,
@@ -140,20 +148,23 @@ impl Domain {
                 format!("At most {MAX_METERS} meters may be named."),
             ));
         }
-        let currencies: HashMap<AccountId, String> = accounts
+        let visible = accounts
             .iter()
-            .filter(|account| account.access().allows(PermissionKey::Usage, Level::Full))
-            .map(|account| (account.id().clone(), account.row().currency.clone()))
-            .collect();
-        let mut views: HashMap<AccountId, Building> = currencies
-            .into_iter()
-            .map(|(id, currency)| (id, Building::new(period, currency)))
+            .filter(|account| account.access().allows(PermissionKey::Usage, Level::Full));
+        let mut meters = self.meters_of(visible.clone()).await?;
+        let mut views: HashMap<AccountId, Building> = visible
+            .map(|account| {
+                let meters = meters.remove(account.id()).unwrap_or_default();
+                let currency = account.row().currency.clone();
+                (account.id().clone(), Building::new(period, currency, meters))
+            })
             .collect();
         if views.is_empty() {
             return Ok(HashMap::new());
         }
         let accounts: Vec<&AccountId> = views.keys().collect();
         let parts = self.sums_of(&accounts, period, query, MAX_SUMS + 1).await?;
+        let known = self.known_values(&views, period, query).await?;
         if parts.len() > MAX_SUMS {
             return Err(Error::bad_input(
                 &["period"],
@@ -162,13 +173,42 @@ impl Domain {
         }
         for part in parts {
             if let Some(view) = views.get_mut(&part.account) {
-                view.add(part)?;
+                view.add(part, &known)?;
             }
         }
         views
             .into_iter()
-            .map(|(id, view)| Ok((id, view.finish()?)))
+            .map(|(id, view)| {
+                let view = view.finish(&id, &known)?;
+                Ok((id, view))
+            })
             .collect()
+    }
+
+    /// The values of those meters that need them, by the plan of each account; nothing is read where there are none.
+    async fn known_values(
+        &self,
+        views: &HashMap<AccountId, Building>,
+        period: Period,
+        query: &UsageQuery,
+    ) -> Result<KnownValues> {
+        let is_wanted = |name: &str| {
+            let wanted = query.meters.as_ref();
+            wanted.is_none_or(|wanted| wanted.iter().any(|wanted| wanted == name))
+        };
+        let with_values = views.iter().filter(|(_, view)| view.meters.keep_values());
+        let (mut accounts, mut names) = (Vec::new(), BTreeSet::new());
+        for (id, view) in with_values {
+            accounts.push(id);
+            let of_plan = view.meters.declared();
+            let of_plan = of_plan.filter(|(name, meter)| meter.keeps_values() && is_wanted(name));
+            names.extend(of_plan.map(|(name, _)| name));
+        }
+        if names.is_empty() {
+            return Ok(KnownValues::new());
+        }
+        let names: Vec<&str> = names.into_iter().collect();
+        self.values_of(&accounts, &names, period, query).await
     }
 
     /// A page of the events of each account, in the order in which they were recorded. `USAGE` FULL, as above.
@@ -267,82 +307,4 @@ impl Domain {
             .map(|(id, _)| id)
             .collect())
     }
-}
-
-/// A view while its parts are read.
-struct Building {
-    period: Period,
-    currency: String,
-    totals: BTreeMap<String, Total>,
-    buckets: Vec<UsageBucket>,
-}
-
-#[derive(Default, Clone, Copy)]
-struct Total {
-    quantity: i64,
-    events: i64,
-    amount: i64,
-}
-
-impl Building {
-    fn new(period: Period, currency: String) -> Self {
-        Self {
-            period,
-            currency,
-            totals: BTreeMap::new(),
-            buckets: Vec::new(),
-        }
-    }
-
-    /// Adds a part. A sum that no exact number holds is an error, never a wrong number.
-    fn add(&mut self, part: Part) -> Result<()> {
-        let added = Total {
-            quantity: part.quantity,
-            events: part.events,
-            amount: part.amount,
-        };
-        if let Some(start) = part.bucket_start {
-            let total = checked(part.meter.clone(), added, &self.currency)?;
-            self.buckets.push(UsageBucket { start, total });
-        }
-        let total = self.totals.entry(part.meter).or_default();
-        let sum = || {
-            Some(Total {
-                quantity: total.quantity.checked_add(added.quantity)?,
-                events: total.events.checked_add(added.events)?,
-                amount: total.amount.checked_add(added.amount)?,
-            })
-        };
-        *total = sum().ok_or_else(too_large)?;
-        Ok(())
-    }
-
-    fn finish(self) -> Result<UsageView> {
-        let totals = self.totals.into_iter();
-        let totals = totals.map(|(meter, total)| checked(meter, total, &self.currency));
-        Ok(UsageView {
-            period: self.period,
-            totals: totals.collect::<Result<_>>()?,
-            buckets: self.buckets,
-        })
-    }
-}
-
-fn checked(meter: String, total: Total, currency: &str) -> Result<UsageTotal> {
-    Ok(UsageTotal {
-        meter,
-        quantity: Micros::new(total.quantity).map_err(|_| too_large())?,
-        events: total.events,
-        amount: Money {
-            amount: Micros::new(total.amount).map_err(|_| too_large())?,
-            currency: currency.to_owned(),
-        },
-    })
-}
-
-fn too_large() -> Error {
-    Error::bad_input(
-        &["period"],
-        "The sum is too large to be exact: ask for a shorter period.",
-    )
 }

@@ -96,6 +96,7 @@ fn outcome(actor: &Actor, index: usize, digest: &str, fate: Fate) -> EventOutcom
         Fate::Known(row) => return answer(index, digest, &row),
         Fate::Inactive => inactive(),
         Fate::Throttled => Error::busy(),
+        Fate::Unfit(unfit) => Error::bad_input(&["events", &index.to_string(), unfit.field], unfit.message),
         Fate::Denied { seller, message } => denied(actor, &seller, &message),
         Fate::Unpaid { its_own } => unpaid(its_own),
     })

@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use super::commit::{Fate, key, known_by_key};
 use super::sums::Sums;
+use super::values::Values;
 use crate::domain::Faults;
 use crate::events::{UsageUpdateKind, outbox};
 use crate::ledger::{Books, Due, Movement, Source};
@@ -119,6 +120,9 @@ pub(super) async fn batch(
         sums.add(facts, row, charged(edges.unwrap_or_default()));
     }
     sums.write(txn).await?;
+    Values::of(facts, recorded().map(|(row, _)| row))
+        .write(txn)
+        .await?;
     faults.check("usage.summed")?;
     let news: Vec<usage_event::Model> = recorded().map(|(row, _)| row.clone()).collect();
     outbox::write(txn, UsageUpdateKind::Recorded, &batch, &news, now).await?;

@@ -88,7 +88,19 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
     (
         &["Plan"],
         InScope,
-        &["id", "name", "description", "configuration"],
+        &[
+            "id",
+            "name",
+            "description",
+            "configuration",
+            "meters",
+            "undeclaredMeters",
+        ],
+    ),
+    (
+        &["Meter"],
+        InScope,
+        &["name", "aggregation", "uniqueBy", "unit", "description"],
     ),
     (&["Money"], InScope, &["amount", "currency"]),
     (&["PermissionSet"], InScope, &["permissions", "permission"]),

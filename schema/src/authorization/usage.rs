@@ -12,11 +12,23 @@ const USAGE: Requirement = Permission(Key::Usage, Full);
 pub(super) const REACHED: &[(&[&str], Requirement, Fields)] = &[
     (&["Usage"], USAGE, &["period", "granularity", "totals", "buckets"]),
     (&["UsagePeriod"], USAGE, &["start", "end"]),
-    (&["UsageTotal"], USAGE, &["meter", "quantity", "events", "amount"]),
+    (
+        &["UsageTotal"],
+        USAGE,
+        &["meter", "unit", "aggregation", "quantity", "events", "amount"],
+    ),
     (
         &["UsageBucket"],
         USAGE,
-        &["start", "meter", "quantity", "events", "amount"],
+        &[
+            "start",
+            "meter",
+            "unit",
+            "aggregation",
+            "quantity",
+            "events",
+            "amount",
+        ],
     ),
     (&["UsageEventConnection"], USAGE, CONNECTION),
     (&["UsageEventEdge"], USAGE, EDGE),

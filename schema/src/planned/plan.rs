@@ -345,6 +345,8 @@ pub(super) enum UsagePeriodField {
 #[derive(PartialEq)]
 pub(super) enum UsageTotalField {
     Meter,
+    Unit,
+    Aggregation,
     Quantity,
     Events,
     Amount(Selection<MoneyField>),

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use async_graphql::{ID, Object};
+use canopy_domain::Result;
 use canopy_domain::entity::plan;
+use canopy_domain::plans::Meters;
 
+use super::meter::{Meter, UndeclaredMeters};
 use crate::scalars::Json;
 
 /// A plan.
@@ -45,5 +48,15 @@ impl Plan {
     /// credits.
     async fn configuration(&self) -> Json {
         Json(self.0.limits_configuration.clone())
+    }
+
+    /// The meters that it declares, by name.
+    async fn meters(&self) -> Result<Vec<Meter>> {
+        Ok(Meter::all(&Meters::of(&self.0)?))
+    }
+
+    /// What becomes of usage of other meters.
+    async fn undeclared_meters(&self) -> Result<UndeclaredMeters> {
+        Ok(Meters::of(&self.0)?.undeclared().into())
     }
 }

@@ -4,6 +4,7 @@ use async_graphql::Object;
 use canopy_domain::usage;
 
 use super::money::Money;
+use super::usage_aggregation::UsageAggregation;
 use crate::scalars::{DateTime, Decimal, signed_int};
 
 /// The sum of one meter in one bucket.
@@ -28,7 +29,18 @@ impl UsageBucket {
         &self.0.total.meter
     }
 
-    /// How much, in the meter's own unit.
+    /// In what it is measured, as the account's plan declares the meter: SECOND, MINUTE, CREDIT, TOKEN, MESSAGE, or a word
+    /// of the plan's own. Null if it does not say.
+    async fn unit(&self) -> Option<&str> {
+        self.0.total.unit.as_deref()
+    }
+
+    /// How it is added up, as the account's plan declares the meter.
+    async fn aggregation(&self) -> UsageAggregation {
+        self.0.total.aggregation.into()
+    }
+
+    /// How much, in the meter's unit: the sum, the count, the greatest or how many different ones, as `aggregation` says.
     async fn quantity(&self) -> Decimal {
         Decimal(self.0.total.quantity)
     }

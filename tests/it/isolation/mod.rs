@@ -95,8 +95,10 @@ async fn planned_documents() -> (String, String) {
 }
 
 /// The fields that only resolvers answer.
-const RESOLVED: [&str; 8] = [
+const RESOLVED: [&str; 10] = [
     "Me.apiKey",
+    "Plan.meters",
+    "Plan.undeclaredMeters",
     "ResourceLimit.explain",
     "Tenant.apiKeys",
     "Tenant.closedPeriods",

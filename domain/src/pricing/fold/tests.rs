@@ -48,6 +48,7 @@ fn chain(length: usize, sellers_with_rules: &[usize]) -> Chain {
             billing_mode: BillingMode::Own,
             credit_mode: CreditMode::Manual,
             allow_below_cost: false,
+            meters: Arc::default(),
         };
         facts.accounts.insert(id.clone(), Arc::new(account));
         if sellers_with_rules.contains(&place) {

@@ -15,6 +15,7 @@ use crate::pricing::{EdgePrice, Facts};
 use crate::statement::statement;
 use crate::transaction::{LostRace, breaks_uniqueness};
 use crate::usage::sums::Sums;
+use crate::usage::values::Values;
 use crate::usage::write::{Settled, charged, dues, rate_and_post};
 use crate::usage::{periods, record};
 use crate::{Actor, Error, Micros, Result, audit};
@@ -114,6 +115,13 @@ pub(super) async fn correction(
         sums.add(facts, replacement, charged(edges));
     }
     sums.write(txn).await?;
+    // The values of a closed period stay as they are.
+    if correction.reversal.counts_at() == event.counts_at() {
+        Values::take_out(txn, facts, event).await?;
+    }
+    Values::of(facts, correction.replacement.iter())
+        .write(txn)
+        .await?;
     faults.check("usage.correct.summed")?;
     let news: Vec<usage_event::Model> = correction.parts().cloned().collect();
     outbox::write(txn, UsageUpdateKind::Corrected, &batch, &news, now).await?;

@@ -122,6 +122,8 @@ impl<'d> Compiler<'d> {
     fn usage_total(&mut self, asked: &Asked<'d>) -> Planned<UsageTotalField> {
         Ok(match asked.name() {
             "meter" => UsageTotalField::Meter,
+            "unit" => UsageTotalField::Unit,
+            "aggregation" => UsageTotalField::Aggregation,
             "quantity" => UsageTotalField::Quantity,
             "events" => UsageTotalField::Events,
             "amount" => UsageTotalField::Amount(self.money(&asked.sets)?),

@@ -17,6 +17,7 @@ use crate::types::granularity::Granularity;
 use crate::types::limit_decider::{LimitDeciderKind, deciding_rule, visible_account};
 use crate::types::limits;
 use crate::types::resource_limit::remaining;
+use crate::types::usage_aggregation::UsageAggregation;
 
 impl<'w> Writer<'w> {
     pub(super) fn limits(
@@ -157,6 +158,8 @@ impl<'w> Writer<'w> {
     fn usage_total(&mut self, field: &'w UsageTotalField, total: &UsageTotal) {
         match field {
             UsageTotalField::Meter => self.text(&total.meter),
+            UsageTotalField::Unit => self.nullable(total.unit.as_deref(), |writer, unit| writer.text(unit)),
+            UsageTotalField::Aggregation => self.item::<UsageAggregation>(total.aggregation),
             UsageTotalField::Quantity => self.shown(total.quantity),
             UsageTotalField::Events => self.int(signed_int(total.events)),
             UsageTotalField::Amount(selection) => self.money(selection, &total.amount),

@@ -1,0 +1,254 @@
+//! What MAX and UNIQUE meters need beside sums: which values there were in each bucket, and how often. How often, so that
+//! a value is gone when the last event with it is taken out.
+//!
+//! The plan of each account decides for its own view: for what it used itself, and for its tree. Where no plan of a path
+//! has such a meter nothing is written.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use canopy_entity::time::Timestamp;
+use canopy_entity::usage_aggregate::Granularity;
+use canopy_entity::{AccountId, usage_event};
+use sea_orm::{ActiveEnum, ConnectionTrait};
+use sha2::{Digest, Sha256};
+
+use super::bucket;
+use super::read::{Period, UsageQuery};
+use crate::plans::{Aggregation, Meter, Undeclared};
+use crate::pricing::Facts;
+use crate::rows::Rows;
+use crate::statement::statement;
+use crate::store::{Given, Query};
+use crate::{Domain, Result};
+
+/// Rows of one statement.
+const ROWS: usize = 1_000;
+/// A longer value is kept as its digest: an index holds no long texts.
+const LONGEST: usize = 200;
+
+const ADD: &str = "
+ON CONFLICT (account_id, granularity, bucket_start, meter, value) DO UPDATE SET
+  own = usage_values.own + excluded.own, tree = usage_values.tree + excluded.tree
+";
+
+/// What was recorded before the meter was declared is not there to be taken out.
+const TAKE_OUT: &str = "
+UPDATE usage_values SET own = own - $6, tree = tree - 1
+WHERE account_id = $1 AND granularity = $2 AND bucket_start = $3 AND meter = $4 AND value = $5 AND tree > 0
+";
+
+/// An account, a place among the granularities, a bucket, a meter and a value; always in this order, as the sums are.
+type Key = (AccountId, usize, Timestamp, String, String);
+
+/// Values that are to be counted.
+#[derive(Debug, Default)]
+pub(super) struct Values(BTreeMap<Key, Counted>);
+
+/// How often a value occurs.
+#[derive(Debug, Default, Clone, Copy)]
+struct Counted {
+    /// The value as a number, for MAX.
+    quantity: i64,
+    own: i64,
+    tree: i64,
+}
+
+/// Why an event does not fit the meters of its account's plan.
+#[derive(Debug, Clone)]
+pub(super) struct Unfit {
+    /// What of the event is to blame.
+    pub(super) field: &'static str,
+    pub(super) message: String,
+}
+
+/// Why the event does not fit the plan of its account; none if it does.
+pub(super) fn unfit(facts: &Facts, event: &usage_event::Model) -> Option<Unfit> {
+    let meters = &facts.accounts.get(&event.account_id)?.meters;
+    match meters.get(&event.meter) {
+        None if meters.undeclared() == Undeclared::Refuse => Some(Unfit {
+            field: "meter",
+            message: "The plan of the account does not declare this meter.".to_owned(),
+        }),
+        Some(meter) if meter.aggregation == Aggregation::Unique && value_of(meter, event).is_none() => {
+            let name = meter.unique_by.as_deref().unwrap_or_default();
+            Some(Unfit {
+                field: "attributes",
+                message: format!(
+                    "This meter counts different values of the attribute `{name}`, which is missing."
+                ),
+            })
+        }
+        _ => None,
+    }
+}
+
+impl Values {
+    /// The values of events that are recorded.
+    pub(super) fn of<'e>(facts: &Facts, events: impl Iterator<Item = &'e usage_event::Model>) -> Self {
+        let mut values = Self::default();
+        if facts.keep_values() {
+            for event in events {
+                values.add(facts, event);
+            }
+        }
+        values
+    }
+
+    fn add(&mut self, facts: &Facts, event: &usage_event::Model) {
+        let starts =
+            bucket::GRANULARITIES.map(|granularity| bucket::start_of(granularity, event.counts_at()));
+        for id in event.path.ids() {
+            let meters = facts.accounts.get(&id).map(|account| &account.meters);
+            let value = meters
+                .and_then(|meters| meters.get(&event.meter))
+                .and_then(|meter| value_of(meter, event));
+            let Some((value, quantity)) = value else { continue };
+            for (place, start) in starts.into_iter().enumerate() {
+                let key = (id.clone(), place, start, event.meter.clone(), value.clone());
+                let counted = self.0.entry(key).or_default();
+                counted.quantity = quantity;
+                counted.tree += 1;
+                counted.own += i64::from(id == event.account_id);
+            }
+        }
+    }
+
+    /// Writes them; without any, nothing.
+    pub(super) async fn write(self, txn: &impl ConnectionTrait) -> Result<()> {
+        let rows: Vec<(Key, Counted)> = self.0.into_iter().collect();
+        for rows in rows.chunks(ROWS) {
+            let granularities = rows
+                .iter()
+                .map(|((_, place, ..), _)| bucket::GRANULARITIES[*place]);
+            let add = Rows::new(txn.get_database_backend())
+                .texts("account_id", rows.iter().map(|((id, ..), _)| id.as_str()))
+                .texts("granularity", granularities.map(Granularity::as_str))
+                .times("bucket_start", rows.iter().map(|((_, _, start, ..), _)| *start))
+                .texts("meter", rows.iter().map(|((.., meter, _), _)| meter.as_str()))
+                .texts("value", rows.iter().map(|((.., value), _)| value.as_str()))
+                .numbers("quantity", rows.iter().map(|(_, counted)| counted.quantity))
+                .numbers("own", rows.iter().map(|(_, counted)| counted.own))
+                .numbers("tree", rows.iter().map(|(_, counted)| counted.tree))
+                .insert("usage_values", ADD);
+            txn.execute_raw(add).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes out the values of an event, which is about to be reversed.
+    pub(super) async fn take_out(
+        txn: &impl ConnectionTrait,
+        facts: &Facts,
+        event: &usage_event::Model,
+    ) -> Result<()> {
+        for ((id, place, start, meter, value), counted) in Self::of(facts, std::iter::once(event)).0 {
+            let values = [
+                id.as_str().into(),
+                bucket::GRANULARITIES[place].as_str().into(),
+                start.into(),
+                meter.into(),
+                value.into(),
+                counted.own.into(),
+            ];
+            txn.execute_raw(statement(txn.get_database_backend(), TAKE_OUT, values))
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// The value that counts of an event, and the same as a number for MAX; none if it has none, or if sums are enough.
+fn value_of(meter: &Meter, event: &usage_event::Model) -> Option<(String, i64)> {
+    match meter.aggregation {
+        Aggregation::Sum | Aggregation::Count => None,
+        Aggregation::Max => Some((event.quantity.to_string(), event.quantity)),
+        Aggregation::Unique => {
+            let attributes: serde_json::Value = serde_json::from_str(&event.attributes).ok()?;
+            let value = attributes.get(meter.unique_by.as_ref()?)?;
+            let text = match value {
+                serde_json::Value::Null => return None,
+                value => value.to_string(),
+            };
+            match text.len() <= LONGEST {
+                true => Some((text, 0)),
+                false => Some((format!("sha256:{}", hex::encode(Sha256::digest(text))), 0)),
+            }
+        }
+    }
+}
+
+/// What the values of a meter come to in a period, or in a bucket of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Known {
+    /// How many different ones there are.
+    pub(super) different: i64,
+    /// The greatest.
+    pub(super) greatest: i64,
+}
+
+/// By account, meter and, for buckets, their beginnings.
+pub(super) type KnownValues = HashMap<(AccountId, String, Option<Timestamp>), Known>;
+
+static TOTALS: LazyLock<[Query; 2]> = LazyLock::new(|| queries("", ""));
+static BUCKETS: LazyLock<[Query; 2]> = LazyLock::new(|| queries(", v.bucket_start", ", v.bucket_start"));
+
+/// Without and with all below an account.
+fn queries(column: &str, group: &str) -> [Query; 2] {
+    ["own", "tree"].map(|whose| {
+        let wanted = format!(
+            "v.account_id = asked.value AND v.granularity = $2 AND v.bucket_start >= $3 AND v.bucket_start < $4
+             AND v.meter IN [$5] AND v.{whose} > 0"
+        );
+        let columns = format!(
+            "asked.value, v.meter, COUNT(DISTINCT v.value), CAST(MAX(v.quantity) AS bigint){column}"
+        );
+        let behind = format!("GROUP BY asked.value, v.meter{group}");
+        Query::of(
+            &format!(
+                "SELECT {columns} FROM [$1] AS asked CROSS JOIN LATERAL
+                   (SELECT v.* FROM usage_values v WHERE {wanted} OFFSET 0) v {behind}"
+            ),
+            &format!("SELECT {columns} FROM [$1] AS asked CROSS JOIN usage_values v WHERE {wanted} {behind}"),
+        )
+    })
+}
+
+impl Domain {
+    /// What the values of these meters of accounts come to in `period`, and in each bucket if anybody looks.
+    pub(super) async fn values_of(
+        &self,
+        accounts: &[&AccountId],
+        meters: &[&str],
+        period: Period,
+        query: &UsageQuery,
+    ) -> Result<KnownValues> {
+        let ids: Vec<&str> = accounts.iter().map(|id| id.as_str()).collect();
+        let granularity = query.granularity.to_value();
+        let given = [
+            Given::Texts(&ids),
+            Given::Text(&granularity),
+            Given::Time(period.start),
+            Given::Time(period.end),
+            Given::Texts(meters),
+        ];
+        let whose = usize::from(query.include_descendants);
+        let mut known = KnownValues::new();
+        let mut learn = |rows: Vec<crate::store::Row>, has_bucket: bool| -> Result<()> {
+            for row in rows {
+                let start = has_bucket.then(|| row.time(4)).transpose()?;
+                let value = Known {
+                    different: row.number(2)?,
+                    greatest: row.number(3)?,
+                };
+                known.insert((row.parsed(0)?, row.text(1)?.into_owned(), start), value);
+            }
+            Ok(())
+        };
+        learn(self.rows(&TOTALS[whose], &given).await?, false)?;
+        if !query.only_totals {
+            learn(self.rows(&BUCKETS[whose], &given).await?, true)?;
+        }
+        Ok(known)
+    }
+}
