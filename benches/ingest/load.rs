@@ -91,14 +91,14 @@ impl Load {
         let end = begin + self.length;
         let mut loaded = Loaded::default();
         let (mut request, mut answer) = (String::new(), Vec::with_capacity(64 << 10));
-        for turn in 0_u32.. {
-            let due = self.due(begin, place, turn);
-            let asked = due.unwrap_or_else(Instant::now);
+        let mut turns = self.turns(begin, place);
+        loop {
+            let asked = match &mut turns {
+                Some(turns) => turns.tick().await.into_std(),
+                None => Instant::now(),
+            };
             if asked >= end {
                 break;
-            }
-            if let Some(due) = due {
-                tokio::time::sleep_until(due.into()).await;
             }
             self.write(&mut request);
             stream.write_all(request.as_bytes()).await?;
@@ -111,12 +111,15 @@ impl Load {
         Ok(loaded)
     }
 
-    /// When this turn of a connection is, if it has a time; connections take turns with each other.
-    fn due(&self, begin: Instant, place: usize, turn: u32) -> Option<Instant> {
+    /// When a connection sends, if that has its time; connections take turns with each other. What comes late comes at once.
+    fn turns(&self, begin: Instant, place: usize) -> Option<tokio::time::Interval> {
         let Pace::Even(rate) = self.pace else { return None };
-        let between = self.batch as f64 / rate;
-        let number = f64::from(turn) * self.connections as f64 + place as f64;
-        Some(begin + Duration::from_secs_f64(number * between))
+        let between = Duration::from_secs_f64(self.batch as f64 / rate);
+        let first = begin + between.mul_f64(place as f64);
+        Some(tokio::time::interval_at(
+            first.into(),
+            between.mul_f64(self.connections as f64),
+        ))
     }
 
     fn write(&self, request: &mut String) {
