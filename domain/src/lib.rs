@@ -19,6 +19,7 @@ pub mod idempotency;
 pub mod leases;
 pub mod ledger;
 pub mod limits;
+pub mod measures;
 pub mod members;
 mod memory;
 pub mod money;

@@ -2,7 +2,8 @@
 
 use async_graphql::{Context, ID, Subscription as GraphqlSubscription};
 use canopy_domain::entity::{AccountId, SimulationId};
-use canopy_domain::{Error, Result};
+use canopy_domain::events::FollowUsage;
+use canopy_domain::{Error, Result, measures};
 use futures_util::{Stream, StreamExt};
 
 use crate::authorization::gates;
@@ -25,6 +26,14 @@ impl Subscription {
         #[graphql(desc = "The account.")] account_id: ID,
         #[graphql(desc = "Whether the usage of all accounts below is told too.", default)]
         include_descendants: bool,
+        #[graphql(desc = "Only the usage of these meters, at most 50. Of all if not given.")] meters: Option<
+            Vec<String>,
+        >,
+        #[graphql(
+            desc = "Tells at most one update in so long, \"100ms\" to \"1h\", which stands for all events since the \
+                    last one. Each event by itself if not given."
+        )]
+        every: Option<String>,
         #[graphql(
             desc = "The cursor of the last update seen: the stream goes on behind it. From now on if none."
         )]
@@ -39,10 +48,16 @@ impl Subscription {
         let id = AccountId::parse(&account_id).map_err(|_| missing.clone())?;
         let account = caller.loaders.load(reads::Accounts, id).await?.ok_or(missing)?;
         gates::USAGE_UPDATES.open(ctx, &account)?;
+        let not_a_duration = || Error::bad_input(&["every"], format!("This is not {}.", measures::DURATION));
+        let every = every.map(|text| measures::duration(&text).ok_or_else(not_a_duration));
+        let follow = FollowUsage {
+            include_descendants,
+            meters,
+            every: every.transpose()?,
+            after: after.as_deref(),
+        };
         let domain = caller.domain();
-        let updates = domain
-            .usage_updates(caller.actor(), &account, include_descendants, after.as_deref())
-            .await?;
+        let updates = domain.usage_updates(caller.actor(), &account, follow).await?;
         Ok(live::hand_over(ctx, updates))
     }
 

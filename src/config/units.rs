@@ -2,6 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
+use canopy_domain::measures;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
 
@@ -83,15 +84,7 @@ impl<'de> Deserialize<'de> for WebOrigin {
 }
 
 impl Span {
-    /// The units and how many milliseconds each has.
-    const UNITS: [(&str, u64); 5] = [
-        ("ms", 1),
-        ("s", 1000),
-        ("m", 60_000),
-        ("h", 3_600_000),
-        ("d", 86_400_000),
-    ];
-    pub(super) const EXPECTED: &str = "a duration such as \"250ms\", \"30s\", \"15m\", \"12h\" or \"7d\"";
+    pub(super) const EXPECTED: &str = measures::DURATION;
 
     /// The duration itself.
     pub fn get(self) -> Duration {
@@ -109,22 +102,11 @@ impl Size {
     }
 }
 
-/// The value of `text` in the smallest of `units`.
-fn measure(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let text = text.trim();
-    let split = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(split);
-    let (_, factor) = units.iter().find(|(name, _)| *name == unit.trim())?;
-    number.parse::<u64>().ok()?.checked_mul(*factor)
-}
-
 impl FromStr for Span {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        measure(text, &Self::UNITS)
-            .map(|ms| Self(Duration::from_millis(ms)))
-            .ok_or(Self::EXPECTED)
+        measures::duration(text).map(Self).ok_or(Self::EXPECTED)
     }
 }
 
@@ -132,7 +114,9 @@ impl FromStr for Size {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        measure(text, &Self::UNITS).map(Self).ok_or(Self::EXPECTED)
+        measures::measure(text, &Self::UNITS)
+            .map(Self)
+            .ok_or(Self::EXPECTED)
     }
 }
 

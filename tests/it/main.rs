@@ -17,6 +17,7 @@ mod budgets;
 mod checked;
 mod cli;
 mod cloud_events;
+mod coalesced;
 mod configurations;
 mod connections;
 mod corrections;

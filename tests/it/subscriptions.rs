@@ -70,7 +70,7 @@ async fn receive(stream: &mut BoxStream<'static, Answer>, count: usize) -> (Vec<
 
 /// A cursor from which nothing is missed: a stream without one begins at some instant after it was opened, so this
 /// records markers until the stream tells the last of them.
-async fn now(app: &App, caller: &Caller, account: &Account) -> String {
+pub(crate) async fn now(app: &App, caller: &Caller, account: &Account) -> String {
     let mut stream = watch(app, caller, account, false, None).await;
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     let (mut markers, mut heard) = (0, false);

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::hub::{Published, Told};
 use super::rights::RightsChange;
-use super::usage_news::{Contents, TOPIC as USAGE};
+use super::usage_news::{Contents, Counted, TOPIC as USAGE};
 use super::{RuleNews, UsageUpdateKind, cursor, usage_news};
 use crate::statement::{list, statement};
 use crate::{Domain, Error, Result, transaction};
@@ -68,13 +68,13 @@ pub(crate) async fn write(
     txn: &impl ConnectionTrait,
     kind: UsageUpdateKind,
     batch: &UsageBatchId,
-    events: &[usage_event::Model],
+    events: &[Counted<'_>],
     at: Timestamp,
 ) -> Result<()> {
     let Some(contents) = Contents::new(kind, batch, events) else {
         return Ok(());
     };
-    let paths = events.iter().map(|event| event.path.clone()).map(Some);
+    let paths = events.iter().map(|counted| Some(counted.event.path.clone()));
     let nearest = paths.reduce(|one, other| one?.nearest(&other?)).flatten();
     let path = nearest.ok_or_else(|| Error::internal("news of two trees in one row"))?;
     let account_id = path
@@ -82,7 +82,8 @@ pub(crate) async fn write(
         .ok_or_else(|| Error::internal("a path without an account"))?;
     let places = match kind {
         UsageUpdateKind::Recorded | UsageUpdateKind::Corrected => {
-            events.iter().map(|event| event.place + 1).max().unwrap_or(1)
+            let places = events.iter().map(|counted| counted.event.place + 1);
+            places.max().unwrap_or(1)
         }
         UsageUpdateKind::Rated => 1,
     };

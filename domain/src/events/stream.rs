@@ -48,6 +48,12 @@ pub(super) trait News: Send + Sync + Sized + 'static {
     /// The news of a message; none if it is about something else.
     fn of(told: &Told) -> Option<&Arc<Self>>;
 
+    /// Whether news of an account in `scope` is wanted.
+    fn is_in(&self, scope: &Scope) -> bool {
+        let _ = scope;
+        true
+    }
+
     /// A page of what the database has in `scope` behind `after` and up to `end`, and the position up to which that is all.
     fn behind(
         domain: &Domain,
@@ -65,12 +71,12 @@ pub(super) trait News: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Result<i64>> + Send;
 }
 
-/// Begins a stream behind the cursor `after`, or at the present end.
+/// Begins a stream of what is in `scope`, which is at `account`, behind the cursor `after` or at the present end.
 pub(super) async fn open<N: News>(
     domain: &Domain,
     actor: &Actor,
     account: &AccountView,
-    include_descendants: bool,
+    scope: Scope,
     after: Option<&str>,
 ) -> Result<BoxStream<'static, Result<Arc<N>>>> {
     let after = after.map(cursor::decode).transpose()?;
@@ -91,11 +97,7 @@ pub(super) async fn open<N: News>(
         domain: domain.clone(),
         actor: actor.clone(),
         account: account.clone(),
-        scope: Scope {
-            account: account.id().clone(),
-            path: account.path().clone(),
-            include_descendants,
-        },
+        scope,
         published,
         rights,
         checks,
@@ -177,7 +179,8 @@ impl<N: News> Reader<N> {
 
     fn wanted(&self, published: &Published) -> Option<Arc<N>> {
         let told = N::of(&published.told)?;
-        self.scope.covers(&published.path).then(|| Arc::clone(told))
+        let wanted = self.scope.covers(&published.path) && told.is_in(&self.scope);
+        wanted.then(|| Arc::clone(told))
     }
 
     /// Reads one page of what the database has behind `seen`.

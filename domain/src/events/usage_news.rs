@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::hub::{Published, Told};
 use super::{UsageUpdate, UsageUpdateKind, cursor};
-use crate::statement::statement;
-use crate::{Error, Result};
+use crate::pricing::EdgePrice;
+use crate::statement::{list, statement};
+use crate::{AccountView, Error, Micros, Money, Result};
 
 /// The topic of the rows.
 pub(super) const TOPIC: &str = "usage";
@@ -40,25 +41,72 @@ pub(super) struct Contents {
     pub(super) last: UsageEventId,
     /// The places of those that had no price yet.
     pub(super) pending: Vec<i32>,
+    #[serde(default)]
+    charges: Charges,
+}
+
+/// What the accounts were charged for the events of a row: by currency, the place of each and how much, in the order of
+/// the places.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Charges(BTreeMap<String, Vec<(i32, i64)>>);
+
+impl Charges {
+    fn add(&mut self, place: i32, currency: &str, micros: i64) {
+        let charged = match self.0.get_mut(currency) {
+            Some(charged) => charged,
+            None => self.0.entry(currency.to_owned()).or_default(),
+        };
+        charged.push((place, micros));
+    }
+
+    fn of(&self, place: i32) -> Result<Option<Money>> {
+        let found = self.0.iter().find_map(|(currency, charged)| {
+            let at = charged.binary_search_by_key(&place, |(place, _)| *place).ok()?;
+            Some((currency, charged[at].1))
+        });
+        let money = found.map(|(currency, micros)| {
+            let amount = Micros::new(micros).map_err(Error::internal)?;
+            let currency = currency.clone();
+            Ok(Money { amount, currency })
+        });
+        money.transpose()
+    }
+}
+
+/// What a batch did to an event.
+pub(crate) struct Counted<'a> {
+    pub(crate) event: &'a usage_event::Model,
+    /// What its account pays to its own seller, or gets back: the currency, and how much. None while that is not known, or
+    /// if nobody sells to it.
+    pub(crate) charged: Option<(&'a str, i64)>,
+}
+
+/// What the account that used something pays to its own seller, of the prices along its path.
+pub(crate) fn own_charge(edges: &[EdgePrice]) -> Option<(&str, i64)> {
+    edges.last().map(|edge| (edge.currency.as_str(), edge.price))
 }
 
 impl Contents {
     /// What a batch did to `events`, which are in the order of their ids.
-    pub(super) fn new(
-        kind: UsageUpdateKind,
-        batch: &UsageBatchId,
-        events: &[usage_event::Model],
-    ) -> Option<Self> {
-        let pending = events
-            .iter()
-            .filter(|event| event.rating_status == RatingStatus::Pending);
-        Some(Self {
+    pub(super) fn new(kind: UsageUpdateKind, batch: &UsageBatchId, events: &[Counted<'_>]) -> Option<Self> {
+        let mut contents = Self {
             kind,
             batch: batch.clone(),
-            first: events.first()?.id.clone(),
-            last: events.last()?.id.clone(),
-            pending: pending.map(|event| event.place).collect(),
-        })
+            first: events.first()?.event.id.clone(),
+            last: events.last()?.event.id.clone(),
+            pending: Vec::new(),
+            charges: Charges::default(),
+        };
+        for Counted { event, charged } in events {
+            if event.rating_status == RatingStatus::Pending {
+                contents.pending.push(event.place);
+            }
+            if let Some((currency, micros)) = charged {
+                contents.charges.add(contents.place(event), currency, *micros);
+            }
+        }
+        Some(contents)
     }
 
     /// The place of an event among the positions of the row, from 0.
@@ -78,9 +126,26 @@ pub(super) struct Scope {
     pub(super) path: AccountPath,
     /// Whether that of everything below, too.
     pub(super) include_descendants: bool,
+    /// Of which meters, where it is of usage; of all if none.
+    pub(super) meters: Option<Vec<String>>,
 }
 
 impl Scope {
+    /// All news of `account`, and of what is below it if `include_descendants`.
+    pub(super) fn of(account: &AccountView, include_descendants: bool) -> Self {
+        Self {
+            account: account.id().clone(),
+            path: account.path().clone(),
+            include_descendants,
+            meters: None,
+        }
+    }
+
+    pub(super) fn has_meter(&self, meter: &str) -> bool {
+        let wanted = self.meters.as_ref();
+        wanted.is_none_or(|meters| meters.iter().any(|wanted| wanted == meter))
+    }
+
     pub(super) fn covers(&self, path: &AccountPath) -> bool {
         match self.include_descendants {
             true => self.path.contains(path),
@@ -106,7 +171,8 @@ pub(super) fn published(row: &outbox::Model, events: Vec<usage_event::Model>) ->
         };
         let position = base + i64::from(place) + 1;
         let path = event.path.clone();
-        let update = UsageUpdate::new(cursor::encode(position), contents.kind, event);
+        let charged = contents.charges.of(place)?;
+        let update = UsageUpdate::new(cursor::encode(position), contents.kind, event, charged);
         news.push(Published {
             first: before + 1,
             position,
@@ -196,6 +262,7 @@ fn from(backend: DbBackend, scope: Option<&Scope>, values: &mut Vec<Value>) -> S
         place += 1;
         format!("${place}")
     };
+    let meters = scope.and_then(|scope| scope.meters.as_ref());
     let scope = match scope {
         None => "true".to_owned(),
         Some(scope) if scope.include_descendants => format!(
@@ -204,6 +271,10 @@ fn from(backend: DbBackend, scope: Option<&Scope>, values: &mut Vec<Value>) -> S
             given(scope.path.end().into())
         ),
         Some(scope) => format!("e.account_id = {}", given(scope.account.as_str().into())),
+    };
+    let scope = match meters {
+        None => scope,
+        Some(meters) => format!("{scope} AND e.meter IN [{}]", given(list(meters))),
     };
     let [kind, batch, first, last] = ["kind", "batch", "first", "last"].map(|name| member(backend, name));
     let range = format!("e.id >= {first} AND e.id <= {last} AND {scope}");

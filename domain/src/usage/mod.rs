@@ -30,6 +30,7 @@ pub use export::{ExportUsage, ExportedEvent, ExportedRows, ExportedSum};
 pub(crate) use intake::Intake;
 pub use intake::IntakeSettings;
 pub use periods::{ClosedPeriod, MAX_PERIODS};
+pub(crate) use read::check_meters;
 pub use read::{MAX_BUCKETS, MAX_METERS, Period, UsageBucket, UsageQuery, UsageTotal, UsageView};
 pub use record::{EventOutcome, MAX_BATCH, NewUsageEvent, RecordUsage};
 pub(crate) use sums::Sums;

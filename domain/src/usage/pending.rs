@@ -10,7 +10,7 @@ use super::periods;
 use super::sums::Sums;
 use super::write::{Settled, charged, dues, lock_ledger, rate_and_post};
 use crate::domain::Faults;
-use crate::events::{UsageUpdateKind, outbox};
+use crate::events::{Counted, UsageUpdateKind, outbox, own_charge};
 use crate::pricing::{EdgePrice, Facts, Line, Outcome, Totals};
 use crate::statement::{list, statement};
 use crate::{Domain, Error, Result, transaction};
@@ -137,7 +137,11 @@ async fn write_late(
         rating_status: RatingStatus::Rated,
         ..event.clone()
     };
-    outbox::write(txn, UsageUpdateKind::Rated, &batch, &[event], now).await?;
+    let news = [Counted {
+        event: &event,
+        charged: own_charge(edges),
+    }];
+    outbox::write(txn, UsageUpdateKind::Rated, &batch, &news, now).await?;
     faults.check("usage.late.announced")?;
     Ok(Late::Rated)
 }

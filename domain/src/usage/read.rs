@@ -138,16 +138,7 @@ impl Domain {
         query: &UsageQuery,
     ) -> Result<HashMap<AccountId, UsageView>> {
         let period = query.whole_buckets()?;
-        if query
-            .meters
-            .as_ref()
-            .is_some_and(|meters| meters.len() > MAX_METERS)
-        {
-            return Err(Error::bad_input(
-                &["meters"],
-                format!("At most {MAX_METERS} meters may be named."),
-            ));
-        }
+        check_meters(query.meters.as_deref())?;
         let visible = accounts
             .iter()
             .filter(|account| account.access().allows(PermissionKey::Usage, Level::Full));
@@ -307,4 +298,15 @@ impl Domain {
             .map(|(id, _)| id)
             .collect())
     }
+}
+
+/// An error if more meters are named than may be.
+pub(crate) fn check_meters(meters: Option<&[String]>) -> Result<()> {
+    if meters.is_some_and(|meters| meters.len() > MAX_METERS) {
+        return Err(Error::bad_input(
+            &["meters"],
+            format!("At most {MAX_METERS} meters may be named."),
+        ));
+    }
+    Ok(())
 }

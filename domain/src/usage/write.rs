@@ -12,7 +12,7 @@ use super::commit::{Fate, key, known_by_key};
 use super::sums::Sums;
 use super::values::Values;
 use crate::domain::Faults;
-use crate::events::{UsageUpdateKind, outbox};
+use crate::events::{Counted, UsageUpdateKind, outbox, own_charge};
 use crate::ledger::{Books, Due, Movement, Source};
 use crate::pricing::{EdgePrice, Facts};
 use crate::rows::Rows;
@@ -124,7 +124,11 @@ pub(super) async fn batch(
         .write(txn)
         .await?;
     faults.check("usage.summed")?;
-    let news: Vec<usage_event::Model> = recorded().map(|(row, _)| row.clone()).collect();
+    let news = recorded().map(|(event, edges)| Counted {
+        event,
+        charged: edges.and_then(own_charge),
+    });
+    let news: Vec<Counted<'_>> = news.collect();
     outbox::write(txn, UsageUpdateKind::Recorded, &batch, &news, now).await?;
     faults.check("usage.announced")?;
 

@@ -93,7 +93,12 @@ pub(super) const REACHED: &[(&[&str], Requirement, Fields)] = &[
         ],
     ),
     (&["LineItem"], USAGE, &["description", "quantity", "amount"]),
-    (&["UsageUpdate"], USAGE, &["cursor", "kind", "event"]),
+    (&["UsageUpdate"], USAGE, &["cursor", "kind", "event", "sums"]),
+    (
+        &["UsageSum"],
+        USAGE,
+        &["accountId", "account", "meter", "quantity", "events", "amount"],
+    ),
     (
         &["RecordUsagePayload", "CorrectUsagePayload"],
         USAGE,

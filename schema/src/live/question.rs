@@ -12,7 +12,12 @@ use crate::shape::Shape;
 
 /// Fields that say the same to everyone who may see the update. Each other one may depend on who asks.
 pub(super) const SAME_FOR_ALL: &[(&str, &[&str])] = &[
-    ("UsageUpdate", &["cursor", "kind", "event"]),
+    ("UsageUpdate", &["cursor", "kind", "event", "sums"]),
+    (
+        "UsageSum",
+        &["accountId", "meter", "quantity", "events", "amount"],
+    ),
+    ("Money", &["amount", "currency"]),
     (
         "UsageEvent",
         &[

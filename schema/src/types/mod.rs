@@ -61,6 +61,7 @@ pub(crate) mod usage_bucket;
 pub(crate) mod usage_correction;
 pub(crate) mod usage_event;
 pub(crate) mod usage_period;
+pub(crate) mod usage_sum;
 pub(crate) mod usage_total;
 pub(crate) mod usage_update;
 pub(crate) mod user;

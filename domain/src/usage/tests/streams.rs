@@ -8,8 +8,16 @@ use futures_util::StreamExt;
 use super::*;
 use crate::Credentials;
 use crate::auth::NewApiKey;
-use crate::events::{RightsChange, UsageUpdateKind};
+use crate::events::{FollowUsage, RightsChange, UsageUpdateKind};
 use crate::testing::insert;
+
+fn follow(include_descendants: bool, after: Option<&str>) -> FollowUsage<'_> {
+    FollowUsage {
+        include_descendants,
+        after,
+        ..FollowUsage::default()
+    }
+}
 
 #[tokio::test]
 async fn a_stream_resumes_without_gap_or_duplicate() {
@@ -23,7 +31,7 @@ async fn a_stream_resumes_without_gap_or_duplicate() {
     let open = async |after: Option<String>| {
         let stream = house
             .domain
-            .usage_updates(&house.actor, &view, true, after.as_deref())
+            .usage_updates(&house.actor, &view, follow(true, after.as_deref()))
             .await;
         stream.unwrap()
     };
@@ -57,13 +65,13 @@ async fn a_stream_resumes_without_gap_or_duplicate() {
 
     let agency_alone = house
         .domain
-        .usage_updates(&house.actor, &view, false, Some(&cursors[0]))
+        .usage_updates(&house.actor, &view, follow(false, Some(&cursors[0])))
         .await;
     let nothing = tokio::time::timeout(Duration::from_millis(50), agency_alone.unwrap().next()).await;
     assert!(nothing.is_err());
     let wrong = house
         .domain
-        .usage_updates(&house.actor, &view, true, Some("nonsense"))
+        .usage_updates(&house.actor, &view, follow(true, Some("nonsense")))
         .await;
     assert_eq!(wrong.err().unwrap().code(), ErrorCode::BadUserInput);
 }
@@ -79,7 +87,7 @@ async fn a_slow_stream_sees_all_that_two_relays_publish() {
         .unwrap();
     let stream = house
         .domain
-        .usage_updates(&house.actor, &view, true, None)
+        .usage_updates(&house.actor, &view, follow(true, None))
         .await
         .unwrap();
     let written = Arc::new(Mutex::new(0));
@@ -145,7 +153,7 @@ async fn a_stream_ends_when_the_membership_is_revoked() {
     let view = house.domain.account(&actor, &house.client.id).await.unwrap();
     let mut stream = house
         .domain
-        .usage_updates(&actor, &view, true, None)
+        .usage_updates(&actor, &view, follow(true, None))
         .await
         .unwrap();
     house.record(&house.client, vec![event("a", "1")]).await;
@@ -198,6 +206,6 @@ async fn a_stream_is_not_opened_with_a_right_that_has_just_gone() {
         .revoke_api_key(&house.actor, &created.key.id)
         .await
         .unwrap();
-    let refused = house.domain.usage_updates(&actor, &own, true, None).await;
+    let refused = house.domain.usage_updates(&actor, &own, follow(true, None)).await;
     assert_eq!(refused.err().unwrap().code(), ErrorCode::Unauthenticated);
 }

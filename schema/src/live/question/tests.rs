@@ -49,6 +49,15 @@ fn what_happened_is_the_same_for_all_who_may_see_it() {
 }
 
 #[test]
+fn sums_are_the_same_for_all_but_their_accounts() {
+    assert_eq!(
+        of_update("sums { accountId meter quantity events amount { amount currency } }"),
+        (false, false)
+    );
+    assert_eq!(of_update("sums { account { id } }"), (false, true));
+}
+
+#[test]
 fn what_is_looked_up_depends_on_the_caller() {
     assert_eq!(of_update("event { account { id } }"), (false, true));
     assert_eq!(of_update("event { ratings { id } }"), (false, true));
