@@ -75,10 +75,7 @@ pub(super) async fn batch(
     // After the lock, so that the time agrees with those of activations, whichever side of them this is on.
     let now = time::now();
     let batch = UsageBatchId::new();
-    let rows = (0..)
-        .zip(ready)
-        .map(|(place, ready)| to_record(ready, &batch, place, now));
-    let rows: Vec<usage_event::Model> = rows.collect();
+    let rows = to_record(ready, &batch, now);
     let claimed = claim(txn, &rows).await?;
     faults.check("usage.claimed")?;
     let raced = rows.iter().filter(|row| !claimed.contains(&row.id));
@@ -145,9 +142,9 @@ pub(super) async fn batch(
     fates.collect::<Result<_>>().map(Some)
 }
 
-/// The row as it is written: the id is made as late as possible, so that events are in the order of their ids.
-fn to_record(ready: &Ready, batch: &UsageBatchId, place: i32, now: Timestamp) -> usage_event::Model {
-    usage_event::Model {
+/// The rows as they are written: ids are made as late as possible, so that events are in the order of their ids.
+fn to_record(ready: &[Ready], batch: &UsageBatchId, now: Timestamp) -> Vec<usage_event::Model> {
+    let rows = (0..).zip(ready).map(|(place, ready)| usage_event::Model {
         id: UsageEventId::new(),
         batch_id: batch.clone(),
         place,
@@ -157,7 +154,8 @@ fn to_record(ready: &Ready, batch: &UsageBatchId, place: i32, now: Timestamp) ->
             None => RatingStatus::Pending,
         },
         ..ready.row.clone()
-    }
+    });
+    rows.collect()
 }
 
 /// Inserts the events whose keys are free; answers which. Keys are claimed in their order, so that two batches with

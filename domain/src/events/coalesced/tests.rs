@@ -10,11 +10,10 @@ use crate::events::UsageUpdateKind;
 
 const EVERY: Duration = Duration::from_secs(1);
 
+type News = Result<Arc<UsageUpdate>>;
+
 /// A stream of windows, and where its news comes in.
-fn stream() -> (
-    mpsc::UnboundedSender<Result<Arc<UsageUpdate>>>,
-    BoxStream<'static, Result<Arc<UsageUpdate>>>,
-) {
+fn stream() -> (mpsc::UnboundedSender<News>, BoxStream<'static, News>) {
     let (news, told) = mpsc::unbounded_channel();
     let told = UnboundedReceiverStream::new(told).boxed();
     (news, windows(told, EVERY).boxed())

@@ -86,15 +86,7 @@ pub(super) async fn correction(
     books.take_back(&ready.refunds);
     let settled = books.balances.settle(&dues(facts, edges));
     let movements = settled.map_err(|short| record::unpaid(short.buyer == event.account_id))?;
-    let reversed = ratings
-        .iter()
-        .map(|rating| reversed(rating, &correction.reversal));
-    let reversed: Vec<_> = reversed.map(IntoActiveModel::into_active_model).collect();
-    if !reversed.is_empty() {
-        rating::Entity::insert_many(reversed)
-            .exec_without_returning(txn)
-            .await?;
-    }
+    insert_reversed(txn, ratings, &correction.reversal).await?;
     let refunds = ready.refunds.iter().cloned();
     books
         .post_batch(txn, PostingKind::Reversal, &batch, refunds, now)
@@ -247,6 +239,22 @@ async fn insert(txn: &impl ConnectionTrait, correction: &Correction) -> Result<(
         Err(error) if breaks_uniqueness(&error) => Err(Error::internal(LostRace)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Writes the ratings that take `ratings` back.
+async fn insert_reversed(
+    txn: &impl ConnectionTrait,
+    ratings: &[rating::Model],
+    reversal: &usage_event::Model,
+) -> Result<()> {
+    if ratings.is_empty() {
+        return Ok(());
+    }
+    let reversed = ratings.iter().map(|rating| reversed(rating, reversal));
+    let reversed = reversed.map(IntoActiveModel::into_active_model);
+    let insert = rating::Entity::insert_many(reversed);
+    insert.exec_without_returning(txn).await?;
+    Ok(())
 }
 
 /// Locks the ledger of all accounts that paid or will pay; none if there is nothing to pay.
