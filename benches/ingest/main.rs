@@ -9,6 +9,8 @@
 
 mod books;
 mod events;
+#[path = "../setup/figures.rs"]
+mod figures;
 mod floor;
 mod load;
 #[path = "../setup/port.rs"]

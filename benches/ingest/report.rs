@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use crate::figures::{median, processor};
 use crate::load::Loaded;
 
 /// Beside what all rates are told.
@@ -162,13 +163,6 @@ PostgreSQL runs with `fsync` and `synchronous_commit` on; SQLite in WAL mode wit
 sets. Each run ends with a comparison of the books with what was answered.
 ";
 
-fn processor() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with("model name"));
-    let name = line.and_then(|line| line.split_once(": "));
-    name.map_or("An unknown processor", |(_, name)| name).to_owned()
-}
-
 fn entry<'l, T: Default>(list: &'l mut Vec<(&'static str, T)>, name: &'static str) -> &'l mut T {
     let place = list.iter().position(|(own, _)| *own == name);
     let place = place.unwrap_or_else(|| {
@@ -183,14 +177,4 @@ fn share(ways: &Ways, rounds: &[Measured]) -> f64 {
     let floor = ways.iter().find(|(way, _)| *way == FLOOR);
     let floor = floor.map_or(&[] as &[Measured], |(_, rounds)| rounds);
     median(rounds.iter().zip(floor).map(|(own, floor)| own.rate / floor.rate))
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    match (values.len(), values.len() / 2) {
-        (0, _) => f64::NAN,
-        (length, half) if length % 2 == 1 => values[half],
-        (_, half) => f64::midpoint(values[half - 1], values[half]),
-    }
 }

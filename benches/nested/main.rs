@@ -7,6 +7,8 @@
 
 mod alike;
 mod check;
+#[path = "../setup/figures.rs"]
+mod figures;
 mod load;
 mod plot;
 #[path = "../setup/port.rs"]

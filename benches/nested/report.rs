@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use crate::figures::{median, processor};
 use crate::load::Loaded;
 use crate::plot;
 use crate::wide::{self, Timed};
@@ -213,13 +214,6 @@ connections to the database. All answers were found equal, before and after.
 ![Requests a second, as a part of the floor's](nested.svg)
 ";
 
-fn processor() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with("model name"));
-    let name = line.and_then(|line| line.split_once(": "));
-    name.map_or("An unknown processor", |(_, name)| name).to_owned()
-}
-
 fn row(server: &'static str, rounds: &[Measured], floor: &[Measured]) -> Row {
     let of = |part: fn(&Measured) -> f64| median(rounds.iter().map(part));
     let beside = |part: fn(&Measured) -> f64| {
@@ -247,15 +241,5 @@ fn row(server: &'static str, rounds: &[Measured], floor: &[Measured]) -> Row {
         share: beside(|own| own.rate),
         p99: beside(|own| own.p99),
         processor: beside(|own| own.server + own.database),
-    }
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    match (values.len(), values.len() / 2) {
-        (0, _) => f64::NAN,
-        (length, half) if length % 2 == 1 => values[half],
-        (_, half) => f64::midpoint(values[half - 1], values[half]),
     }
 }
