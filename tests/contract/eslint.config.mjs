@@ -38,6 +38,7 @@ const VALUES = {
     'Usage',
     'UsageBucket',
     'UsagePeriod',
+    'UsageSum',
     'UsageTotal',
   ],
   'computed for the caller when they are read': [
@@ -54,16 +55,25 @@ const VALUES = {
     'ResourceLimit',
     'RuleRun',
   ],
-  'parts of one API key, rule version, simulation or account': [
+  'parts of one API key, plan, rule version, simulation, usage event or account': [
     'ApiKeyPermission',
     // Its id is that of the latest transfer, and null before the first.
     'BillingTransfer',
+    'ClosedPeriod',
+    'Meter',
     'RuleCheck',
     'RuleCheckReport',
     'RuleQuarantine',
     'SimulationAccount',
+    'UsageCorrection',
   ],
-  'told once: what came of an input, and news': ['RuleChangeUpdate', 'UsageResult', 'UsageUpdate', 'UserError'],
+  'told once: what came of an input, and news': [
+    'RuleChangeUpdate',
+    'UsageCorrectionResult',
+    'UsageResult',
+    'UsageUpdate',
+    'UserError',
+  ],
   "Relay's own": ['PageInfo'],
 };
 rules['@graphql-eslint/strict-id-in-types'] = [
