@@ -48,6 +48,11 @@ fn used(key: &str, meter: &str, quantity: &str, days: i64, caller: &str) -> Valu
     })
 }
 
+/// A correction that takes out an event.
+fn void(key: &str) -> Value {
+    json!({"idempotencyKey": format!("void-{key}"), "eventIdempotencyKey": key, "kind": "VOID", "reason": "r"})
+}
+
 impl Shop {
     async fn record(&self, account: &Account, events: Value) {
         let recorded = self.app.record(&self.owner, account, events).await;
@@ -160,7 +165,6 @@ async fn a_value_is_gone_when_the_last_event_with_it_is_taken_out() {
         assert_eq!(own, tree);
         [own[0][3].clone(), own[1][3].clone()]
     };
-    let void = |key: &str| json!({"idempotencyKey": format!("void-{key}"), "eventIdempotencyKey": key, "kind": "VOID", "reason": "r"});
     assert_eq!(quantities().await, ["2", "8"]);
     shop.correct(&shop.client, void("1")).await;
     shop.correct(&shop.client, void("4")).await;
@@ -171,6 +175,42 @@ async fn a_value_is_gone_when_the_last_event_with_it_is_taken_out() {
     });
     shop.correct(&shop.client, amend).await;
     assert_eq!(quantities().await, ["1", "4"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_from_before_its_meter_was_declared_takes_no_value_out() {
+    let shop = shop(json!({})).await;
+    let early = json!([
+        used("1", "callers", "1", 1, "ann"),
+        used("2", "seats", "8", 1, ""),
+    ]);
+    shop.record(&shop.client, early).await;
+    let declare = format!(
+        "UPDATE plans SET meters = '{}' WHERE id = 'pln_itellico'",
+        declared()
+    );
+    shop.app.tamper(&declare).await.unwrap();
+    let later = json!([
+        used("3", "callers", "1", 1, "ann"),
+        used("4", "seats", "8", 1, ""),
+    ]);
+    shop.record(&shop.client, later).await;
+    for key in ["1", "2"] {
+        shop.correct(&shop.client, void(key)).await;
+    }
+    for below in [false, true] {
+        let (totals, _) = shop.sums(&shop.client, below).await;
+        assert_eq!([&totals[0][3], &totals[1][3]], ["1", "8"]);
+    }
+    shop.app.assert_balanced().await;
+    for key in ["3", "4"] {
+        shop.correct(&shop.client, void(key)).await;
+    }
+    for below in [false, true] {
+        let (totals, _) = shop.sums(&shop.client, below).await;
+        assert_eq!(totals, json!([]));
+    }
+    shop.app.assert_balanced().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

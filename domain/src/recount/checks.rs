@@ -44,7 +44,7 @@ const SQLITE: &[(&str, &str)] = &[
     ),
 ];
 
-pub(super) const ALL: [Check; 11] = [
+pub(super) const ALL: [Check; 13] = [
     Check {
         what: "Sums of accounts are the sums of their events",
         sql: "
@@ -85,6 +85,38 @@ SELECT account_id, granularity, bucket_start, meter, CAST(sum(quantity) AS bigin
   CAST(sum(events) AS bigint) AS events, CAST(sum(amount) AS bigint) AS amount
 FROM both_sides GROUP BY account_id, granularity, bucket_start, meter
 HAVING sum(quantity) <> 0 OR sum(events) <> 0 OR sum(amount) <> 0",
+    },
+    Check {
+        what: "Values of meters are those of the events that put them in",
+        sql: "
+WITH parts AS (
+  SELECT v.account_id, coalesce(e.counted_at, e.occurred_at) AS counted_at, e.meter, v.value, v.quantity,
+    CASE WHEN v.account_id = e.account_id THEN 1 ELSE 0 END AS own
+  FROM valued_events v JOIN usage_events e ON e.id = v.event_id
+), hours AS (
+  SELECT account_id, {hour} AS bucket_start, meter, value, quantity, sum(own) AS own, count(*) AS tree
+  FROM parts GROUP BY 1, 2, 3, 4, 5
+), both_sides AS (
+  SELECT account_id, 'HOUR' AS granularity, bucket_start, meter, value, quantity, -own AS own, -tree AS tree FROM hours
+  UNION ALL SELECT account_id, 'DAY', {day}, meter, value, quantity, -own, -tree FROM hours
+  UNION ALL SELECT account_id, 'MONTH', {month}, meter, value, quantity, -own, -tree FROM hours
+  UNION ALL SELECT account_id, granularity, bucket_start, meter, value, quantity, own, tree FROM usage_values
+)
+SELECT account_id, granularity, bucket_start, meter, value, quantity,
+  CAST(sum(own) AS bigint) AS own, CAST(sum(tree) AS bigint) AS tree
+FROM both_sides GROUP BY account_id, granularity, bucket_start, meter, value, quantity
+HAVING sum(own) <> 0 OR sum(tree) <> 0",
+    },
+    // Each is the event's quantity, or stands in its attributes; one that was taken out where it counted has none.
+    Check {
+        what: "An event that put a value in has it, and counts",
+        sql: "
+SELECT v.event_id, v.account_id, v.value FROM valued_events v WHERE NOT EXISTS (
+  SELECT 1 FROM usage_events e WHERE e.id = v.event_id AND replace(e.path, v.account_id || '/', '') <> e.path
+    AND (v.quantity = e.quantity AND v.value = CAST(e.quantity AS text)
+      OR v.quantity = 0 AND (v.value LIKE 'sha256:%' OR replace(e.attributes, v.value, '') <> e.attributes))
+    AND NOT EXISTS (SELECT 1 FROM usage_events r WHERE r.corrects_id = e.id AND r.correction = 'REVERSAL'
+      AND coalesce(r.counted_at, r.occurred_at) = coalesce(e.counted_at, e.occurred_at)))",
     },
     Check {
         what: "A rated event has a rating for each seller above it, a pending one has none",

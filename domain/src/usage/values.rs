@@ -1,5 +1,6 @@
 //! What MAX and UNIQUE meters need beside sums: which values there were in each bucket, and how often. How often, so that
-//! a value is gone when the last event with it is taken out.
+//! a value is gone when the last event with it is taken out; and which event put which value in, so that it takes out that
+//! and nothing else, whatever the plan declares by then.
 //!
 //! The plan of each account decides for its own view: for what it used itself, and for its tree. Where no plan of a path
 //! has such a meter nothing is written.
@@ -9,7 +10,7 @@ use std::sync::LazyLock;
 
 use canopy_entity::time::Timestamp;
 use canopy_entity::usage_aggregate::Granularity;
-use canopy_entity::{AccountId, usage_event};
+use canopy_entity::{AccountId, UsageEventId, usage_event};
 use sea_orm::{ActiveEnum, ConnectionTrait};
 use sha2::{Digest, Sha256};
 
@@ -32,10 +33,11 @@ ON CONFLICT (account_id, granularity, bucket_start, meter, value) DO UPDATE SET
   own = usage_values.own + excluded.own, tree = usage_values.tree + excluded.tree
 ";
 
-/// What was recorded before the meter was declared is not there to be taken out.
+const PUT_IN: &str = "DELETE FROM valued_events WHERE event_id = $1 RETURNING account_id, value";
+
 const TAKE_OUT: &str = "
 UPDATE usage_values SET own = own - $6, tree = tree - 1
-WHERE account_id = $1 AND granularity = $2 AND bucket_start = $3 AND meter = $4 AND value = $5 AND tree > 0
+WHERE account_id = $1 AND granularity = $2 AND bucket_start = $3 AND meter = $4 AND value = $5
 ";
 
 /// An account, a place among the granularities, a bucket, a meter and a value; always in this order, as the sums are.
@@ -43,7 +45,20 @@ type Key = (AccountId, usize, Timestamp, String, String);
 
 /// Values that are to be counted.
 #[derive(Debug, Default)]
-pub(super) struct Values(BTreeMap<Key, Counted>);
+pub(super) struct Values<'e> {
+    counted: BTreeMap<Key, Counted>,
+    put_in: Vec<PutIn<'e>>,
+}
+
+/// An event that puts a value in, for the view of an account.
+#[derive(Debug)]
+struct PutIn<'e> {
+    event: &'e UsageEventId,
+    account: AccountId,
+    value: String,
+    /// The value as a number, for MAX.
+    quantity: i64,
+}
 
 /// How often a value occurs.
 #[derive(Debug, Default, Clone, Copy)]
@@ -83,9 +98,9 @@ pub(super) fn unfit(facts: &Facts, event: &usage_event::Model) -> Option<Unfit> 
     }
 }
 
-impl Values {
+impl<'e> Values<'e> {
     /// The values of events that are recorded.
-    pub(super) fn of<'e>(facts: &Facts, events: impl Iterator<Item = &'e usage_event::Model>) -> Self {
+    pub(super) fn of(facts: &Facts, events: impl Iterator<Item = &'e usage_event::Model>) -> Self {
         let mut values = Self::default();
         if facts.keep_values() {
             for event in events {
@@ -95,9 +110,8 @@ impl Values {
         values
     }
 
-    fn add(&mut self, facts: &Facts, event: &usage_event::Model) {
-        let starts =
-            bucket::GRANULARITIES.map(|granularity| bucket::start_of(granularity, event.counts_at()));
+    fn add(&mut self, facts: &Facts, event: &'e usage_event::Model) {
+        let starts = starts_of(event);
         for id in event.path.ids() {
             let meters = facts.accounts.get(&id).map(|account| &account.meters);
             let value = meters
@@ -106,22 +120,29 @@ impl Values {
             let Some((value, quantity)) = value else { continue };
             for (place, start) in starts.into_iter().enumerate() {
                 let key = (id.clone(), place, start, event.meter.clone(), value.clone());
-                let counted = self.0.entry(key).or_default();
+                let counted = self.counted.entry(key).or_default();
                 counted.quantity = quantity;
                 counted.tree += 1;
                 counted.own += i64::from(id == event.account_id);
             }
+            self.put_in.push(PutIn {
+                event: &event.id,
+                account: id,
+                value,
+                quantity,
+            });
         }
     }
 
     /// Writes them; without any, nothing.
     pub(super) async fn write(self, txn: &impl ConnectionTrait) -> Result<()> {
-        let rows: Vec<(Key, Counted)> = self.0.into_iter().collect();
+        let backend = txn.get_database_backend();
+        let rows: Vec<(Key, Counted)> = self.counted.into_iter().collect();
         for rows in rows.chunks(ROWS) {
             let granularities = rows
                 .iter()
                 .map(|((_, place, ..), _)| bucket::GRANULARITIES[*place]);
-            let add = Rows::new(txn.get_database_backend())
+            let add = Rows::new(backend)
                 .texts("account_id", rows.iter().map(|((id, ..), _)| id.as_str()))
                 .texts("granularity", granularities.map(Granularity::as_str))
                 .times("bucket_start", rows.iter().map(|((_, _, start, ..), _)| *start))
@@ -133,29 +154,51 @@ impl Values {
                 .insert("usage_values", ADD);
             txn.execute_raw(add).await?;
         }
-        Ok(())
-    }
-
-    /// Takes out the values of an event, which is about to be reversed.
-    pub(super) async fn take_out(
-        txn: &impl ConnectionTrait,
-        facts: &Facts,
-        event: &usage_event::Model,
-    ) -> Result<()> {
-        for ((id, place, start, meter, value), counted) in Self::of(facts, std::iter::once(event)).0 {
-            let values = [
-                id.as_str().into(),
-                bucket::GRANULARITIES[place].as_str().into(),
-                start.into(),
-                meter.into(),
-                value.into(),
-                counted.own.into(),
-            ];
-            txn.execute_raw(statement(txn.get_database_backend(), TAKE_OUT, values))
-                .await?;
+        for rows in self.put_in.chunks(ROWS) {
+            let put_in = Rows::new(backend)
+                .texts("event_id", rows.iter().map(|row| row.event.as_str()))
+                .texts("account_id", rows.iter().map(|row| row.account.as_str()))
+                .texts("value", rows.iter().map(|row| row.value.as_str()))
+                .numbers("quantity", rows.iter().map(|row| row.quantity))
+                .insert("valued_events", "");
+            txn.execute_raw(put_in).await?;
         }
         Ok(())
     }
+
+    /// Takes out the values that an event has put in, which is about to be reversed.
+    pub(super) async fn take_out(
+        txn: &impl ConnectionTrait,
+        _facts: &Facts,
+        event: &usage_event::Model,
+    ) -> Result<()> {
+        let backend = txn.get_database_backend();
+        let put_in = statement(backend, PUT_IN, [event.id.as_str().into()]);
+        let put_in = txn.query_all_raw(put_in).await?.into_iter();
+        let put_in = put_in.map(|row| Ok((row.try_get("", "account_id")?, row.try_get("", "value")?)));
+        let mut put_in = put_in.collect::<Result<Vec<(AccountId, String)>>>()?;
+        // In the order in which others add to the same rows.
+        put_in.sort();
+        for (id, value) in &put_in {
+            for (place, start) in starts_of(event).into_iter().enumerate() {
+                let values = [
+                    id.as_str().into(),
+                    bucket::GRANULARITIES[place].as_str().into(),
+                    start.into(),
+                    event.meter.as_str().into(),
+                    value.as_str().into(),
+                    i64::from(*id == event.account_id).into(),
+                ];
+                txn.execute_raw(statement(backend, TAKE_OUT, values)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The beginnings of the buckets in which an event counts.
+fn starts_of(event: &usage_event::Model) -> [Timestamp; 3] {
+    bucket::GRANULARITIES.map(|granularity| bucket::start_of(granularity, event.counts_at()))
 }
 
 /// The value that counts of an event, and the same as a number for MAX; none if it has none, or if sums are enough.

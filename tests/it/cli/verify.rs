@@ -7,9 +7,14 @@ use crate::app::{App, within};
 use crate::operations::event;
 use canopy_domain::entity::Role;
 
+/// So that there are values beside the sums.
+const METERS: &str = r#"{"declared": {"minutes": {"aggregation": "MAX"}}}"#;
+
 /// A main account that sells to a client and its client, and a few events.
 async fn shop() -> App {
     let app = App::start().await;
+    let declare = format!("UPDATE plans SET meters = '{METERS}' WHERE id = 'pln_itellico'");
+    app.tamper(&declare).await.unwrap();
     let main = app.main_account(None, "Shop", "pln_itellico").await;
     let client = app.subaccount(&main, "Client").await;
     let branch = app.subaccount(&client, "Branch").await;
@@ -41,7 +46,7 @@ async fn books_that_are_in_order_are_found_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_kind_of_difference_is_found_and_named() {
-    const BREAKS: [(&str, &str); 6] = [
+    const BREAKS: [(&str, &str); 9] = [
         (
             "UPDATE usage_aggregates SET quantity = quantity + 1, tree_quantity = tree_quantity + 1
              WHERE granularity = 'DAY' AND events = 2",
@@ -50,6 +55,18 @@ async fn each_kind_of_difference_is_found_and_named() {
         (
             "UPDATE usage_aggregates SET tree_amount = tree_amount - 1 WHERE granularity = 'HOUR' AND events = 0",
             "Sums of trees are the sums of their accounts",
+        ),
+        (
+            "UPDATE usage_values SET tree = tree + 1 WHERE granularity = 'MONTH'",
+            "Values of meters are those of the events that put them in",
+        ),
+        (
+            "UPDATE usage_values SET quantity = 7000000 WHERE granularity = 'HOUR'",
+            "Values of meters are those of the events that put them in",
+        ),
+        (
+            "UPDATE valued_events SET value = '7000000', quantity = 7000000",
+            "An event that put a value in has it, and counts",
         ),
         (
             "UPDATE usage_events SET rating_status = 'PENDING' WHERE idempotency_key = 'b'",
