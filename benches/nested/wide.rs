@@ -25,6 +25,12 @@ const LIST: &str = "query ($id: ID!, $first: Int, $after: String, $last: Int) {
 const TEAMS: &str = "query ($id: ID!, $first: Int) { account(id: $id) { subaccounts(first: $first) { nodes {
     id name members(first: 10) { nodes { id role user { email } } } } } } }";
 
+const USAGE: &str = "query ($id: ID!) { account(id: $id) {
+  usage(period: { start: \"2025-06-01T00:00:00Z\", end: \"2025-07-01T00:00:00Z\" }, includeDescendants: true) {
+    totals { meter quantity events amount { amount } } BUCKETS } } }";
+/// Of the three meters together, as wide.sql has it: two events a day and meter of each account.
+const EVENTS: u64 = 10_000 * 3 * 30 * 2;
+
 const HEAD: &str = "
 ### Long and deep
 
@@ -37,7 +43,7 @@ Canopy alone, one request at a time, with subaccounts below one account.
 /// One request, and how long it took.
 pub(crate) struct Timed {
     what: &'static str,
-    /// In the answer.
+    /// In the answer, or in its sums.
     accounts: usize,
     /// Milliseconds.
     p50: f64,
@@ -83,27 +89,47 @@ pub(crate) async fn measure(served: &Served, postgres: &Postgres) -> Result<Vec<
         ("100 with ten members each", 100, teams(100)),
         ("five levels of 25 with ten members each", 125, deep),
     ];
-    let mut timed = Vec::with_capacity(asked.len());
+    let mut timed = Vec::new();
     for (what, accounts, body) in asked {
         let found = count(&answered(served, &body).await?["data"]["account"]["subaccounts"]);
         ensure!(found == accounts, "{what}: {found} accounts");
-        let load = Load {
-            requests: vec![served.request(&body)],
-            port: served.port,
-            connections: 1,
-            length: LENGTH,
-        };
-        let loaded = tokio::task::spawn_blocking(move || load.run()).await??;
-        let at =
-            |percent: usize| loaded.latencies[loaded.latencies.len() * percent / 100].as_secs_f64() * 1e3;
-        timed.push(Timed {
-            what,
-            accounts,
-            p50: at(50),
-            p99: at(99),
-        });
+        timed.push(time(served, what, accounts, &body).await?);
+    }
+    for (what, buckets) in [
+        ("what 10,000 used in a month, by meter", ""),
+        (
+            "what 10,000 used in a month, by meter and day",
+            "buckets { start meter quantity }",
+        ),
+    ] {
+        let body = json!({"query": USAGE.replace("BUCKETS", buckets), "variables": {"id": WIDE}});
+        let answer = answered(served, &body).await?;
+        let totals = answer["data"]["account"]["usage"]["totals"].as_array();
+        let events = totals
+            .into_iter()
+            .flatten()
+            .filter_map(|total| total["events"].as_u64());
+        ensure!(events.sum::<u64>() == EVENTS, "{what}: {answer}");
+        timed.push(time(served, what, 10_000, &body).await?);
     }
     Ok(timed)
+}
+
+async fn time(served: &Served, what: &'static str, accounts: usize, body: &Value) -> Result<Timed> {
+    let load = Load {
+        requests: vec![served.request(body)],
+        port: served.port,
+        connections: 1,
+        length: LENGTH,
+    };
+    let loaded = tokio::task::spawn_blocking(move || load.run()).await??;
+    let at = |percent: usize| loaded.latencies[loaded.latencies.len() * percent / 100].as_secs_f64() * 1e3;
+    Ok(Timed {
+        what,
+        accounts,
+        p50: at(50),
+        p99: at(99),
+    })
 }
 
 /// Five levels, each with its members.
@@ -127,7 +153,7 @@ fn count(page: &Value) -> usize {
 pub(crate) fn table(timed: &[Timed]) -> String {
     let rows = timed.iter().map(|own| {
         let each = own.p50 / own.accounts as f64;
-        format!("| {} | {:.2} | {:.2} | {each:.3} |\n", own.what, own.p50, own.p99)
+        format!("| {} | {:.2} | {:.2} | {each:.4} |\n", own.what, own.p50, own.p99)
     });
     format!("{HEAD}{}", rows.collect::<String>())
 }
