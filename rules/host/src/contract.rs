@@ -1,6 +1,8 @@
 //! What goes into a rule and what comes out, as plain Rust types: the twins of
 //! rules/wit, which says what each value means. Knows nothing of how a rule is run.
 
+mod single;
+
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
@@ -121,22 +123,6 @@ impl PricingInput {
             self.accounts.len() - 1
         });
         u32::try_from(index).expect("a batch has at most 1000 lines, so no more accounts matter")
-    }
-
-    /// The input that has only this line, or none if there is no such line.
-    /// A line's price does not depend on its batch, so this is what a receipt
-    /// needs to be replayed.
-    pub fn single(&self, line: usize) -> Option<Self> {
-        let mut line = self.lines.get(line)?.clone();
-        let account = self.accounts.get(usize::try_from(line.account).ok()?)?.clone();
-        line.account = 0;
-        Some(Self {
-            seller_path: self.seller_path.clone(),
-            currency: self.currency.clone(),
-            configuration: self.configuration.clone(),
-            accounts: vec![account],
-            lines: vec![line],
-        })
     }
 
     /// SHA-256 of this input's JSON: the `input_digest` of its call.

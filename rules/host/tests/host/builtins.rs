@@ -55,7 +55,9 @@ async fn a_line_costs_the_same_alone_and_in_a_full_batch() {
         .map(|i| ("call_minutes", 1_500_000, 0, i * 1_500_000))
         .collect();
     let batch = usage(TIERS, &lines);
-    let alone = host().price(&rule, batch.single(700).unwrap()).await.unwrap();
+    let single = batch.single(700).unwrap();
+    assert_eq!(batch.digest_of(700), Some(single.digest()));
+    let alone = host().price(&rule, single).await.unwrap();
     let together = host().price(&rule, batch).await.unwrap();
     assert_eq!(together.value.len(), MAX_LINES);
     assert_eq!(together.value[700], alone.value[0]);
