@@ -1,7 +1,8 @@
 //! How each database spells the column types and the refusal of changes that the migrations name.
 //!
 //! `{text}` sorts by bytes on both databases, because ids and paths are compared as ranges; `{time}` is UTC with
-//! microseconds; `{serial}` is a growing row number that is never given out twice.
+//! microseconds; `{serial}` is a growing row number that is never given out twice; `{roomy}` behind a table leaves room in
+//! its pages, so that a row that changes again and again changes in its place and its indexes do not.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -48,6 +49,7 @@ fn spell(backend: DbBackend, sql: &str) -> String {
             ("{json}", "text"),
             ("{bytes}", "blob"),
             ("{serial}", "integer PRIMARY KEY AUTOINCREMENT"),
+            ("{roomy}", ""),
         ],
         _ => [
             ("{text}", "text COLLATE \"C\""),
@@ -55,6 +57,7 @@ fn spell(backend: DbBackend, sql: &str) -> String {
             ("{json}", "jsonb"),
             ("{bytes}", "bytea"),
             ("{serial}", "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
+            ("{roomy}", "WITH (fillfactor = 60)"),
         ],
     };
     names.iter().fold(sql.to_owned(), |sql, (name, spelling)| {

@@ -192,7 +192,7 @@ CREATE TABLE usage_aggregates (
   tree_events bigint NOT NULL,
   tree_amount bigint NOT NULL,
   PRIMARY KEY (account_id, granularity, bucket_start, meter)
-);
+) {roomy};
 CREATE TABLE ratings (
   id {text} PRIMARY KEY CHECK (id LIKE 'rat\\_%' ESCAPE '\\'),
   event_id {text} NOT NULL,

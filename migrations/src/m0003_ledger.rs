@@ -56,7 +56,7 @@ CREATE TABLE ledger_accounts (
   created_at {time} NOT NULL,
   UNIQUE (account_id, kind, currency),
   CONSTRAINT wallet_not_negative CHECK (kind NOT IN ('PURCHASED', 'POOL') OR credits >= debits)
-);
+) {roomy};
 CREATE TABLE postings (
   id {text} PRIMARY KEY CHECK (id LIKE 'pst\\_%' ESCAPE '\\'),
   kind {text} NOT NULL CHECK (kind IN ('USAGE', 'REVERSAL', 'GRANT', 'STARTER_GRANT', 'PURCHASE')),
