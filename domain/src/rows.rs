@@ -1,10 +1,13 @@
 //! Many rows in one statement whose text does not depend on how many they are: on PostgreSQL each column is one
-//! parameter, an array; on SQLite, which has none, all rows are one parameter, as JSON.
+//! parameter, an array; on SQLite, which has none, all rows are one parameter, as JSON. What is the same in all rows is
+//! given once.
 
 use canopy_entity::time::Timestamp;
 use chrono::{DateTime, SecondsFormat};
 use sea_orm::sea_query::ArrayType;
-use sea_orm::{DbBackend, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
+
+use crate::Result;
 
 /// No text of ours: a character that is deleted.
 const NO_TEXT: &str = "\u{7f}";
@@ -14,8 +17,8 @@ const NO_NUMBER: i64 = i64::MIN;
 const NO_TIME: i64 = -62_135_596_800;
 
 /// Rows that are to be written, column by column.
+#[derive(Default)]
 pub(crate) struct Rows {
-    backend: DbBackend,
     columns: Vec<Column>,
 }
 
@@ -24,16 +27,25 @@ struct Column {
     array: ArrayType,
     /// What stands for NULL, which the driver's arrays cannot hold, where there may be any.
     null: Option<&'static str>,
-    values: Vec<Value>,
+    /// What makes the column's type of what is given, on PostgreSQL.
+    cast: &'static str,
+    given: Given,
+}
+
+enum Given {
+    Each(Vec<Value>),
+    Same(Value),
 }
 
 impl Rows {
-    /// Rows without columns yet.
-    pub(crate) fn new(backend: DbBackend) -> Self {
-        Self {
-            backend,
-            columns: Vec::new(),
-        }
+    /// A text that is the same in all rows.
+    pub(crate) fn text(self, name: &'static str, text: &str) -> Self {
+        self.given(name, ArrayType::String, Given::Same(text.into()))
+    }
+
+    /// A time that is the same in all rows.
+    pub(crate) fn time(self, name: &'static str, time: Timestamp) -> Self {
+        self.given(name, ArrayType::ChronoDateTimeUtc, Given::Same(time.into()))
     }
 
     pub(crate) fn texts<'a>(self, name: &'static str, texts: impl Iterator<Item = &'a str>) -> Self {
@@ -83,24 +95,23 @@ impl Rows {
         .with_null("'0001-01-01T00:00:00Z'::timestamptz")
     }
 
-    pub(crate) fn json<'a>(
-        self,
-        name: &'static str,
-        values: impl Iterator<Item = &'a serde_json::Value>,
-    ) -> Self {
-        self.column(
-            name,
-            ArrayType::Json,
-            values.map(|json| Value::from(json.clone())),
-        )
+    /// Texts of JSON.
+    pub(crate) fn json<'a>(self, name: &'static str, texts: impl Iterator<Item = &'a str>) -> Self {
+        self.column(name, ArrayType::String, texts.map(Value::from))
+            .with_cast("::jsonb")
     }
 
-    fn column(mut self, name: &'static str, array: ArrayType, values: impl Iterator<Item = Value>) -> Self {
+    fn column(self, name: &'static str, array: ArrayType, values: impl Iterator<Item = Value>) -> Self {
+        self.given(name, array, Given::Each(values.collect()))
+    }
+
+    fn given(mut self, name: &'static str, array: ArrayType, given: Given) -> Self {
         self.columns.push(Column {
             name,
             array,
             null: None,
-            values: values.collect(),
+            cast: "",
+            given,
         });
         self
     }
@@ -112,72 +123,115 @@ impl Rows {
         self
     }
 
-    /// The statement that inserts the rows into `table` in their order, and goes on with `behind`: what becomes of those
-    /// that are there already, what is answered.
-    pub(crate) fn insert(self, table: &str, behind: &str) -> Statement {
+    fn with_cast(mut self, cast: &'static str) -> Self {
+        if let Some(column) = self.columns.last_mut() {
+            column.cast = cast;
+        }
+        self
+    }
+
+    /// Inserts the rows into `table` in their order, and goes on with `behind`: what becomes of those that are there
+    /// already. Answers how many were inserted or changed.
+    pub(crate) async fn insert(self, db: &impl ConnectionTrait, table: &str, behind: &str) -> Result<u64> {
+        match self.statement(db.get_database_backend(), table, behind) {
+            Some(statement) => Ok(db.execute_raw(statement).await?.rows_affected()),
+            None => Ok(0),
+        }
+    }
+
+    /// As [`insert`](Self::insert); answers what `behind` returns of each row.
+    pub(crate) async fn insert_returning(
+        self,
+        db: &impl ConnectionTrait,
+        table: &str,
+        behind: &str,
+    ) -> Result<Vec<QueryResult>> {
+        match self.statement(db.get_database_backend(), table, behind) {
+            Some(statement) => Ok(db.query_all_raw(statement).await?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// None if there are no rows.
+    fn statement(self, backend: DbBackend, table: &str, behind: &str) -> Option<Statement> {
+        let each = self.columns.iter().filter_map(|column| match &column.given {
+            Given::Each(each) => Some(each.len()),
+            Given::Same(_) => None,
+        });
+        let length = each.max().filter(|length| *length > 0)?;
         let names: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
         let names = names.join(", ");
-        let (from, values) = match self.backend {
-            DbBackend::Sqlite => self.as_json(),
+        let (from, values) = match backend {
+            DbBackend::Sqlite => self.as_json(length),
             _ => self.as_arrays(),
         };
         let sql = format!("INSERT INTO {table} ({names}) {from} {behind}");
-        Statement::from_sql_and_values(self.backend, sql, values)
+        Some(Statement::from_sql_and_values(backend, sql, values))
     }
 
-    fn as_arrays(&self) -> (String, Vec<Value>) {
-        let arrays = self.columns.iter().enumerate().map(|(place, column)| {
+    fn as_arrays(self) -> (String, Vec<Value>) {
+        let (mut selected, mut arrays, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        let mut values = Vec::with_capacity(self.columns.len());
+        for (place, column) in (1..).zip(self.columns) {
             let kind = match column.array {
                 ArrayType::BigInt => "bigint",
                 ArrayType::ChronoDateTimeUtc => "timestamptz",
-                ArrayType::Json => "jsonb",
                 _ => "text",
             };
-            format!("${}::{kind}[]", place + 1)
-        });
-        let arrays: Vec<String> = arrays.collect();
-        let names = self.columns.iter().map(|column| column.name);
-        let names: Vec<&str> = names.collect();
-        let columns = self.columns.iter().map(|column| match column.null {
-            Some(null) => format!("nullif({}, {null})", column.name),
-            None => column.name.to_owned(),
-        });
-        let columns: Vec<String> = columns.collect();
-        let values = self.columns.iter();
-        let values =
-            values.map(|column| Value::Array(column.array.clone(), Some(Box::new(column.values.clone()))));
+            match column.given {
+                Given::Same(value) => {
+                    selected.push(format!("${place}::{kind}"));
+                    values.push(value);
+                }
+                Given::Each(each) => {
+                    selected.push(match column.null {
+                        Some(null) => format!("nullif({}, {null})", column.name),
+                        None => format!("{}{}", column.name, column.cast),
+                    });
+                    arrays.push(format!("${place}::{kind}[]"));
+                    names.push(column.name);
+                    values.push(Value::Array(column.array, Some(Box::new(each))));
+                }
+            }
+        }
         let from = format!(
             "SELECT {} FROM unnest({}) AS given({})",
-            columns.join(", "),
+            selected.join(", "),
             arrays.join(", "),
             names.join(", ")
         );
-        (from, values.collect())
+        (from, values)
     }
 
-    fn as_json(&self) -> (String, Vec<Value>) {
+    fn as_json(&self, length: usize) -> (String, Vec<Value>) {
         let columns = (0..self.columns.len()).map(|place| format!("value ->> {place}"));
         let columns: Vec<String> = columns.collect();
-        let length = self.columns.first().map_or(0, |column| column.values.len());
         let rows = (0..length).map(|row| {
-            let row = self.columns.iter().map(|column| match &column.values[row] {
-                Value::String(Some(text)) if column.null.is_some() && text == NO_TEXT => {
-                    serde_json::Value::Null
-                }
-                Value::BigInt(Some(NO_NUMBER)) if column.null.is_some() => serde_json::Value::Null,
-                Value::ChronoDateTimeUtc(Some(time))
-                    if column.null.is_some() && time.timestamp() == NO_TIME =>
-                {
-                    serde_json::Value::Null
-                }
-                value => plain(value),
-            });
+            let row = self.columns.iter().map(|column| column.plain(row));
             serde_json::Value::Array(row.collect())
         });
         let rows = serde_json::Value::Array(rows.collect());
         // Without a condition SQLite would read what follows as one of a join.
         let from = format!("SELECT {} FROM json_each($1) WHERE true", columns.join(", "));
         (from, vec![rows.to_string().into()])
+    }
+}
+
+impl Column {
+    /// What a row has here as SQLite keeps it, in JSON.
+    fn plain(&self, row: usize) -> serde_json::Value {
+        let value = match &self.given {
+            Given::Each(each) => &each[row],
+            Given::Same(value) => value,
+        };
+        match value {
+            Value::String(Some(text)) if self.null.is_some() && text == NO_TEXT => serde_json::Value::Null,
+            Value::BigInt(Some(NO_NUMBER)) if self.null.is_some() => serde_json::Value::Null,
+            Value::ChronoDateTimeUtc(Some(time)) if self.null.is_some() && time.timestamp() == NO_TIME => {
+                serde_json::Value::Null
+            }
+            value => plain(value),
+        }
     }
 }
 
@@ -192,7 +246,6 @@ fn plain(value: &Value) -> serde_json::Value {
         Value::BigInt(Some(number)) => (*number).into(),
         // As the driver of SQLite writes it.
         Value::ChronoDateTimeUtc(Some(time)) => time.to_rfc3339_opts(SecondsFormat::AutoSi, false).into(),
-        Value::Json(Some(json)) => json.to_string().into(),
         _ => serde_json::Value::Null,
     }
 }

@@ -4,6 +4,7 @@
 //! never depends on how many there are: `column IN [$2]`. Row locks are written `[FOR SHARE]`; SQLite has one writer
 //! and needs none.
 
+use sea_orm::sea_query::ArrayType;
 use sea_orm::{DbBackend, Statement, Value};
 
 /// The statement of `sql`, spelled for `backend`.
@@ -18,6 +19,14 @@ pub(crate) fn list<T: serde::Serialize>(texts: impl IntoIterator<Item = T>) -> V
         .map(|text| serde_json::to_value(text).expect("ids and names are strings"))
         .collect();
     serde_json::Value::Array(texts).into()
+}
+
+/// A list of texts as PostgreSQL alone has it, for statements that are written for it.
+pub(crate) fn array(texts: Vec<&str>) -> Value {
+    Value::Array(
+        ArrayType::String,
+        Some(Box::new(texts.into_iter().map(Value::from).collect())),
+    )
 }
 
 /// True if both databases can keep `json`: PostgreSQL keeps no text with a NUL in it.

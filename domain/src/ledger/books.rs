@@ -9,7 +9,7 @@ use canopy_entity::time::Timestamp;
 use canopy_entity::{AccountId, LedgerAccountId, PostingId, UsageBatchId};
 use sea_orm::{ActiveEnum, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel};
 
-use super::settle::{Balances, Movement, Slot};
+use super::settle::{Balances, Currency, Movement, Slot};
 use crate::rows::Rows;
 use crate::statement::{list, statement};
 use crate::{Error, Result};
@@ -40,7 +40,7 @@ impl Books {
             .all(txn)
             .await?
         {
-            let slot = Slot::new(&row.account_id, row.kind, &row.currency);
+            let slot = Slot::new(&row.account_id, row.kind, Currency::of(&row.currency));
             if matches!(row.kind, LedgerKind::Purchased | LedgerKind::Pool) {
                 books.balances.0.insert(slot.clone(), row.credits - row.debits);
             }
@@ -104,36 +104,31 @@ impl Books {
     ) -> Result<()> {
         self.open(txn, movements.iter(), at).await?;
         let kind = kind.to_value();
-        for movements in movements.chunks(ROWS) {
-            let ids: Vec<PostingId> = movements.iter().map(|_| PostingId::new()).collect();
-            let insert = Rows::new(txn.get_database_backend())
-                .texts("id", ids.iter().map(PostingId::as_str))
-                .texts("kind", movements.iter().map(|_| kind.as_str()))
-                .texts(
-                    "debit_id",
-                    movements
-                        .iter()
-                        .map(|movement| self.ids[&movement.debit].as_str()),
-                )
-                .texts(
-                    "credit_id",
-                    movements
-                        .iter()
-                        .map(|movement| self.ids[&movement.credit].as_str()),
-                )
-                .numbers("amount", movements.iter().map(|movement| movement.amount))
-                .texts(
-                    "currency",
-                    movements.iter().map(|movement| movement.debit.currency.as_str()),
-                )
-                .some_texts(
-                    "batch_id",
-                    movements.iter().map(|_| batch.map(UsageBatchId::as_str)),
-                )
-                .times("created_at", movements.iter().map(|_| at))
-                .insert("postings", "");
-            txn.execute_raw(insert).await?;
-        }
+        let ids: Vec<PostingId> = movements.iter().map(|_| PostingId::new()).collect();
+        let side = |side: fn(&Movement) -> &Slot| movements.iter().map(move |movement| side(movement));
+        Rows::default()
+            .texts("id", ids.iter().map(PostingId::as_str))
+            .text("kind", &kind)
+            .texts(
+                "debit_id",
+                side(|movement| &movement.debit).map(|slot| self.ids[slot].as_str()),
+            )
+            .texts(
+                "credit_id",
+                side(|movement| &movement.credit).map(|slot| self.ids[slot].as_str()),
+            )
+            .numbers("amount", movements.iter().map(|movement| movement.amount))
+            .texts(
+                "currency",
+                side(|movement| &movement.debit).map(|slot| slot.currency.as_str()),
+            )
+            .some_texts(
+                "batch_id",
+                movements.iter().map(|_| batch.map(UsageBatchId::as_str)),
+            )
+            .time("created_at", at)
+            .insert(txn, "postings", "")
+            .await?;
         Ok(())
     }
 
@@ -147,7 +142,7 @@ impl Books {
     ) -> Result<()> {
         let sides = movements.flat_map(|movement| [&movement.debit, &movement.credit]);
         let mut missing: Vec<&Slot> = sides.filter(|slot| !self.ids.contains_key(*slot)).collect();
-        missing.sort_by_key(|slot| (&slot.account, slot.kind.to_value(), &slot.currency));
+        missing.sort_by_key(|slot| (&slot.account, slot.kind.to_value(), slot.currency));
         missing.dedup();
         if missing.is_empty() {
             return Ok(());
@@ -158,7 +153,7 @@ impl Books {
                     id: LedgerAccountId::new(),
                     account_id: slot.account.clone(),
                     kind: slot.kind,
-                    currency: slot.currency.clone(),
+                    currency: slot.currency.as_str().to_owned(),
                     debits: 0,
                     credits: 0,
                     created_at: at,

@@ -8,7 +8,7 @@ use canopy_entity::posting::PostingKind;
 use canopy_entity::{AccountId, Level, PermissionKey, time};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
-use super::settle::Slot;
+use super::settle::{Currency, Slot};
 use super::{Books, Credits, Movement};
 use crate::auth::GrantKind;
 use crate::statement::{list, statement};
@@ -177,7 +177,7 @@ impl Domain {
                     detail: serde_json::json!({
                         "from": movement.debit.account,
                         "amount": movement.amount,
-                        "currency": movement.debit.currency,
+                        "currency": movement.debit.currency.as_str(),
                     }),
                 };
                 audit::write(txn, actor, entry).await
@@ -207,8 +207,8 @@ fn into_wallet(
         ));
     }
     Ok(Movement::new(
-        Slot::new(&seller.id, from, &seller.currency),
-        Slot::new(&buyer.id, wallet, &buyer.currency),
+        Slot::new(&seller.id, from, Currency::of(&seller.currency)),
+        Slot::new(&buyer.id, wallet, Currency::of(&buyer.currency)),
         amount.get(),
     ))
 }

@@ -17,7 +17,7 @@ use crate::{AccountView, Actor, Domain, Micros, Money, Result};
 pub(crate) use books::Books;
 pub(crate) use credits::grant_starter;
 pub(crate) use refund::refunds;
-pub(crate) use settle::{Due, Movement, Source};
+pub(crate) use settle::{Currency, Due, Movement, Source};
 
 /// The credits of an account.
 #[derive(Debug, Clone)]

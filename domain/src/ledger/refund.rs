@@ -10,7 +10,7 @@ use chrono::Duration;
 use sea_orm::ConnectionTrait;
 
 use super::Movement;
-use super::settle::Slot;
+use super::settle::{Currency, Slot};
 use crate::statement::statement;
 use crate::{Error, Result};
 
@@ -73,7 +73,7 @@ fn back(rating: &rating::Model, paid: Paid) -> Vec<Movement> {
     let purchased = within(0, paid.purchased);
     let pool = within(paid.purchased, paid.purchased + paid.pool);
     let parent = rating.price - purchased - pool;
-    let slot = |account, kind| Slot::new(account, kind, &rating.currency);
+    let slot = |account, kind| Slot::new(account, kind, Currency::of(&rating.currency));
     let revenue = slot(&rating.seller_account_id, LedgerKind::Revenue);
     let sides = [
         (slot(&rating.buyer_account_id, LedgerKind::Purchased), purchased),

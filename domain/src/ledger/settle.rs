@@ -9,20 +9,42 @@ use canopy_entity::AccountId;
 use canopy_entity::account::{BillingMode, CreditMode};
 use canopy_entity::ledger_account::LedgerKind;
 
+/// An ISO 4217 code, held in place: slots are made for each edge of each event.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Currency([u8; 3]);
+
+impl Currency {
+    /// The currency of this code.
+    pub(crate) fn of(code: &str) -> Self {
+        let code = code.as_bytes().try_into();
+        Self(code.expect("a currency has three letters, as its check says"))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("it was made of a text")
+    }
+}
+
+impl std::fmt::Debug for Currency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// An account of the ledger, by what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Slot {
     pub(crate) account: AccountId,
     pub(crate) kind: LedgerKind,
-    pub(crate) currency: String,
+    pub(crate) currency: Currency,
 }
 
 impl Slot {
-    pub(crate) fn new(account: &AccountId, kind: LedgerKind, currency: &str) -> Self {
+    pub(crate) fn new(account: &AccountId, kind: LedgerKind, currency: Currency) -> Self {
         Self {
             account: account.clone(),
             kind,
-            currency: currency.to_owned(),
+            currency,
         }
     }
 }
@@ -55,7 +77,7 @@ impl Movement {
 pub(crate) struct Due {
     pub(crate) seller: AccountId,
     pub(crate) buyer: AccountId,
-    pub(crate) currency: String,
+    pub(crate) currency: Currency,
     /// In micro-units; not negative.
     pub(crate) price: i64,
     pub(crate) sources: &'static [Source],
@@ -120,13 +142,13 @@ impl Balances {
 
     fn pay(&self, due: &Due, taken: &mut HashMap<Slot, i64>) -> Result<Vec<Movement>, Short> {
         assert!(due.price >= 0, "a price of usage is not negative");
-        let revenue = Slot::new(&due.seller, LedgerKind::Revenue, &due.currency);
+        let revenue = Slot::new(&due.seller, LedgerKind::Revenue, due.currency);
         let mut missing = due.price;
         let mut movements = Vec::new();
         for source in due.sources {
             let (slot, amount) = match source {
                 Source::Parent => (
-                    Slot::new(&due.seller, LedgerKind::Receivable, &due.currency),
+                    Slot::new(&due.seller, LedgerKind::Receivable, due.currency),
                     missing,
                 ),
                 wallet => {
@@ -134,7 +156,7 @@ impl Balances {
                         Source::Purchased => LedgerKind::Purchased,
                         _ => LedgerKind::Pool,
                     };
-                    let slot = Slot::new(&due.buyer, kind, &due.currency);
+                    let slot = Slot::new(&due.buyer, kind, due.currency);
                     let left = self.of(&slot) - taken.get(&slot).copied().unwrap_or(0);
                     let amount = left.min(missing);
                     *taken.entry(slot.clone()).or_default() += amount;

@@ -4,7 +4,7 @@
 //! Where a seller's own rule has no answer for a line, or is in quarantine, its failure policy says what is asked
 //! next for that line alone: nothing, the rule of a seller above, or the version that was live before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use canopy_entity::rule_version::{self, FailurePolicy};
 use canopy_entity::time::Timestamp;
@@ -60,7 +60,8 @@ pub(crate) struct EdgePrice {
     pub(crate) price: i64,
     /// None if the seller passed its cost on.
     pub(crate) receipt: Option<Receipt>,
-    pub(crate) line_items: serde_json::Value,
+    /// A JSON array.
+    pub(crate) line_items: String,
 }
 
 /// What became of a line.
@@ -97,6 +98,8 @@ pub(super) struct Call<'a> {
     pub(super) input: PricingInput,
     turn: Turn,
     lines: Vec<usize>,
+    /// Places among the accounts of the input.
+    accounts: HashMap<&'a AccountPath, u32>,
 }
 
 /// The prices so far of all lines of a batch.
@@ -166,7 +169,7 @@ impl<'a> Fold<'a> {
             let seller = &folded.ids[edge];
             let Some(live) = facts.rules.get(seller) else {
                 let cost = folded.cost();
-                folded.push(facts, cost, None, serde_json::json!([]));
+                folded.push(facts, cost, None, "[]".to_owned());
                 continue;
             };
             if folded.turn == Turn::Own && live.called().is_none() {
@@ -190,9 +193,10 @@ impl<'a> Fold<'a> {
                     input: PricingInput::new(format!("{seller}/"), account.currency.as_str(), configuration),
                     turn,
                     lines: Vec::new(),
+                    accounts: HashMap::new(),
                 }
             });
-            folded.enter(facts, edge, &mut call.input);
+            folded.enter(facts, edge, call);
             call.lines.push(index);
         }
         calls.into_values().collect()
@@ -257,13 +261,13 @@ impl<'a> Fold<'a> {
     }
 }
 
-impl Folded<'_> {
+impl<'a> Folded<'a> {
     /// What the seller of the next edge pays.
     fn cost(&self) -> i64 {
         self.edges.last().map_or(0, |edge| edge.price)
     }
 
-    fn push(&mut self, facts: &Facts, price: i64, receipt: Option<Receipt>, line_items: serde_json::Value) {
+    fn push(&mut self, facts: &Facts, price: i64, receipt: Option<Receipt>, line_items: String) {
         let edge = self.edges.len();
         self.edges.push(EdgePrice {
             edge: i32::try_from(edge).expect("a path has far fewer accounts"),
@@ -293,13 +297,17 @@ impl Folded<'_> {
     }
 
     /// Adds this line to the input of its seller's rule.
-    fn enter(&self, facts: &Facts, edge: usize, input: &mut PricingInput) {
-        let buyer = &self.ids[edge + 1];
-        let plan = facts.accounts[buyer].plan_id.as_ref();
-        let account = input.account(PricingAccount {
-            path: self.line.path.seen_from(edge).unwrap_or_default().to_owned(),
-            buyer: buyer.to_string(),
-            buyer_plan: plan.map(ToString::to_string).unwrap_or_default(),
+    fn enter(&self, facts: &Facts, edge: usize, call: &mut Call<'a>) {
+        let path = &self.line.path;
+        let input = &mut call.input;
+        let account = *call.accounts.entry(path).or_insert_with(|| {
+            let buyer = &self.ids[edge + 1];
+            let plan = facts.accounts[buyer].plan_id.as_ref();
+            input.account(PricingAccount {
+                path: path.seen_from(edge).unwrap_or_default().to_owned(),
+                buyer: buyer.to_string(),
+                buyer_plan: plan.map(ToString::to_string).unwrap_or_default(),
+            })
         });
         input.lines.push(UsageLine {
             account,

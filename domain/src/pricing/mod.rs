@@ -17,7 +17,7 @@ mod totals;
 #[cfg(test)]
 pub(crate) use facts::AccountFacts;
 pub(crate) use facts::{Facts, RememberedFacts};
-pub(crate) use fold::{EdgePrice, Line, Outcome, refusal};
+pub(crate) use fold::{EdgePrice, Line, Outcome, Receipt, refusal};
 pub(crate) use halving::{Oracle, Unanswered, ask_each};
 pub(crate) use receipt::configuration;
 #[cfg(test)]

@@ -101,9 +101,8 @@ impl Oracle for Question<'_> {
             .zip(lines)
             .map(|(priced, line)| Answer {
                 input_digest: input
-                    .single(line)
+                    .digest_of(line)
                     .expect("the line is one of the input's")
-                    .digest()
                     .to_string(),
                 output_digest: priced.digest().to_string(),
                 priced,

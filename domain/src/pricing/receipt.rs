@@ -70,11 +70,13 @@ pub(super) fn is_storable(priced: &PricedLine) -> bool {
     !priced.reason.contains('\0') && items.all(|item| !item.description.contains('\0'))
 }
 
-/// The items of an answer of a rule as they are stored.
-pub(crate) fn stored(priced: &PricedLine) -> serde_json::Value {
-    let mut items = serde_json::json!(priced.items);
-    if let (Some(items), false) = (items.as_array_mut(), priced.reason.is_empty()) {
-        items.push(serde_json::json!({ "description": priced.reason, "quantity": 0, "amount": 0 }));
-    }
-    items
+/// The items of an answer of a rule as they are stored: as the text of a JSON array.
+pub(crate) fn stored(priced: &PricedLine) -> String {
+    let reason = (!priced.reason.is_empty()).then(|| canopy_rules_host::LineItem {
+        description: priced.reason.clone(),
+        quantity: 0,
+        amount: 0,
+    });
+    let items: Vec<&canopy_rules_host::LineItem> = priced.items.iter().chain(&reason).collect();
+    serde_json::to_string(&items).expect("an item has texts and numbers only")
 }

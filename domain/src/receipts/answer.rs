@@ -100,7 +100,7 @@ mod tests {
 
     use super::*;
 
-    fn rated(priced: &PricedLine, stored: serde_json::Value) -> rating::Model {
+    fn rated(priced: &PricedLine, stored: &str) -> rating::Model {
         rating::Model {
             id: RatingId::new(),
             batch_id: canopy_entity::UsageBatchId::new(),
@@ -122,7 +122,7 @@ mod tests {
             cost: 0,
             price: priced.amount,
             currency: "USD".to_owned(),
-            line_items: stored,
+            line_items: serde_json::from_str(stored).unwrap(),
             created_at: time::now(),
             counted_at: None,
         }
@@ -144,7 +144,7 @@ mod tests {
     fn the_answer_is_read_back_with_and_without_a_reason() {
         for reason in ["", "Because."] {
             let priced = priced(reason);
-            let row = rated(&priced, crate::pricing::stored(&priced));
+            let row = rated(&priced, &crate::pricing::stored(&priced));
             assert_eq!(answer_of(&row), Some(priced));
             for forged in [
                 rating::Model {
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn another_answer_is_different_and_none_for_want_of_time_is_unavailable() {
-        let row = rated(&priced(""), crate::pricing::stored(&priced("")));
+        let row = rated(&priced(""), &crate::pricing::stored(&priced("")));
         let verdict = |again| compared(&row, &again).0;
         assert_eq!(verdict(Ok(priced(""))), Replay::Equal);
         assert_eq!(verdict(Ok(priced("Because."))), Replay::Different);

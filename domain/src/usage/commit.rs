@@ -2,6 +2,7 @@
 //! depend on has changed between the two.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use canopy_entity::{AccountId, AccountPath, time, usage_event};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
@@ -10,16 +11,16 @@ use super::periods;
 use super::values::{self, Unfit};
 use super::write::{self, Ready};
 use crate::pricing::{Facts, Line, Outcome, Totals};
-use crate::statement::{list, statement};
+use crate::statement::{array, list, statement};
 use crate::{Domain, Error, Result, transaction};
 
 /// How often a batch is priced again because an account or a rule changed meanwhile.
 const MAX_PRICINGS: usize = 5;
 
-/// Each pair of account and key is looked up in the index; the pairs are one JSON parameter.
+/// Each pair of account and key is looked up in the index.
 const KNOWN_POSTGRES: &str = "
-SELECT e.* FROM jsonb_array_elements($1) AS pair
-JOIN usage_events e ON e.account_id = (pair.value ->> 0) AND e.idempotency_key = (pair.value ->> 1)
+SELECT e.* FROM unnest($1::text[], $2::text[]) AS pair (account_id, idempotency_key)
+JOIN usage_events e ON e.account_id = pair.account_id AND e.idempotency_key = pair.idempotency_key
 ";
 const KNOWN_SQLITE: &str = "
 SELECT e.* FROM json_each($1) AS pair
@@ -30,9 +31,9 @@ CROSS JOIN usage_events e ON e.account_id = json_extract(pair.value, '$[0]')
 /// What became of an event.
 #[derive(Debug, Clone)]
 pub(super) enum Fate {
-    Recorded(usage_event::Model),
+    Recorded(Arc<usage_event::Model>),
     /// Its key is taken, by the same event or another.
-    Known(usage_event::Model),
+    Known(Arc<usage_event::Model>),
     /// Its account, or one above, is not in use.
     Inactive,
     /// The plan of its account does not take it.
@@ -52,10 +53,10 @@ pub(super) enum Fate {
 
 impl Domain {
     /// Records events with different keys; answers the fate of each, in order.
-    pub(super) async fn commit_usage(&self, rows: Vec<usage_event::Model>) -> Result<Vec<Fate>> {
+    pub(super) async fn commit_usage(&self, rows: Vec<Arc<usage_event::Model>>) -> Result<Vec<Fate>> {
         let mut fates: Vec<Option<Fate>> = vec![None; rows.len()];
-        let known = known_by_key(&self.0.db, &rows).await?;
-        let mut new: Vec<(usize, usage_event::Model)> = Vec::with_capacity(rows.len());
+        let known = known_by_key(&self.0.db, rows.iter().map(AsRef::as_ref)).await?;
+        let mut new: Vec<(usize, Arc<usage_event::Model>)> = Vec::with_capacity(rows.len());
         for (place, row) in rows.into_iter().enumerate() {
             match known.get(&key(&row)) {
                 Some(known) => fates[place] = Some(Fate::Known(known.clone())),
@@ -71,8 +72,9 @@ impl Domain {
                 .facts
                 .of(&self.0.db, new.iter().map(|(_, row)| &row.path))
                 .await?;
+            let now = time::now();
             for (_, row) in &mut new {
-                periods::place(&facts, row, time::now());
+                periods::place(&facts, row, now);
             }
             let ready = self.price(&facts, &mut new, &mut fates).await?;
             let (domain, facts, ready) = (self, &facts, &ready);
@@ -97,7 +99,7 @@ impl Domain {
     async fn price(
         &self,
         facts: &Facts,
-        new: &mut Vec<(usize, usage_event::Model)>,
+        new: &mut Vec<(usize, Arc<usage_event::Model>)>,
         fates: &mut [Option<Fate>],
     ) -> Result<Vec<Ready>> {
         new.retain(|(place, row)| {
@@ -145,22 +147,25 @@ impl Domain {
 pub(super) async fn known_by_key<'a>(
     db: &impl ConnectionTrait,
     rows: impl IntoIterator<Item = &'a usage_event::Model>,
-) -> Result<HashMap<(AccountId, String), usage_event::Model>> {
+) -> Result<HashMap<(AccountId, String), Arc<usage_event::Model>>> {
     let pairs: Vec<_> = rows
         .into_iter()
-        .map(|row| (&row.account_id, &row.idempotency_key))
+        .map(|row| (row.account_id.as_str(), row.idempotency_key.as_str()))
         .collect();
     if pairs.is_empty() {
         return Ok(HashMap::new());
     }
     let backend = db.get_database_backend();
-    let sql = match backend {
-        DbBackend::Sqlite => KNOWN_SQLITE,
-        _ => KNOWN_POSTGRES,
+    let known = match backend {
+        DbBackend::Sqlite => statement(backend, KNOWN_SQLITE, [list(pairs)]),
+        _ => {
+            let (ids, keys) = pairs.into_iter().unzip();
+            statement(backend, KNOWN_POSTGRES, [ids, keys].map(array))
+        }
     };
-    let known = usage_event::Model::find_by_statement(statement(backend, sql, [list(pairs)]));
+    let known = usage_event::Model::find_by_statement(known);
     let known = known.all(db).await?.into_iter();
-    Ok(known.map(|row| (key(&row), row)).collect())
+    Ok(known.map(|row| (key(&row), Arc::new(row))).collect())
 }
 
 pub(super) fn key(row: &usage_event::Model) -> (AccountId, String) {

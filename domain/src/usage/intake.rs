@@ -5,7 +5,7 @@
 //! bounded in bytes; what does not fit is turned away at once.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use canopy_entity::{AccountId, usage_event};
 use tokio::sync::oneshot;
@@ -60,7 +60,7 @@ struct Tree {
 
 /// The events of one request, which are of one tree and have different keys.
 struct Job {
-    rows: Vec<usage_event::Model>,
+    rows: Vec<Arc<usage_event::Model>>,
     bytes: usize,
     answer: oneshot::Sender<Result<Vec<Fate>>>,
 }
@@ -98,23 +98,30 @@ impl Intake {
         Ok(send)
     }
 
-    /// Takes the next jobs of a tree, as many as fit into one transaction; two with the same key do not. None, and
-    /// whoever was sent is done, if there are no more.
+    /// Takes the next jobs of a tree, as many as fit into one transaction. Two with the same key do not: the later one,
+    /// often a retry, waits for the next. None, and whoever was sent is done, if there are no more.
     fn take(&self, root: &AccountId) -> Option<Vec<Job>> {
         let mut waiting = self.lock();
         let tree = waiting.trees.get_mut(root)?;
-        let (mut taken, mut events): (Vec<Job>, usize) = (Vec::new(), 0);
+        let (mut taken, mut left): (Vec<Job>, VecDeque<Job>) = (Vec::new(), VecDeque::new());
+        let mut events = 0;
         let mut keys: HashSet<(AccountId, String)> = HashSet::new();
-        while let Some(next) = tree.jobs.front() {
-            let key = |row: &usage_event::Model| (row.account_id.clone(), row.idempotency_key.clone());
-            let fits = events + next.rows.len() <= self.settings.batch;
-            if events > 0 && (!fits || next.rows.iter().any(|row| keys.contains(&key(row)))) {
+        while let Some(next) = tree.jobs.pop_front() {
+            let key = |row: &Arc<usage_event::Model>| (row.account_id.clone(), row.idempotency_key.clone());
+            if events > 0 && events + next.rows.len() > self.settings.batch {
+                left.push_back(next);
                 break;
+            }
+            if next.rows.iter().any(|row| keys.contains(&key(row))) {
+                left.push_back(next);
+                continue;
             }
             events += next.rows.len();
             keys.extend(next.rows.iter().map(key));
-            taken.extend(tree.jobs.pop_front());
+            taken.push(next);
         }
+        left.append(&mut tree.jobs);
+        tree.jobs = left;
         (!taken.is_empty()).then_some(taken)
     }
 
@@ -137,12 +144,12 @@ impl Intake {
 
 impl Domain {
     /// Records events of one tree together with what others record there; answers the fate of each, in order.
-    pub(super) async fn take_in(&self, rows: Vec<usage_event::Model>) -> Result<Vec<Fate>> {
+    pub(super) async fn take_in(&self, rows: Vec<Arc<usage_event::Model>>) -> Result<Vec<Fate>> {
         let Some(first) = rows.first() else {
             return Ok(Vec::new());
         };
         let root = first.path.root_id();
-        let size = |row: &usage_event::Model| EVENT + row.attributes.len() + row.idempotency_key.len();
+        let size = |row: &Arc<usage_event::Model>| EVENT + row.attributes.len() + row.idempotency_key.len();
         let (answer, answered) = oneshot::channel();
         let job = Job {
             bytes: rows.iter().map(size).sum(),
@@ -166,7 +173,8 @@ impl Domain {
     /// Commits jobs together, or each by itself if something is wrong with one of them.
     async fn commit_jobs(&self, jobs: Vec<Job>) {
         let (requests, bytes) = (jobs.len(), jobs.iter().map(|job| job.bytes).sum());
-        let rows: Vec<usage_event::Model> = jobs.iter().flat_map(|job| job.rows.iter().cloned()).collect();
+        let rows: Vec<Arc<usage_event::Model>> =
+            jobs.iter().flat_map(|job| job.rows.iter().cloned()).collect();
         metrics::histogram!("canopy_usage_batch_events").record(rows.len() as f64);
         match self.commit_usage(rows).await {
             Ok(fates) => {

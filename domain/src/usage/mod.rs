@@ -1,7 +1,7 @@
 //! Usage: taken once, rated along the chain of sellers, added up by hour, day and month.
 //!
 //! `check` looks at what was reported, `record` says who may report it, `intake` puts together what comes in at the same
-//! time, `commit` prices it, and `write` is the one transaction in which keys, events, ratings, postings, sums and news are
+//! time, `commit` prices it, and `write` is the one transaction in which keys, events, `ratings`, postings, `sums` and news are
 //! written or not. What was recorded is never changed: `corrections` adds to it.
 
 pub(crate) mod bucket;
@@ -13,6 +13,7 @@ mod export;
 mod intake;
 mod pending;
 mod periods;
+mod ratings;
 mod read;
 mod record;
 mod sums;

@@ -1,14 +1,16 @@
 //! Rating what was recorded without a price, with the rules that are live now.
 
 use canopy_entity::UsageBatchId;
+use canopy_entity::posting::PostingKind;
 use canopy_entity::time;
 use canopy_entity::usage_event::{self, RatingStatus};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::commit::line;
 use super::periods;
+use super::ratings::{self, Priced};
 use super::sums::Sums;
-use super::write::{Settled, charged, dues, lock_ledger, rate_and_post};
+use super::write::{charged, dues, lock_ledger};
 use crate::domain::Faults;
 use crate::events::{Counted, UsageUpdateKind, outbox, own_charge};
 use crate::pricing::{EdgePrice, Facts, Line, Outcome, Totals};
@@ -121,14 +123,19 @@ async fn write_late(
     // What it is charged is news, and a closed period hears of none.
     let counts_at = event.counts_at();
     let counted_at = periods::counted_at(facts, &event.path, counts_at, now);
-    let settled = Settled {
+    let batch = UsageBatchId::new();
+    let priced = Priced {
         event: &event.id,
         edges,
-        movements,
         counted_at,
     };
-    let batch = UsageBatchId::new();
-    rate_and_post(txn, faults, &mut books, &batch, vec![settled], now).await?;
+    ratings::insert(txn, &batch, &[priced], now).await?;
+    faults.check("usage.rated")?;
+    let movements = movements.into_iter().flatten();
+    books
+        .post_batch(txn, PostingKind::Usage, &batch, movements, now)
+        .await?;
+    faults.check("usage.posted")?;
     faults.check("usage.late.rated")?;
     let mut sums = Sums::default();
     sums.add_amount(facts, event, counted_at.unwrap_or(counts_at), charged(edges));

@@ -5,6 +5,7 @@
 //! changes them. So no transaction adds to a month that was closed before it was committed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -67,10 +68,13 @@ pub(super) fn counted_at(
 }
 
 /// Says of an event that is about to be recorded when it counts.
-pub(super) fn place(facts: &Facts, event: &mut usage_event::Model, now: Timestamp) {
-    event.counted_at = counted_at(facts, &event.path, event.occurred_at, now);
-    let is_late = event.counted_at.is_some();
-    event.adjusts = is_late.then(|| bucket::start_of(Granularity::Month, event.occurred_at));
+pub(super) fn place(facts: &Facts, event: &mut Arc<usage_event::Model>, now: Timestamp) {
+    let counted_at = counted_at(facts, &event.path, event.occurred_at, now);
+    if counted_at != event.counted_at {
+        let event = Arc::make_mut(event);
+        event.counted_at = counted_at;
+        event.adjusts = counted_at.map(|_| bucket::start_of(Granularity::Month, event.occurred_at));
+    }
 }
 
 /// An event as it counts when it is corrected now: where it does, or at the present if that is closed.

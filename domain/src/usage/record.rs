@@ -1,6 +1,7 @@
 //! Recording usage: who may, what is wrong with an event in itself, and what became of each.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use canopy_entity::time::{self, Timestamp};
 use canopy_entity::{AccountId, AccountPath, Level, PermissionKey, usage_event};
@@ -41,15 +42,15 @@ pub struct RecordUsage {
 #[derive(Debug, Clone)]
 pub enum EventOutcome {
     /// Recorded now.
-    Accepted(usage_event::Model),
+    Accepted(Arc<usage_event::Model>),
     /// Recorded before, with the same payload.
-    Replayed(usage_event::Model),
+    Replayed(Arc<usage_event::Model>),
     /// Not recorded: `Conflict`, `BadInput`, `LimitExceeded`, `RuleFailed`, `NotFound` or `Forbidden`.
     Refused(Error),
 }
 
 /// Events that passed their own checks, with their places in the batch.
-type Candidates = Vec<(usize, usage_event::Model)>;
+type Candidates = Vec<(usize, Arc<usage_event::Model>)>;
 
 impl Domain {
     /// Records a batch; the outcomes are in the order of the events. Needs `USAGE` FULL. An event that is refused
@@ -74,16 +75,15 @@ impl Domain {
         let mut batch = Batch::new(size);
         for (index, event) in input.events.into_iter().enumerate() {
             match check::event(index, event, account, &accounts, now, self.0.usage_window) {
-                Ok(row) => batch.admit(index, row),
+                Ok(row) => batch.admit(index, Arc::new(row)),
                 Err(error) => batch.decide(index, EventOutcome::Refused(error)),
             }
         }
-        let (places, rows): (Vec<usize>, Vec<usage_event::Model>) =
-            std::mem::take(&mut batch.candidates).into_iter().unzip();
-        let digests: Vec<String> = rows.iter().map(|row| row.payload_digest.clone()).collect();
+        let candidates = std::mem::take(&mut batch.candidates);
+        let rows = candidates.iter().map(|(_, row)| Arc::clone(row)).collect();
         let fates = self.take_in(rows).await?;
-        for ((index, digest), fate) in places.into_iter().zip(&digests).zip(fates) {
-            batch.decide(index, outcome(actor, index, digest, fate));
+        for ((index, row), fate) in candidates.into_iter().zip(fates) {
+            batch.decide(index, outcome(actor, index, &row.payload_digest, fate));
         }
         Ok(batch.finish())
     }
@@ -127,9 +127,9 @@ pub(super) fn unpaid(its_own: bool) -> Error {
 }
 
 /// What a key that was seen before is answered.
-fn answer(index: usize, digest: &str, known: &usage_event::Model) -> EventOutcome {
+fn answer(index: usize, digest: &str, known: &Arc<usage_event::Model>) -> EventOutcome {
     if known.payload_digest == digest {
-        EventOutcome::Replayed(known.clone())
+        EventOutcome::Replayed(Arc::clone(known))
     } else {
         conflict(index)
     }
@@ -168,7 +168,7 @@ impl Batch {
 
     /// Takes an event whose key is the first of its kind in the batch; a later one gets the answer of the first, or
     /// is a conflict.
-    fn admit(&mut self, index: usize, row: usage_event::Model) {
+    fn admit(&mut self, index: usize, row: Arc<usage_event::Model>) {
         let key = (row.account_id.clone(), row.idempotency_key.clone());
         match self.first.get(&key) {
             None => {

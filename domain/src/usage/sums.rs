@@ -1,20 +1,17 @@
 //! Adding events to the sums by hour, day and month: to those of the account that used something, and to those of each
 //! tree that it is in. A sum does not depend on the order in which events arrive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use canopy_entity::time::Timestamp;
-use canopy_entity::usage_aggregate;
-use canopy_entity::{AccountId, usage_event};
+use canopy_entity::usage_aggregate::{self, Granularity};
+use canopy_entity::{AccountId, AccountPath, usage_event};
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::bucket;
 use crate::pricing::Facts;
 use crate::rows::Rows;
 use crate::{Error, Micros, Result};
-
-/// Rows of one statement.
-const ROWS: usize = 1_000;
 
 const ADD: &str = "
 ON CONFLICT (account_id, granularity, bucket_start, meter) DO UPDATE SET
@@ -27,10 +24,21 @@ ON CONFLICT (account_id, granularity, bucket_start, meter) DO UPDATE SET
 RETURNING tree_quantity, tree_amount
 ";
 
-/// What is to be added, by account, place among the granularities, bucket and meter: always in this order, so that
-/// two transactions that add to the same sums wait for each other and never in a circle.
+/// What is to be added, by the path of the account that used something, meter and hour: many events of a batch share
+/// these, and are added up before each goes to the sums of all on its path.
 #[derive(Debug, Default)]
-pub(crate) struct Sums(BTreeMap<(AccountId, usize, Timestamp, String), Added>);
+pub(crate) struct Sums(HashMap<(AccountPath, String, Timestamp), Hour>);
+
+#[derive(Debug)]
+struct Hour {
+    /// Those on the path, with whether they have the currency of the one that used something.
+    accounts: Vec<(AccountId, bool)>,
+    sum: Sum,
+}
+
+/// By account, place among the granularities, bucket and meter: always in this order, so that two transactions that add to
+/// the same sums wait for each other and never in a circle.
+type Sorted = BTreeMap<(AccountId, usize, Timestamp, String), Added>;
 
 #[derive(Debug, Default)]
 struct Added {
@@ -114,52 +122,69 @@ impl Sums {
         sum: Sum,
         has_currency: impl Fn(&AccountId) -> bool,
     ) {
-        let starts = bucket::GRANULARITIES.map(|granularity| bucket::start_of(granularity, at));
-        for id in event.path.ids() {
-            let of_tree = match has_currency(&id) {
-                true => sum,
-                false => Sum { amount: 0, ..sum },
-            };
-            for (place, start) in starts.into_iter().enumerate() {
-                let key = (id.clone(), place, start, event.meter.clone());
-                let added = self.0.entry(key).or_default();
-                added.tree.add(of_tree);
-                if id == event.account_id {
-                    added.own.add(sum);
-                }
+        let hour = bucket::start_of(Granularity::Hour, at);
+        let key = (event.path.clone(), event.meter.clone(), hour);
+        let hour = self.0.entry(key).or_insert_with(|| {
+            let ids = event.path.ids().into_iter();
+            Hour {
+                accounts: ids.map(|id| (id.clone(), has_currency(&id))).collect(),
+                sum: Sum::default(),
             }
-        }
+        });
+        hour.sum.add(sum);
     }
 
     /// The sums as rows.
     pub(crate) fn into_rows(self) -> Vec<usage_aggregate::Model> {
-        self.0.into_iter().map(row).collect()
+        let mut sorted = Sorted::new();
+        for ((_, meter, start), hour) in self.0 {
+            let starts = bucket::GRANULARITIES.map(|granularity| bucket::start_of(granularity, start));
+            let user = hour.accounts.len() - 1;
+            for (level, (id, has_currency)) in hour.accounts.into_iter().enumerate() {
+                let of_tree = match has_currency {
+                    true => hour.sum,
+                    false => Sum {
+                        amount: 0,
+                        ..hour.sum
+                    },
+                };
+                for (place, start) in starts.into_iter().enumerate() {
+                    let added = sorted
+                        .entry((id.clone(), place, start, meter.clone()))
+                        .or_default();
+                    added.tree.add(of_tree);
+                    if level == user {
+                        added.own.add(hour.sum);
+                    }
+                }
+            }
+        }
+        sorted.into_iter().map(row).collect()
     }
 
     /// Writes the sums. One that would leave the range of exact numbers is an error.
     pub(super) async fn write(self, txn: &impl ConnectionTrait) -> Result<()> {
-        for rows in self.into_rows().chunks(ROWS) {
-            let add = Rows::new(txn.get_database_backend())
-                .texts("account_id", rows.iter().map(|row| row.account_id.as_str()))
-                .texts("granularity", rows.iter().map(|row| row.granularity.as_str()))
-                .times("bucket_start", rows.iter().map(|row| row.bucket_start))
-                .texts("meter", rows.iter().map(|row| row.meter.as_str()))
-                .numbers("quantity", rows.iter().map(|row| row.quantity))
-                .numbers("events", rows.iter().map(|row| row.events))
-                .numbers("amount", rows.iter().map(|row| row.amount))
-                .numbers("tree_quantity", rows.iter().map(|row| row.tree_quantity))
-                .numbers("tree_events", rows.iter().map(|row| row.tree_events))
-                .numbers("tree_amount", rows.iter().map(|row| row.tree_amount))
-                .insert("usage_aggregates", ADD);
-            let sums = txn.query_all_raw(add).await?;
-            let is_exact = |sum: &QueryResult, column: &str| -> Result<bool> {
-                Ok(Micros::new(sum.try_get("", column)?).is_ok())
-            };
-            for sum in sums {
-                if !is_exact(&sum, "tree_quantity")? || !is_exact(&sum, "tree_amount")? {
-                    let message = "The sum of a meter would be too large.";
-                    return Err(Error::bad_input(&["events"], message));
-                }
+        let rows = self.into_rows();
+        let sums = Rows::default()
+            .texts("account_id", rows.iter().map(|row| row.account_id.as_str()))
+            .texts("granularity", rows.iter().map(|row| row.granularity.as_str()))
+            .times("bucket_start", rows.iter().map(|row| row.bucket_start))
+            .texts("meter", rows.iter().map(|row| row.meter.as_str()))
+            .numbers("quantity", rows.iter().map(|row| row.quantity))
+            .numbers("events", rows.iter().map(|row| row.events))
+            .numbers("amount", rows.iter().map(|row| row.amount))
+            .numbers("tree_quantity", rows.iter().map(|row| row.tree_quantity))
+            .numbers("tree_events", rows.iter().map(|row| row.tree_events))
+            .numbers("tree_amount", rows.iter().map(|row| row.tree_amount))
+            .insert_returning(txn, "usage_aggregates", ADD)
+            .await?;
+        let is_exact = |sum: &QueryResult, column: &str| -> Result<bool> {
+            Ok(Micros::new(sum.try_get("", column)?).is_ok())
+        };
+        for sum in sums {
+            if !is_exact(&sum, "tree_quantity")? || !is_exact(&sum, "tree_amount")? {
+                let message = "The sum of a meter would be too large.";
+                return Err(Error::bad_input(&["events"], message));
             }
         }
         Ok(())

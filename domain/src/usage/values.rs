@@ -23,8 +23,6 @@ use crate::statement::statement;
 use crate::store::{Given, Query};
 use crate::{Domain, Result};
 
-/// Rows of one statement.
-const ROWS: usize = 1_000;
 /// A longer value is kept as its digest: an index holds no long texts.
 const LONGEST: usize = 200;
 
@@ -136,33 +134,29 @@ impl<'e> Values<'e> {
 
     /// Writes them; without any, nothing.
     pub(super) async fn write(self, txn: &impl ConnectionTrait) -> Result<()> {
-        let backend = txn.get_database_backend();
         let rows: Vec<(Key, Counted)> = self.counted.into_iter().collect();
-        for rows in rows.chunks(ROWS) {
-            let granularities = rows
-                .iter()
-                .map(|((_, place, ..), _)| bucket::GRANULARITIES[*place]);
-            let add = Rows::new(backend)
-                .texts("account_id", rows.iter().map(|((id, ..), _)| id.as_str()))
-                .texts("granularity", granularities.map(Granularity::as_str))
-                .times("bucket_start", rows.iter().map(|((_, _, start, ..), _)| *start))
-                .texts("meter", rows.iter().map(|((.., meter, _), _)| meter.as_str()))
-                .texts("value", rows.iter().map(|((.., value), _)| value.as_str()))
-                .numbers("quantity", rows.iter().map(|(_, counted)| counted.quantity))
-                .numbers("own", rows.iter().map(|(_, counted)| counted.own))
-                .numbers("tree", rows.iter().map(|(_, counted)| counted.tree))
-                .insert("usage_values", ADD);
-            txn.execute_raw(add).await?;
-        }
-        for rows in self.put_in.chunks(ROWS) {
-            let put_in = Rows::new(backend)
-                .texts("event_id", rows.iter().map(|row| row.event.as_str()))
-                .texts("account_id", rows.iter().map(|row| row.account.as_str()))
-                .texts("value", rows.iter().map(|row| row.value.as_str()))
-                .numbers("quantity", rows.iter().map(|row| row.quantity))
-                .insert("valued_events", "");
-            txn.execute_raw(put_in).await?;
-        }
+        let granularities = rows
+            .iter()
+            .map(|((_, place, ..), _)| bucket::GRANULARITIES[*place]);
+        Rows::default()
+            .texts("account_id", rows.iter().map(|((id, ..), _)| id.as_str()))
+            .texts("granularity", granularities.map(Granularity::as_str))
+            .times("bucket_start", rows.iter().map(|((_, _, start, ..), _)| *start))
+            .texts("meter", rows.iter().map(|((.., meter, _), _)| meter.as_str()))
+            .texts("value", rows.iter().map(|((.., value), _)| value.as_str()))
+            .numbers("quantity", rows.iter().map(|(_, counted)| counted.quantity))
+            .numbers("own", rows.iter().map(|(_, counted)| counted.own))
+            .numbers("tree", rows.iter().map(|(_, counted)| counted.tree))
+            .insert(txn, "usage_values", ADD)
+            .await?;
+        let put_in = &self.put_in;
+        Rows::default()
+            .texts("event_id", put_in.iter().map(|row| row.event.as_str()))
+            .texts("account_id", put_in.iter().map(|row| row.account.as_str()))
+            .texts("value", put_in.iter().map(|row| row.value.as_str()))
+            .numbers("quantity", put_in.iter().map(|row| row.quantity))
+            .insert(txn, "valued_events", "")
+            .await?;
         Ok(())
     }
 

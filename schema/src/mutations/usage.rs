@@ -1,5 +1,7 @@
 //! `recordUsage`.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use canopy_domain::usage::{EventOutcome, NewUsageEvent, RecordUsage};
 use canopy_domain::{Error, Result};
@@ -197,7 +199,7 @@ impl UsageResult {
             index: i32::try_from(index).unwrap_or(i32::MAX),
             idempotency_key,
             status,
-            event: event.map(UsageEvent::from),
+            event: event.map(|event| Arc::unwrap_or_clone(event).into()),
             user_errors: error
                 .map(|error| UserError::of_event(error, index))
                 .into_iter()

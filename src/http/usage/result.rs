@@ -95,7 +95,7 @@ impl EventResult {
             line: place.line,
             id,
             status,
-            event_id: event.map(|event| event.id),
+            event_id: event.map(|event| event.id.clone()),
             code: error.as_ref().map(|error| error.code().as_str()),
             message: error.as_ref().map(|error| message(error, &field)),
             retry_after: error

@@ -11,8 +11,11 @@ struct Wallets {
 fn wallets(purchased: i64, pool: i64) -> Wallets {
     let (seller, buyer) = (AccountId::new(), AccountId::new());
     let balances = HashMap::from([
-        (Slot::new(&buyer, LedgerKind::Purchased, "USD"), purchased),
-        (Slot::new(&buyer, LedgerKind::Pool, "USD"), pool),
+        (
+            Slot::new(&buyer, LedgerKind::Purchased, Currency::of("USD")),
+            purchased,
+        ),
+        (Slot::new(&buyer, LedgerKind::Pool, Currency::of("USD")), pool),
     ]);
     Wallets {
         buyer,
@@ -26,7 +29,7 @@ impl Wallets {
         Due {
             seller: self.seller.clone(),
             buyer: self.buyer.clone(),
-            currency: "USD".to_owned(),
+            currency: Currency::of("USD"),
             price,
             sources: Source::of(billing, credit),
         }
@@ -41,7 +44,7 @@ impl Wallets {
     ) -> Result<Vec<(LedgerKind, i64)>, Short> {
         let due = self.due(price, billing, credit);
         let settled = self.balances.settle(&[due])?;
-        let revenue = Slot::new(&self.seller, LedgerKind::Revenue, "USD");
+        let revenue = Slot::new(&self.seller, LedgerKind::Revenue, Currency::of("USD"));
         assert!(settled[0].iter().all(|movement| movement.credit == revenue));
         Ok(settled[0]
             .iter()
@@ -134,7 +137,7 @@ fn any_chain_of_payments_balances_and_never_overdraws() {
             for kind in [LedgerKind::Purchased, LedgerKind::Pool] {
                 balances
                     .0
-                    .insert(Slot::new(account, kind, "USD"), dice.amount(300));
+                    .insert(Slot::new(account, kind, Currency::of("USD")), dice.amount(300));
             }
         }
         let opening: i64 = balances.0.values().sum();
@@ -145,7 +148,7 @@ fn any_chain_of_payments_balances_and_never_overdraws() {
                 .map(|edge| Due {
                     seller: edge[0].clone(),
                     buyer: edge[1].clone(),
-                    currency: "USD".to_owned(),
+                    currency: Currency::of("USD"),
                     price: dice.amount(60),
                     sources: match dice.below(3) {
                         0 => Source::of(BillingMode::Own, CreditMode::Manual),

@@ -14,9 +14,10 @@ use crate::ledger::{Books, Movement};
 use crate::pricing::{EdgePrice, Facts};
 use crate::statement::statement;
 use crate::transaction::{LostRace, breaks_uniqueness};
+use crate::usage::ratings::{self, Priced};
 use crate::usage::sums::Sums;
 use crate::usage::values::Values;
-use crate::usage::write::{Settled, charged, dues, rate_and_post};
+use crate::usage::write::{charged, dues};
 use crate::usage::{periods, record};
 use crate::{Actor, Error, Micros, Result, audit};
 
@@ -92,13 +93,20 @@ pub(super) async fn correction(
         .post_batch(txn, PostingKind::Reversal, &batch, refunds, now)
         .await?;
     faults.check("usage.correct.refunded")?;
-    let replaced = correction.replacement.iter().map(|replacement| Settled {
-        event: &replacement.id,
-        edges,
-        movements: movements.clone(),
-        counted_at: None,
-    });
-    rate_and_post(txn, faults, &mut books, &batch, replaced.collect(), now).await?;
+    if let Some(replacement) = &correction.replacement {
+        let priced = Priced {
+            event: &replacement.id,
+            edges,
+            counted_at: None,
+        };
+        ratings::insert(txn, &batch, &[priced], now).await?;
+    }
+    faults.check("usage.rated")?;
+    let movements = movements.into_iter().flatten();
+    books
+        .post_batch(txn, PostingKind::Usage, &batch, movements, now)
+        .await?;
+    faults.check("usage.posted")?;
 
     let mut sums = Sums::default();
     let was_charged = ratings.last().map_or(0, |rating| rating.price);

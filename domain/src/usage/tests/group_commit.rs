@@ -91,6 +91,22 @@ async fn one_key_in_several_requests_is_recorded_once() {
 }
 
 #[tokio::test]
+async fn a_retry_that_meets_the_first_try_holds_nobody_else_up() {
+    let house = Arc::new(house().await.with_prices().await);
+    house.grant(&house.agency, "100").await;
+    let twice = (0..12).flat_map(|n| [n, n]);
+    let events = twice.map(|n| vec![event(&format!("k{n}"), "1")]).collect();
+    let answers = house.record_at_once(events).await;
+    let accepted = answers
+        .iter()
+        .filter(|answer| matches!(answer.as_ref().unwrap()[0], EventOutcome::Accepted(_)));
+    assert_eq!(accepted.count(), 12);
+    let rows = usage_event::Entity::find().all(&house.database.db).await.unwrap();
+    let batches: HashSet<_> = rows.iter().map(|row| row.batch_id.clone()).collect();
+    assert!(batches.len() <= 4, "{} batches", batches.len());
+}
+
+#[tokio::test]
 async fn a_request_that_cannot_be_written_fails_alone() {
     let house = Arc::new(house().await);
     let too_much = Micros::new((1 << 53) - 1).unwrap();

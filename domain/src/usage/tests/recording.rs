@@ -81,7 +81,7 @@ async fn a_key_that_was_seen_is_answered_again_or_is_a_conflict() {
             ],
         )
         .await;
-    assert!(matches!(&again[0], EventOutcome::Replayed(same) if same == row));
+    assert!(matches!(&again[0], EventOutcome::Replayed(same) if **same == *row));
     assert_eq!(refused(&again[1]), ErrorCode::Conflict);
     accepted(&again[2]);
     assert!(matches!(&again[3], EventOutcome::Replayed(_)));
