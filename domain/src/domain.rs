@@ -21,6 +21,7 @@ use crate::simulation::Bell;
 use crate::store::{Lease, PipelineSettings, StatementListener, Store};
 use crate::usage::UsageWindow;
 use crate::usage::{Intake, IntakeSettings};
+use crate::webhooks::WebhookSettings;
 
 /// What the domain is opened with.
 #[derive(Clone)]
@@ -39,6 +40,8 @@ pub struct Settings {
     pub usage_window: UsageWindow,
     /// How much usage may wait to be recorded.
     pub intake: IntakeSettings,
+    /// Where webhooks go, and for how long they are tried.
+    pub webhooks: WebhookSettings,
     /// What answers may cost.
     pub budget: BudgetSettings,
     /// For how long what was read may be used again while no change of it is told; zero for not at all.
@@ -62,6 +65,7 @@ impl Settings {
             streams: StreamSettings::default(),
             usage_window: UsageWindow::default(),
             intake: IntakeSettings::default(),
+            webhooks: WebhookSettings::default(),
             budget: BudgetSettings::default(),
             remember: Duration::from_secs(10),
             pipeline: None,
@@ -117,6 +121,7 @@ pub(crate) struct Core {
     pub(crate) usage_window: UsageWindow,
     pub(crate) refusals: Refusals,
     pub(crate) simulations: Bell,
+    pub(crate) webhooks: WebhookSettings,
 }
 
 impl Domain {
@@ -147,6 +152,7 @@ impl Domain {
             usage_window: settings.usage_window,
             refusals: Refusals::default(),
             simulations: Bell::default(),
+            webhooks: settings.webhooks,
         };
         Ok(Self(Arc::new(core), Lease::default()))
     }

@@ -5,6 +5,7 @@
 //! width. No transaction is held across a call of a rule. The domain knows nothing of HTTP or GraphQL.
 
 pub mod accounts;
+pub mod alerts;
 pub mod audit;
 pub mod auth;
 pub mod billing;
@@ -39,6 +40,7 @@ pub mod store;
 mod testing;
 pub mod transaction;
 pub mod usage;
+pub mod webhooks;
 
 pub use accounts::AccountView;
 pub use auth::{Actor, Credentials, Principal};

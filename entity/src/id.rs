@@ -200,6 +200,16 @@ ids! {
     SimulationId = "sim_", is_ulid;
     /// What a simulation came to for one account.
     SimulationAccountId = "sma_", is_ulid;
+    /// A threshold on usage.
+    UsageAlertId = "alr_", is_ulid;
+    /// That usage crossed a threshold.
+    UsageAlertCrossingId = "alc_", is_ulid;
+    /// Where webhooks of an account go.
+    WebhookEndpointId = "whe_", is_ulid;
+    /// A message to an endpoint.
+    WebhookDeliveryId = "whd_", is_ulid;
+    /// A try to deliver a message.
+    WebhookAttemptId = "wha_", is_ulid;
     /// An entry of the audit log.
     AuditId = "aud_", is_ulid;
 }

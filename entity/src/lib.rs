@@ -34,9 +34,14 @@ pub mod simulation;
 pub mod simulation_account;
 pub mod time;
 pub mod usage_aggregate;
+pub mod usage_alert;
+pub mod usage_alert_crossing;
 pub mod usage_event;
 pub mod usage_period;
 pub mod user;
+pub mod webhook_attempt;
+pub mod webhook_delivery;
+pub mod webhook_endpoint;
 
 pub use id::*;
 pub use path::AccountPath;

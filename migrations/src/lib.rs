@@ -11,6 +11,8 @@ mod m0004_events;
 mod m0005_simulations;
 mod m0006_budgets;
 mod m0007_leases;
+mod m0008_alerts;
+mod m0009_webhooks;
 mod m0010_meters;
 mod m0011_periods;
 
@@ -32,6 +34,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_simulations::Migration),
             Box::new(m0006_budgets::Migration),
             Box::new(m0007_leases::Migration),
+            Box::new(m0008_alerts::Migration),
+            Box::new(m0009_webhooks::Migration),
             Box::new(m0010_meters::Migration),
             Box::new(m0011_periods::Migration),
         ]

@@ -8,7 +8,7 @@ use canopy_entity::AccountPath;
 use tokio::sync::{Mutex, Notify, broadcast, watch};
 
 use super::rights::{Changes, RightsChange, RightsVersions};
-use super::{RuleNews, UsageUpdate};
+use super::{RuleNews, UsageAlertUpdate, UsageUpdate};
 
 /// How many messages wait for the slowest listener.
 const WAITING: usize = 4096;
@@ -27,6 +27,7 @@ pub(super) struct Published {
 #[derive(Debug)]
 pub(super) enum Told {
     Usage(Arc<UsageUpdate>),
+    Alert(Arc<UsageAlertUpdate>),
     Rule(Arc<RuleNews>),
     Rights(RightsChange),
     Plans,
@@ -101,7 +102,7 @@ impl Hub {
             Told::Rule(_) | Told::Plans => {
                 self.terms.fetch_add(1, Ordering::AcqRel);
             }
-            Told::Usage(_) | Told::Else => {}
+            Told::Usage(_) | Told::Alert(_) | Told::Else => {}
         }
         // Without listeners there is nobody to tell.
         let _ = self.published.send(Arc::new(published));

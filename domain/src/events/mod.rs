@@ -3,6 +3,7 @@
 //! Knows nothing of how a client is connected. News is for those who may read the account now, and carries the event
 //! as it was when the news was made.
 
+pub(crate) mod alert_news;
 mod bulletins;
 mod coalesced;
 mod cursor;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use canopy_entity::rule_version::RuleStatus;
 use canopy_entity::usage_event::{self, CorrectionPart};
-use canopy_entity::{AccountId, Level, PermissionKey};
+use canopy_entity::{AccountId, Level, PermissionKey, usage_alert_crossing};
 use futures_util::stream::{BoxStream, StreamExt};
 
 use self::hub::{Published, Told};
@@ -151,7 +152,7 @@ impl News for UsageUpdate {
     fn of(told: &Told) -> Option<&Arc<Self>> {
         match told {
             Told::Usage(update) => Some(update),
-            Told::Rule(_) | Told::Rights(_) | Told::Plans | Told::Else => None,
+            Told::Alert(_) | Told::Rule(_) | Told::Rights(_) | Told::Plans | Told::Else => None,
         }
     }
 
@@ -165,6 +166,34 @@ impl News for UsageUpdate {
 
     async fn count(domain: &Domain, scope: &Scope, after: i64, end: i64) -> Result<i64> {
         usage_news::count(&domain.0.db, after, end, scope).await
+    }
+}
+
+/// News of a threshold on usage that was crossed.
+#[derive(Debug)]
+pub struct UsageAlertUpdate {
+    /// Give it as `after` to go on behind this one. Opaque to clients.
+    pub cursor: String,
+    /// The crossing.
+    pub crossing: usage_alert_crossing::Model,
+}
+
+impl News for UsageAlertUpdate {
+    const NEEDS: PermissionKey = PermissionKey::Usage;
+
+    fn of(told: &Told) -> Option<&Arc<Self>> {
+        match told {
+            Told::Alert(update) => Some(update),
+            Told::Usage(_) | Told::Rule(_) | Told::Rights(_) | Told::Plans | Told::Else => None,
+        }
+    }
+
+    async fn behind(domain: &Domain, scope: &Scope, after: i64, end: i64) -> Result<(Vec<Published>, i64)> {
+        alert_news::behind(&domain.0.db, after, end, scope).await
+    }
+
+    async fn count(domain: &Domain, scope: &Scope, after: i64, end: i64) -> Result<i64> {
+        alert_news::count(&domain.0.db, after, end, scope).await
     }
 }
 
@@ -191,7 +220,7 @@ impl News for RuleNews {
     fn of(told: &Told) -> Option<&Arc<Self>> {
         match told {
             Told::Rule(news) => Some(news),
-            Told::Usage(_) | Told::Rights(_) | Told::Plans | Told::Else => None,
+            Told::Usage(_) | Told::Alert(_) | Told::Rights(_) | Told::Plans | Told::Else => None,
         }
     }
 
@@ -230,6 +259,21 @@ impl Domain {
             Some(every) => coalesced::windows(news, every).boxed(),
             None => news,
         })
+    }
+
+    /// News of the thresholds on the usage of `account` that are crossed, and of all accounts below if
+    /// `include_descendants`, from behind the cursor `after` (from now on if none), without gap or duplicate. Needs
+    /// `USAGE` FULL. Ends with an error when the actor's right is gone.
+    pub async fn usage_alert_updates(
+        &self,
+        actor: &Actor,
+        account: &AccountView,
+        include_descendants: bool,
+        after: Option<&str>,
+    ) -> Result<BoxStream<'static, Result<Arc<UsageAlertUpdate>>>> {
+        account.access().require(PermissionKey::Usage, Level::Full)?;
+        let scope = Scope::of(account, include_descendants);
+        stream::open::<UsageAlertUpdate>(self, actor, account, scope, after).await
     }
 
     /// News of the rules of `account` alone: each step in the life of their versions, a quarantine among them, from

@@ -12,6 +12,7 @@ use sea_orm::{
 };
 use serde::Serialize;
 
+use super::alert_news::{self, TOPIC as ALERT};
 use super::hub::{Published, Told};
 use super::rights::RightsChange;
 use super::usage_news::{Contents, Counted, TOPIC as USAGE};
@@ -96,7 +97,7 @@ pub(crate) async fn write(
 }
 
 /// A row that tells one fact.
-fn row(
+pub(super) fn row(
     topic: &str,
     account_id: AccountId,
     path: AccountPath,
@@ -199,6 +200,7 @@ pub(super) fn published(row: outbox::Model) -> Result<Published> {
             Told::Rule(Arc::new(RuleNews { cursor, change }))
         }
         PLANS => Told::Plans,
+        ALERT => alert_news::told(position, row.payload)?,
         RIGHTS => Told::Rights(serde_json::from_value(row.payload).map_err(Error::internal)?),
         _ => Told::Else,
     };

@@ -1,4 +1,5 @@
-//! What a price depends on beside the usage itself: the accounts of the path and the rules that are live there.
+//! What a price depends on beside the usage itself: the accounts of the path and the rules that are live there. With it, the
+//! thresholds that usage is held against when it is recorded.
 //!
 //! The database counts, tree by tree, how often any of that changed. So it is read once and remembered, and a
 //! transaction that writes prices locks the counts of its trees instead of the rows of all its accounts.
@@ -10,8 +11,8 @@ use std::time::Duration;
 use canopy_entity::account::{self, AccountStatus, BillingMode, CreditMode};
 use canopy_entity::rule_version::{self, FailurePolicy, RuleKind};
 use canopy_entity::time::Timestamp;
-use canopy_entity::{AccountId, AccountPath, PlanId};
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use canopy_entity::{AccountId, AccountPath, PlanId, usage_alert};
+use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
 
 use crate::memory::Memory;
 use crate::plans::Meters;
@@ -23,6 +24,8 @@ use crate::{Error, Result};
 const REMEMBERED: u64 = 64 << 20;
 /// About what the facts of an account take, without its rule's configuration.
 const SIZE: usize = 512;
+/// About what an alert takes.
+const ALERT_SIZE: usize = 512;
 
 /// What one account of a path is.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +40,8 @@ pub(crate) struct AccountFacts {
     pub(crate) allow_below_cost: bool,
     /// What its plan says of meters.
     pub(crate) meters: Arc<Meters>,
+    /// The thresholds on its usage.
+    pub(crate) alerts: Vec<usage_alert::Model>,
 }
 
 /// The accounts of some paths, and the pricing rules that are live there.
@@ -69,9 +74,12 @@ pub(crate) struct RememberedFacts(Memory<AccountId, Known>);
 const TERMS: &str = "SELECT root_id, version, closed_until FROM tree_terms WHERE root_id IN [$1] ORDER BY root_id [FOR SHARE]";
 
 const ACCOUNTS: &str = "
-SELECT a.*, p.limits_configuration AS terms, p.meters
+SELECT a.*, p.limits_configuration AS terms, p.meters,
+  EXISTS (SELECT 1 FROM usage_alerts u WHERE u.account_id = a.id) AS has_alerts
 FROM accounts a LEFT JOIN plans p ON p.id = a.plan_id WHERE a.id IN [$1] ORDER BY a.id
 ";
+
+const ALERTS: &str = "SELECT * FROM usage_alerts WHERE account_id IN [$1] ORDER BY id";
 
 impl RememberedFacts {
     pub(crate) fn new(lifetime: Duration) -> Self {
@@ -108,7 +116,8 @@ impl RememberedFacts {
             for (id, version) in missing {
                 let Some(known) = read.remove(&id) else { continue };
                 let rule = known.1.as_ref();
-                let size = SIZE + rule.map_or(0, |rule| rule.version.configuration.to_string().len());
+                let configuration = rule.map_or(0, |rule| rule.version.configuration.to_string().len());
+                let size = SIZE + configuration + known.0.alerts.len() * ALERT_SIZE;
                 self.0.keep(id.clone(), version, known.clone(), size);
                 facts.learn(id, known);
             }
@@ -228,22 +237,47 @@ async fn read(
     let rows = db
         .query_all_raw(statement(db.get_database_backend(), ACCOUNTS, [list(ids)]))
         .await?;
+    let mut alerts = alerts(db, &rows).await?;
     let known = rows.iter().map(|row| {
         let account = account::Model::from_query_result(row, "")?;
         let terms: Option<serde_json::Value> = row.try_get("", "terms")?;
         let meters: Option<serde_json::Value> = row.try_get("", "meters")?;
         let meters = meters.map(|meters| Meters::read(&meters)).transpose()?;
         let rule = rules.remove(&account.id).map(Arc::new);
-        let facts = of(account, terms, meters.unwrap_or_default());
+        let alerts = alerts.remove(&account.id).unwrap_or_default();
+        let facts = of(account, terms, meters.unwrap_or_default(), alerts);
         Ok((facts.0, (Arc::new(facts.1), rule)))
     });
     known.collect()
+}
+
+/// The alerts of those accounts of `rows` that have any; most have none, and nothing is asked for them.
+async fn alerts(
+    db: &impl ConnectionTrait,
+    rows: &[QueryResult],
+) -> Result<HashMap<AccountId, Vec<usage_alert::Model>>> {
+    let mut watched: Vec<AccountId> = Vec::new();
+    for row in rows {
+        if row.try_get("", "has_alerts")? {
+            watched.push(row.try_get("", "id")?);
+        }
+    }
+    let mut alerts: HashMap<AccountId, Vec<usage_alert::Model>> = HashMap::new();
+    if watched.is_empty() {
+        return Ok(alerts);
+    }
+    let read = statement(db.get_database_backend(), ALERTS, [list(&watched)]);
+    for alert in usage_alert::Model::find_by_statement(read).all(db).await? {
+        alerts.entry(alert.account_id.clone()).or_default().push(alert);
+    }
+    Ok(alerts)
 }
 
 fn of(
     account: account::Model,
     terms: Option<serde_json::Value>,
     meters: Meters,
+    alerts: Vec<usage_alert::Model>,
 ) -> (AccountId, AccountFacts) {
     let allow_below_cost = terms
         .and_then(|terms| terms.get("allow_below_cost")?.as_bool())
@@ -257,6 +291,7 @@ fn of(
         credit_mode: account.credit_mode,
         allow_below_cost,
         meters: Arc::new(meters),
+        alerts,
     };
     (account.id, facts)
 }

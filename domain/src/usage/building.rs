@@ -82,8 +82,7 @@ impl Building {
         let quantity = match aggregation {
             Aggregation::Sum => Some(total.quantity),
             Aggregation::Count => total.events.checked_mul(Micros::UNIT),
-            Aggregation::Max => Some(values.greatest),
-            Aggregation::Unique => values.different.checked_mul(Micros::UNIT),
+            Aggregation::Max | Aggregation::Unique => values.told(aggregation),
         };
         let quantity = quantity.and_then(|quantity| Micros::new(quantity).ok());
         Ok(UsageTotal {

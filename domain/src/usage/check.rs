@@ -15,6 +15,12 @@ const MAX_METER: usize = 64;
 const MAX_KEY: usize = 255;
 const MAX_ATTRIBUTES: usize = 4 << 10;
 
+/// Whether a text may name a meter.
+pub(crate) fn is_meter(text: &str) -> bool {
+    let in_meter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.".contains(&byte);
+    (1..=MAX_METER).contains(&text.len()) && text.bytes().all(in_meter)
+}
+
 /// The row that `event` makes, if nothing is wrong with it in itself. `index` is its place in the batch of `account`;
 /// `accounts` are those that the batch names, as far as they are in scope.
 pub(super) fn event(
@@ -47,8 +53,7 @@ pub(super) fn event(
             "An idempotency key has 1 to 255 bytes and no control characters.",
         ));
     }
-    let in_meter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.".contains(&byte);
-    if !(1..=MAX_METER).contains(&event.meter.len()) || !event.meter.bytes().all(in_meter) {
+    if !is_meter(&event.meter) {
         return Err(wrong("meter", "A meter has 1 to 64 of a-z, 0-9, _ and a dot."));
     }
     if event.quantity < Micros::ZERO {

@@ -22,7 +22,7 @@ mod values;
 mod window;
 mod write;
 
-pub(crate) use check::digest as digest_of;
+pub(crate) use check::{digest as digest_of, is_meter};
 pub use corrections::{
     CORRECTION_FAULT_POINTS, Change, CorrectUsage, Correction, CorrectionOutcome, MAX_CORRECTIONS,
     NamedEvent, NewCorrection,
@@ -35,6 +35,7 @@ pub(crate) use read::check_meters;
 pub use read::{MAX_BUCKETS, MAX_METERS, Period, UsageBucket, UsageQuery, UsageTotal, UsageView};
 pub use record::{EventOutcome, MAX_BATCH, NewUsageEvent, RecordUsage};
 pub(crate) use sums::Sums;
+pub(crate) use values::ValuesOf;
 pub use window::UsageWindow;
 pub use write::FAULT_POINTS;
 

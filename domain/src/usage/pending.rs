@@ -15,7 +15,7 @@ use crate::domain::Faults;
 use crate::events::{Counted, UsageUpdateKind, outbox, own_charge};
 use crate::pricing::{EdgePrice, Facts, Line, Outcome, Totals};
 use crate::statement::{list, statement};
-use crate::{Domain, Error, Result, transaction};
+use crate::{Domain, Error, Result, alerts, transaction};
 
 const WAITING: &str = "
 SELECT * FROM usage_events WHERE rating_status = 'PENDING' ORDER BY rating_attempts, id LIMIT $1
@@ -139,7 +139,7 @@ async fn write_late(
     faults.check("usage.late.rated")?;
     let mut sums = Sums::default();
     sums.add_amount(facts, event, counted_at.unwrap_or(counts_at), charged(edges));
-    sums.write(txn).await?;
+    alerts::announce(txn, sums.write(txn, facts, now).await?).await?;
     let event = usage_event::Model {
         rating_status: RatingStatus::Rated,
         ..event.clone()

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use canopy_entity::time::Timestamp;
 use canopy_entity::usage_aggregate::{self, Granularity};
 use canopy_entity::{AccountId, AccountPath, usage_event};
-use sea_orm::{ConnectionTrait, QueryResult};
+use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
 
 use super::bucket;
+use crate::alerts::{Reached, Watched};
 use crate::pricing::Facts;
 use crate::rows::Rows;
 use crate::{Error, Micros, Result};
@@ -21,8 +22,11 @@ ON CONFLICT (account_id, granularity, bucket_start, meter) DO UPDATE SET
   tree_quantity = usage_aggregates.tree_quantity + excluded.tree_quantity,
   tree_events = usage_aggregates.tree_events + excluded.tree_events,
   tree_amount = usage_aggregates.tree_amount + excluded.tree_amount
-RETURNING tree_quantity, tree_amount
+RETURNING {columns}
 ";
+
+/// What has to be looked at of each sum; all of it where there are alerts.
+const BOUNDED: &str = "tree_quantity, tree_amount";
 
 /// What is to be added, by the path of the account that used something, meter and hour: many events of a batch share
 /// these, and are added up before each goes to the sums of all on its path.
@@ -162,9 +166,17 @@ impl Sums {
         sorted.into_iter().map(row).collect()
     }
 
-    /// Writes the sums. One that would leave the range of exact numbers is an error.
-    pub(super) async fn write(self, txn: &impl ConnectionTrait) -> Result<()> {
+    /// Writes the sums at this time; answers the thresholds that they cross by it. One that would leave the range of exact
+    /// numbers is an error.
+    pub(super) async fn write(
+        self,
+        txn: &impl ConnectionTrait,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<Vec<Reached>> {
         let rows = self.into_rows();
+        let watched = Watched::of(facts, &rows);
+        let columns = if watched.is_empty() { BOUNDED } else { "*" };
         let sums = Rows::default()
             .texts("account_id", rows.iter().map(|row| row.account_id.as_str()))
             .texts("granularity", rows.iter().map(|row| row.granularity.as_str()))
@@ -176,18 +188,23 @@ impl Sums {
             .numbers("tree_quantity", rows.iter().map(|row| row.tree_quantity))
             .numbers("tree_events", rows.iter().map(|row| row.tree_events))
             .numbers("tree_amount", rows.iter().map(|row| row.tree_amount))
-            .insert_returning(txn, "usage_aggregates", ADD)
+            .insert_returning(txn, "usage_aggregates", &ADD.replace("{columns}", columns))
             .await?;
         let is_exact = |sum: &QueryResult, column: &str| -> Result<bool> {
             Ok(Micros::new(sum.try_get("", column)?).is_ok())
         };
+        let mut reached = Vec::new();
         for sum in sums {
             if !is_exact(&sum, "tree_quantity")? || !is_exact(&sum, "tree_amount")? {
                 let message = "The sum of a meter would be too large.";
                 return Err(Error::bad_input(&["events"], message));
             }
+            if !watched.is_empty() {
+                let sum = usage_aggregate::Model::from_query_result(&sum, "")?;
+                reached.extend(watched.crossed_by(&sum, now));
+            }
         }
-        Ok(())
+        Ok(reached)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::pricing::Facts;
 use crate::rows::Rows;
 use crate::statement::statement;
 use crate::store::{Given, Query};
-use crate::{Domain, Result};
+use crate::{Domain, Error, Micros, Result};
 
 /// A longer value is kept as its digest: an index holds no long texts.
 const LONGEST: usize = 200;
@@ -36,6 +36,11 @@ const PUT_IN: &str = "DELETE FROM valued_events WHERE event_id = $1 RETURNING ac
 const TAKE_OUT: &str = "
 UPDATE usage_values SET own = own - $6, tree = tree - 1
 WHERE account_id = $1 AND granularity = $2 AND bucket_start = $3 AND meter = $4 AND value = $5
+";
+
+const IN_BUCKET: &str = "
+SELECT COUNT(*) AS different, COALESCE(MAX(quantity), 0) AS greatest FROM usage_values
+WHERE account_id = $1 AND granularity = $2 AND bucket_start = $3 AND meter = $4 AND {whose} > 0
 ";
 
 /// An account, a place among the granularities, a bucket, a meter and a value; always in this order, as the sums are.
@@ -222,6 +227,50 @@ pub(super) struct Known {
     pub(super) different: i64,
     /// The greatest.
     pub(super) greatest: i64,
+}
+
+impl Known {
+    /// As the meter has it told, in micro-units; none if it is more than any exact number, or if values do not say it.
+    pub(super) fn told(self, aggregation: Aggregation) -> Option<i64> {
+        match aggregation {
+            Aggregation::Sum | Aggregation::Count => None,
+            Aggregation::Max => Some(self.greatest),
+            Aggregation::Unique => self.different.checked_mul(Micros::UNIT),
+        }
+    }
+}
+
+/// The values of a meter in one bucket, as a transaction that has written some of them sees them.
+pub(crate) struct ValuesOf<'a> {
+    pub(crate) account: &'a AccountId,
+    pub(crate) granularity: Granularity,
+    pub(crate) start: Timestamp,
+    pub(crate) meter: &'a str,
+    pub(crate) include_descendants: bool,
+}
+
+impl ValuesOf<'_> {
+    /// What they come to, as `aggregation` has it told.
+    pub(crate) async fn told(&self, txn: &impl ConnectionTrait, aggregation: Aggregation) -> Result<i64> {
+        let sql = IN_BUCKET.replace("{whose}", if self.include_descendants { "tree" } else { "own" });
+        let values = [
+            self.account.as_str().into(),
+            self.granularity.as_str().into(),
+            self.start.into(),
+            self.meter.into(),
+        ];
+        let row = txn
+            .query_one_raw(statement(txn.get_database_backend(), &sql, values))
+            .await?;
+        let row = row.ok_or_else(|| Error::internal("a count without a row"))?;
+        let known = Known {
+            different: row.try_get("", "different")?,
+            greatest: row.try_get("", "greatest")?,
+        };
+        known
+            .told(aggregation)
+            .ok_or_else(|| Error::internal("a meter that values do not tell"))
+    }
 }
 
 /// By account, meter and, for buckets, their beginnings.

@@ -19,7 +19,7 @@ use crate::ledger::{Books, Currency, Due, Source};
 use crate::pricing::{EdgePrice, Facts};
 use crate::rows::Rows;
 use crate::statement::{list, statement};
-use crate::{Error, Result};
+use crate::{Error, Result, alerts};
 
 /// The steps of recording a batch and of rating an event later, at which a test may break off: the first before
 /// anything is written, the last after the commit and before the answer.
@@ -119,14 +119,7 @@ pub(super) async fn batch(
     faults.check("usage.posted")?;
 
     let recorded = || claimed_edges().filter(|(row, _)| !unpaid.contains_key(&row.id));
-    let mut sums = Sums::default();
-    for (row, edges) in recorded() {
-        sums.add(facts, row, charged(edges.unwrap_or_default()));
-    }
-    sums.write(txn).await?;
-    Values::of(facts, recorded().map(|(row, _)| row))
-        .write(txn)
-        .await?;
+    add_up(txn, facts, recorded, now).await?;
     faults.check("usage.summed")?;
     let news = recorded().map(|(event, edges)| Counted {
         event,
@@ -147,6 +140,26 @@ pub(super) async fn batch(
             .ok_or_else(|| Error::internal("a key is taken and its event is missing")),
     });
     fates.collect::<Result<_>>().map(Some)
+}
+
+/// Adds events to the sums, and to the values that some meters need; tells of the thresholds that they reach.
+async fn add_up<'r, I>(
+    txn: &impl ConnectionTrait,
+    facts: &Facts,
+    recorded: impl Fn() -> I,
+    now: Timestamp,
+) -> Result<()>
+where
+    I: Iterator<Item = (&'r usage_event::Model, Option<&'r [EdgePrice]>)>,
+{
+    let mut sums = Sums::default();
+    for (row, edges) in recorded() {
+        sums.add(facts, row, charged(edges.unwrap_or_default()));
+    }
+    let values = Values::of(facts, recorded().map(|(row, _)| row));
+    let reached = sums.write(txn, facts, now).await?;
+    values.write(txn).await?;
+    alerts::announce(txn, reached).await
 }
 
 /// The rows as they are written: ids are made as late as possible, so that events are in the order of their ids.

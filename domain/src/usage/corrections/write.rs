@@ -19,7 +19,7 @@ use crate::usage::sums::Sums;
 use crate::usage::values::Values;
 use crate::usage::write::{charged, dues};
 use crate::usage::{periods, record};
-use crate::{Actor, Error, Micros, Result, audit};
+use crate::{Actor, Error, Micros, Result, alerts, audit};
 
 /// The steps of a correction at which a test may break off: the first before anything is written, the last after the commit
 /// and before the answer.
@@ -114,7 +114,7 @@ pub(super) async fn correction(
     if let Some(replacement) = &correction.replacement {
         sums.add(facts, replacement, charged(edges));
     }
-    sums.write(txn).await?;
+    let reached = sums.write(txn, facts, now).await?;
     // The values of a closed period stay as they are.
     if correction.reversal.counts_at() == event.counts_at() {
         Values::take_out(txn, facts, event).await?;
@@ -122,6 +122,7 @@ pub(super) async fn correction(
     Values::of(facts, correction.replacement.iter())
         .write(txn)
         .await?;
+    alerts::announce(txn, reached).await?;
     faults.check("usage.correct.summed")?;
     let given_back = ratings
         .last()
