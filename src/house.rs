@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use tracing::info;
 
 use crate::config::{AuthConfig, Config, ConfigError, DatabaseConfig, RulesConfig, SignInConfig};
-use crate::jwks;
+use crate::{jwks, webhooks};
 
 /// The least length of the key that signs tokens.
 const MIN_SECRET: usize = 32;
@@ -120,6 +120,7 @@ pub async fn open_heard(
             max_age: config.usage.max_age.get(),
             max_ahead: config.usage.max_ahead.get(),
         },
+        webhooks: webhooks::settings(&config.webhooks),
         budget: BudgetSettings {
             capacity: config.budget.capacity,
             restored: config.budget.restore_rate,

@@ -14,4 +14,5 @@ pub mod jwks;
 pub mod serve;
 pub mod telemetry;
 pub mod tls;
+pub mod webhooks;
 mod workers;

@@ -15,7 +15,9 @@ use crate::{
     connections,
     house::{self, OpenError, Pending, Tokens},
     http::{Gateway, PersistedError},
-    telemetry, workers,
+    telemetry,
+    webhooks::Courier,
+    workers,
 };
 
 /// Why a server cannot start or go on.
@@ -35,6 +37,9 @@ pub enum ServeError {
     /// The persisted documents are not good.
     #[error(transparent)]
     Documents(#[from] PersistedError),
+    /// There is no HTTP client for webhooks.
+    #[error("cannot send webhooks: {0}")]
+    Webhooks(reqwest::Error),
 }
 
 /// A server that listens. Connections wait until [`Server::run`] takes them.
@@ -81,7 +86,15 @@ impl Server {
         let relaying = workers::relay_lease(&domain, &config.workers);
         let bus = bus::start(&domain, &config.nats, &relaying, &stop_workers, &tasks).await?;
         workers::close_periods(&domain, &config, relaying.clone(), &stop_workers, &tasks);
-        let pulse = workers::start(&domain, &config.workers, (relaying, bus), &stop_workers, &tasks);
+        let pulse = workers::start(
+            &domain,
+            &config.workers,
+            (relaying.clone(), bus),
+            &stop_workers,
+            &tasks,
+        );
+        let courier = Courier::new(&config.webhooks).map_err(ServeError::Webhooks)?;
+        workers::deliver_webhooks(&domain, &config, courier, &relaying, &stop_workers, &tasks);
         workers::follow_token_keys(&domain, &config, &stop_workers, &tasks);
         let schema = canopy_schema::build(domain.clone(), schema_settings(&config));
         let gateway = Gateway::new(

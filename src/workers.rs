@@ -2,6 +2,7 @@
 
 mod leadership;
 mod relay;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::{
 
 pub(crate) use leadership::Leadership;
 pub(crate) use relay::{Pulse, relay_lease};
+pub(crate) use webhooks::start as deliver_webhooks;
 
 /// How often months are looked for that are to be closed, and of how many trees at once.
 const CLOSING: Duration = Duration::from_secs(60);

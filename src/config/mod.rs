@@ -17,7 +17,7 @@ pub(crate) use mask::without_password;
 pub use settings::{
     AddressHeader, AuthConfig, Config, DatabaseConfig, GraphqlConfig, HttpConfig, Introspection, JwksConfig,
     LogConfig, LogFormat, NatsConfig, RulesConfig, SignInConfig, SubscriptionsConfig, TelemetryConfig,
-    UsageConfig, WorkersConfig,
+    UsageConfig, WebhooksConfig, WorkersConfig,
 };
 pub use show::Format;
 pub use units::{AddressRange, Size, Span, WebOrigin};

@@ -21,6 +21,7 @@ pub struct Config {
     pub auth: AuthConfig,
     pub rules: RulesConfig,
     pub workers: WorkersConfig,
+    pub webhooks: WebhooksConfig,
     pub nats: NatsConfig,
     pub log: LogConfig,
     pub telemetry: TelemetryConfig,
@@ -231,6 +232,19 @@ pub struct WorkersConfig {
     pub simulation_interval: Span,
     pub simulations: u32,
     pub max_backoff: Span,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhooksConfig {
+    pub interval: Span,
+    pub concurrency: usize,
+    pub timeout: Span,
+    pub retry_for: Span,
+    pub secret_overlap: Span,
+    pub keep: Span,
+    pub allow_http: bool,
+    pub allow_networks: Vec<AddressRange>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -25,6 +25,11 @@ pub struct AddressRange(IpNet);
 impl AddressRange {
     const EXPECTED: &str = "addresses or ranges such as \"10.0.0.0/8\" or \"2001:db8::/32\"";
 
+    /// The range itself.
+    pub fn network(&self) -> IpNet {
+        self.0
+    }
+
     /// Whether the address is in the range.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())

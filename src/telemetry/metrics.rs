@@ -37,7 +37,7 @@ enum Kind {
 }
 
 /// Each metric: its kind, its name, its unit if it has one, what it counts.
-const METRICS: [(Kind, &str, Option<Unit>, &str); 44] = [
+const METRICS: [(Kind, &str, Option<Unit>, &str); 46] = [
     (
         Counter,
         "canopy_http_requests_total",
@@ -178,6 +178,18 @@ const METRICS: [(Kind, &str, Option<Unit>, &str); 44] = [
         "canopy_transaction_retries_total",
         None,
         "Transactions that were tried again, by name.",
+    ),
+    (
+        Counter,
+        "canopy_webhook_attempts_total",
+        None,
+        "Tries to deliver webhooks, by outcome: delivered, retried (later), failed (given up), or overtaken.",
+    ),
+    (
+        Histogram,
+        "canopy_webhook_attempt_seconds",
+        Some(Unit::Seconds),
+        "Time of a try to deliver a webhook.",
     ),
     (
         Counter,
