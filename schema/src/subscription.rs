@@ -11,6 +11,7 @@ use crate::live;
 use crate::loaders::reads;
 use crate::types::rule_change_update::RuleChangeUpdate;
 use crate::types::simulation::Simulation;
+use crate::types::usage_alert_update::UsageAlertUpdate;
 
 /// The root of all subscriptions.
 pub struct Subscription;
@@ -59,6 +60,32 @@ impl Subscription {
         let domain = caller.domain();
         let updates = domain.usage_updates(caller.actor(), &account, follow).await?;
         Ok(live::hand_over(ctx, updates))
+    }
+
+    /// News of the thresholds on an account's usage, as soon as they are reached: one update for each period in which
+    /// an alert is. Needs USAGE FULL, else FORBIDDEN; NOT_FOUND for an account out of scope. The stream ends with an
+    /// error when the right is taken away.
+    async fn usage_alerts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The account.")] account_id: ID,
+        #[graphql(desc = "Whether the alerts of all accounts below are told too.", default)]
+        include_descendants: bool,
+        #[graphql(
+            desc = "The cursor of the last update seen: the stream goes on behind it. From now on if none."
+        )]
+        after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<UsageAlertUpdate>> + use<>> {
+        let caller = gates::FOLLOW_USAGE_ALERTS.caller(ctx)?;
+        let missing = Error::NotFound("account");
+        let id = AccountId::parse(&account_id).map_err(|_| missing.clone())?;
+        let account = caller.loaders.load(reads::Accounts, id).await?.ok_or(missing)?;
+        gates::FOLLOW_USAGE_ALERTS.open(ctx, &account)?;
+        let domain = caller.domain();
+        let updates = domain
+            .usage_alert_updates(caller.actor(), &account, include_descendants, after.as_deref())
+            .await?;
+        Ok(updates.map(|update| update.map(UsageAlertUpdate::from)))
     }
 
     /// News of an account's own rules, as soon as it is committed: each step in the life of their versions, a

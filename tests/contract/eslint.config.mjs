@@ -55,7 +55,7 @@ const VALUES = {
     'ResourceLimit',
     'RuleRun',
   ],
-  'parts of one API key, plan, rule version, simulation, usage event or account': [
+  'parts of one API key, plan, rule version, simulation, usage event, webhook delivery or account': [
     'ApiKeyPermission',
     // Its id is that of the latest transfer, and null before the first.
     'BillingTransfer',
@@ -66,9 +66,11 @@ const VALUES = {
     'RuleQuarantine',
     'SimulationAccount',
     'UsageCorrection',
+    'WebhookAttempt',
   ],
   'told once: what came of an input, and news': [
     'RuleChangeUpdate',
+    'UsageAlertUpdate',
     'UsageCorrectionResult',
     'UsageResult',
     'UsageUpdate',
@@ -103,6 +105,30 @@ const EXCEPTIONS = [
     message: "Edge type's field `node` must implement `Node` interface.",
     line: /^type SimulationAccountEdge /,
     // A row of a result. It has no id; its simulation is a Node.
+  },
+  {
+    rule: '@graphql-eslint/relay-edge-types',
+    message: "Edge type's field `node` must implement `Node` interface.",
+    line: /^type UsageAlertEdge /,
+    // It is read through its account alone: who may see it is who may see usage there.
+  },
+  {
+    rule: '@graphql-eslint/relay-edge-types',
+    message: "Edge type's field `node` must implement `Node` interface.",
+    line: /^type UsageAlertCrossingEdge /,
+    // It is read through its alert alone.
+  },
+  {
+    rule: '@graphql-eslint/relay-edge-types',
+    message: "Edge type's field `node` must implement `Node` interface.",
+    line: /^type WebhookEndpointEdge /,
+    // It is read through its account alone: who may see it is who may see webhooks there.
+  },
+  {
+    rule: '@graphql-eslint/relay-edge-types',
+    message: "Edge type's field `node` must implement `Node` interface.",
+    line: /^type WebhookDeliveryEdge /,
+    // It is read through its endpoint alone.
   },
 ];
 

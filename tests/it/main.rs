@@ -54,4 +54,6 @@ mod subscriptions;
 mod traces;
 mod uploads;
 mod usage;
+mod usage_alerts;
+mod webhooks;
 mod wide;

@@ -26,6 +26,18 @@ pub(crate) const REGISTER_DOCUMENTS: Gate = Gate::needs("registerDocuments", Key
 pub(crate) const REVOKE_API_KEY: Gate = Gate::needs("revokeApiKey", Key::ApiKeys, Level::Full);
 pub(crate) const RECORD_USAGE: Gate = Gate::needs("recordUsage", Key::Usage, Level::Full);
 pub(crate) const CORRECT_USAGE: Gate = Gate::needs("correctUsage", Key::Usage, Level::Full);
+pub(crate) const CREATE_USAGE_ALERT: Gate = Gate::needs("createUsageAlert", Key::Settings, Level::Full);
+pub(crate) const UPDATE_USAGE_ALERT: Gate = Gate::needs("updateUsageAlert", Key::Settings, Level::Full);
+pub(crate) const DELETE_USAGE_ALERT: Gate = Gate::needs("deleteUsageAlert", Key::Settings, Level::Full);
+pub(crate) const CREATE_WEBHOOK_ENDPOINT: Gate =
+    Gate::needs("createWebhookEndpoint", Key::Webhooks, Level::Full);
+pub(crate) const UPDATE_WEBHOOK_ENDPOINT: Gate =
+    Gate::needs("updateWebhookEndpoint", Key::Webhooks, Level::Full);
+pub(crate) const DELETE_WEBHOOK_ENDPOINT: Gate =
+    Gate::needs("deleteWebhookEndpoint", Key::Webhooks, Level::Full);
+pub(crate) const ROTATE_WEBHOOK_SECRET: Gate = Gate::needs("rotateWebhookSecret", Key::Webhooks, Level::Full);
+pub(crate) const TEST_WEBHOOK_ENDPOINT: Gate = Gate::needs("testWebhookEndpoint", Key::Webhooks, Level::Full);
+pub(crate) const REDELIVER_WEBHOOK: Gate = Gate::needs("redeliverWebhook", Key::Webhooks, Level::Full);
 pub(crate) const UPLOAD_RULE: Gate = Gate::needs("uploadRule", Key::Billing, Level::Full);
 pub(crate) const CHECK_RULE: Gate = Gate::needs("checkRule", Key::Billing, Level::Full);
 pub(crate) const SHADOW_RULE: Gate = Gate::needs("shadowRule", Key::Billing, Level::Full);
@@ -46,6 +58,15 @@ pub(super) const MUTATION: &[Gate] = &[
     REVOKE_API_KEY,
     RECORD_USAGE,
     CORRECT_USAGE,
+    CREATE_USAGE_ALERT,
+    UPDATE_USAGE_ALERT,
+    DELETE_USAGE_ALERT,
+    CREATE_WEBHOOK_ENDPOINT,
+    UPDATE_WEBHOOK_ENDPOINT,
+    DELETE_WEBHOOK_ENDPOINT,
+    ROTATE_WEBHOOK_SECRET,
+    TEST_WEBHOOK_ENDPOINT,
+    REDELIVER_WEBHOOK,
     UPLOAD_RULE,
     CHECK_RULE,
     SHADOW_RULE,
@@ -60,10 +81,16 @@ pub(super) const MUTATION: &[Gate] = &[
 /// `Subscription.*`.
 pub(crate) const SIMULATION_PROGRESS: Gate = Gate::needs("simulationProgress", Key::Billing, Level::Full);
 pub(crate) const USAGE_UPDATES: Gate = Gate::needs("usageUpdates", Key::Usage, Level::Full);
+pub(crate) const FOLLOW_USAGE_ALERTS: Gate = Gate::needs("usageAlerts", Key::Usage, Level::Full);
 pub(crate) const RULE_CHANGES: Gate = Gate::needs("ruleChanges", Key::Billing, Level::Full);
 
 /// All of `Subscription`.
-pub(super) const SUBSCRIPTION: &[Gate] = &[USAGE_UPDATES, RULE_CHANGES, SIMULATION_PROGRESS];
+pub(super) const SUBSCRIPTION: &[Gate] = &[
+    USAGE_UPDATES,
+    FOLLOW_USAGE_ALERTS,
+    RULE_CHANGES,
+    SIMULATION_PROGRESS,
+];
 
 /// Fields that `Tenant`, `Account` and `Subaccount` share and that need more than to be in scope.
 pub(crate) const SUBACCOUNTS: Gate = Gate::needs("subaccounts", Key::Subaccounts, Level::Read);
@@ -75,6 +102,8 @@ pub(crate) const CREDITS: Gate = Gate::needs("credits", Key::Billing, Level::Ful
 pub(crate) const USAGE: Gate = Gate::needs("usage", Key::Usage, Level::Full);
 pub(crate) const CLOSED_PERIODS: Gate = Gate::needs("closedPeriods", Key::Usage, Level::Full);
 pub(crate) const USAGE_EVENTS: Gate = Gate::needs("usageEvents", Key::Usage, Level::Full);
+pub(crate) const USAGE_ALERTS: Gate = Gate::needs("usageAlerts", Key::Usage, Level::Full);
+pub(crate) const WEBHOOK_ENDPOINTS: Gate = Gate::needs("webhookEndpoints", Key::Webhooks, Level::Read);
 pub(crate) const RULE_VERSIONS: Gate = Gate::needs("ruleVersions", Key::Billing, Level::Full);
 pub(crate) const MAX_VARIANCE: Gate = Gate::needs("maxVariance", Key::Billing, Level::Full);
 pub(crate) const SIMULATIONS: Gate = Gate::needs("simulations", Key::Billing, Level::Full);
@@ -90,6 +119,8 @@ pub(super) const TENANT: &[Gate] = &[
     USAGE,
     CLOSED_PERIODS,
     USAGE_EVENTS,
+    USAGE_ALERTS,
+    WEBHOOK_ENDPOINTS,
     RULE_VERSIONS,
     SIMULATIONS,
     MAX_VARIANCE,

@@ -4,10 +4,12 @@
 //! field an error at that field, so that its siblings are served, and a credential the condition of
 //! everything but signing in.
 
+mod alerts;
 pub(crate) mod gates;
 mod simulations;
 mod table;
 mod usage;
+mod webhooks;
 
 use std::sync::LazyLock;
 

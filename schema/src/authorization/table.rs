@@ -4,7 +4,7 @@ use canopy_domain::entity::Level::{Full, Read};
 use canopy_domain::entity::PermissionKey as Key;
 
 use super::Requirement::{InScope, Permission, Public, SignedIn};
-use super::{FieldRequirement, Gate, Requirement, gates, simulations, usage};
+use super::{FieldRequirement, Gate, Requirement, alerts, gates, simulations, usage, webhooks};
 
 const TENANTS: &[&str] = &["Tenant", "Account", "Subaccount"];
 
@@ -302,6 +302,8 @@ pub(super) fn rows() -> Vec<FieldRequirement> {
         .iter()
         .chain(simulations::REACHED)
         .chain(usage::REACHED)
+        .chain(alerts::REACHED)
+        .chain(webhooks::REACHED)
         .flat_map(|(types, requirement, fields)| {
             types.iter().flat_map(move |type_name| {
                 fields.iter().map(move |field| FieldRequirement {

@@ -5,10 +5,15 @@ use std::sync::Arc;
 
 use canopy_domain::billing::BillingView;
 use canopy_domain::entity::rule_version::RuleKind;
+use canopy_domain::entity::webhook_delivery::DeliveryStatus;
 use canopy_domain::entity::{
-    AccountId, MemberId, PlanId, RatingId, RuleVersionId, SimulationId, UsageEventId,
+    AccountId, MemberId, PlanId, RatingId, RuleVersionId, SimulationId, UsageAlertId, UsageEventId,
+    WebhookDeliveryId, WebhookEndpointId,
 };
-use canopy_domain::entity::{api_key, plan, rating, rule_failure, usage_event};
+use canopy_domain::entity::{
+    api_key, plan, rating, rule_failure, usage_alert, usage_alert_crossing, usage_event, webhook_attempt,
+    webhook_delivery, webhook_endpoint,
+};
 use canopy_domain::ledger::Credits;
 use canopy_domain::limits::{LimitSteps, ResourceLimit};
 use canopy_domain::members::{AccessibleAccount, MemberView, Person};
@@ -43,6 +48,30 @@ impl Parent for usage_event::Model {
     type Key = UsageEventId;
 
     fn key(&self) -> UsageEventId {
+        self.id.clone()
+    }
+}
+
+impl Parent for usage_alert::Model {
+    type Key = UsageAlertId;
+
+    fn key(&self) -> UsageAlertId {
+        self.id.clone()
+    }
+}
+
+impl Parent for webhook_endpoint::Model {
+    type Key = WebhookEndpointId;
+
+    fn key(&self) -> WebhookEndpointId {
+        self.id.clone()
+    }
+}
+
+impl Parent for webhook_delivery::Model {
+    type Key = WebhookDeliveryId;
+
+    fn key(&self) -> WebhookDeliveryId {
         self.id.clone()
     }
 }
@@ -181,6 +210,29 @@ reads! {
     /// A page of an account's usage events.
     UsageEvents(PageArgs) of AccountView => Page<usage_event::Model>,
     |read, reader, accounts| reader.domain.usage_events(&reader.actor, accounts, &read.0).await;
+
+    /// A page of an account's alerts.
+    UsageAlerts(PageArgs) of AccountView => Page<usage_alert::Model>,
+    |read, reader, accounts| reader.domain.usage_alerts(&reader.actor, accounts, &read.0).await;
+
+    /// A page of an alert's crossings.
+    UsageAlertCrossings(PageArgs) of usage_alert::Model => Page<usage_alert_crossing::Model>,
+    |read, reader, alerts| reader.domain.usage_alert_crossings(&reader.actor, alerts, &read.0).await;
+
+    /// A page of an account's endpoints of webhooks.
+    WebhookEndpoints(PageArgs) of AccountView => Page<webhook_endpoint::Model>,
+    |read, reader, accounts| reader.domain.webhook_endpoints(&reader.actor, accounts, &read.0).await;
+
+    /// A page of an endpoint's messages, of one status or of all.
+    WebhookDeliveries((Option<DeliveryStatus>, PageArgs)) of webhook_endpoint::Model => Page<webhook_delivery::Model>,
+    |read, reader, endpoints| {
+        let (status, page) = &read.0;
+        reader.domain.webhook_deliveries(&reader.actor, endpoints, *status, page).await
+    };
+
+    /// The tries to deliver a message.
+    WebhookAttempts of webhook_delivery::Model => Vec<webhook_attempt::Model>,
+    |_read, reader, deliveries| reader.domain.webhook_attempts(&reader.actor, deliveries).await;
 
     /// A page of an account's rule versions, of one kind or of all.
     RuleVersions((Option<RuleKind>, PageArgs)) of AccountView => Page<RuleVersionView>,

@@ -10,6 +10,8 @@ mod sign_in;
 mod simulations;
 mod subaccounts;
 mod usage;
+mod usage_alerts;
+mod webhooks;
 
 use async_graphql::{ID, MergedObject};
 use canopy_domain::entity::MalformedId;
@@ -25,6 +27,8 @@ use sign_in::SignInMutation;
 use simulations::SimulationMutations;
 use subaccounts::SubaccountMutations;
 use usage::UsageMutations;
+use usage_alerts::UsageAlertMutations;
+use webhooks::WebhookMutations;
 
 /// What can be changed. With an `idempotencyKey` a mutation can be sent again safely: the same key and input
 /// give the same answer, marked as `replayed`; the same key with another input is a CONFLICT. A payload is
@@ -38,6 +42,8 @@ pub struct Mutation(
     DocumentMutations,
     UsageMutations,
     CorrectionMutations,
+    UsageAlertMutations,
+    WebhookMutations,
     UploadRuleMutation,
     RuleLifeMutations,
     SimulationMutations,

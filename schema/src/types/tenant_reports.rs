@@ -12,8 +12,10 @@ use super::rule_kind::RuleKind;
 use super::rule_version::RuleVersions;
 use super::simulation::Simulations;
 use super::usage::Usage;
+use super::usage_alert::UsageAlerts;
 use super::usage_event::UsageEvents;
 use super::usage_period::{UsageArguments, UsagePeriodInput};
+use super::webhook_endpoint::WebhookEndpoints;
 use crate::authorization::gates;
 use crate::connection::{Connection, page};
 use crate::loaders::reads;
@@ -128,6 +130,50 @@ impl TenantReports {
             caller
                 .loaders
                 .load(reads::UsageEvents(page), self.0.clone())
+                .await
+        };
+        nullable(rows).await
+    }
+
+    /// The thresholds on the account's usage, in the order in which they were made. Null, with a FORBIDDEN error,
+    /// without USAGE FULL.
+    async fn usage_alerts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many rows, 0 to 100. 25 if neither `first` nor `last` is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many rows, 0 to 100. Not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> Option<Result<Connection<UsageAlerts>>> {
+        let rows = async {
+            let caller = gates::USAGE_ALERTS.open(ctx, &self.0)?;
+            let page = page(ctx, first, after, last, before)?;
+            caller
+                .loaders
+                .load(reads::UsageAlerts(page), self.0.clone())
+                .await
+        };
+        nullable(rows).await
+    }
+
+    /// Where webhooks of the account go, in the order in which the endpoints were made. Null, with a FORBIDDEN error,
+    /// without WEBHOOKS READ.
+    async fn webhook_endpoints(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many rows, 0 to 100. 25 if neither `first` nor `last` is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many rows, 0 to 100. Not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> Option<Result<Connection<WebhookEndpoints>>> {
+        let rows = async {
+            let caller = gates::WEBHOOK_ENDPOINTS.open(ctx, &self.0)?;
+            let page = page(ctx, first, after, last, before)?;
+            caller
+                .loaders
+                .load(reads::WebhookEndpoints(page), self.0.clone())
                 .await
         };
         nullable(rows).await

@@ -151,8 +151,9 @@ impl Redaction {
     }
 }
 
-const IDS: [&str; 15] = [
+const IDS: [&str; 20] = [
     "acc", "usr", "mem", "pln", "key", "rul", "act", "evt", "rat", "lac", "pst", "btr", "aud", "sim", "sma",
+    "alr", "alc", "whe", "whd", "wha",
 ];
 
 fn kind_of(text: &str) -> Option<&'static str> {

@@ -79,7 +79,7 @@ impl App {
     }
 }
 
-const WRITTEN: [&str; 16] = [
+const WRITTEN: [&str; 19] = [
     "accounts",
     "members",
     "permission_levels",
@@ -95,6 +95,9 @@ const WRITTEN: [&str; 16] = [
     "outbox",
     "audit_log",
     "simulations",
+    "usage_alerts",
+    "webhook_endpoints",
+    "webhook_deliveries",
     "idempotency_records",
 ];
 

@@ -3,12 +3,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use canopy_domain::accounts::{CreateSubaccount, NewRoot};
+use canopy_domain::alerts::{NewUsageAlert, Threshold};
 use canopy_domain::auth::NewApiKey;
 use canopy_domain::entity::account::{AccountKind, CreditMode, Model as Account};
 use canopy_domain::entity::rule_version::{FailurePolicy, RuleKind};
+use canopy_domain::entity::usage_alert::{self, AlertPeriod};
 use canopy_domain::entity::{Level, PermissionKey, PlanId, Role, RuleVersionId, UserId};
 use canopy_domain::rules::{ChangeRule, RuleSource, RuleStep, UploadRule};
 use canopy_domain::simulation::{SetRuleGuard, SimulateRule, SimulationView};
+use canopy_domain::webhooks::{EventType, IssuedSecret, NewEndpoint};
 use canopy_domain::{AccountView, Actor};
 use serde_json::{Value, json};
 
@@ -233,6 +236,37 @@ impl App {
             .set_rule_guard(&self.system(seller), input, None)
             .await;
         set.expect("the system may set guards");
+    }
+
+    /// Sets a threshold on the account's own usage of `meter` in a month, which the second unit reaches. It has the name
+    /// of the meter.
+    pub(crate) async fn usage_alert(&self, account: &Account, meter: &str) -> usage_alert::Model {
+        let new = NewUsageAlert {
+            account_id: account.id.clone(),
+            name: meter.to_owned(),
+            meter: meter.to_owned(),
+            period: AlertPeriod::Month,
+            include_descendants: false,
+            threshold: Threshold::Quantity("2".parse().expect("a decimal")),
+        };
+        let system = self.system(account);
+        let made = self.domain.create_usage_alert(&system, new, None).await;
+        made.expect("the system may make alerts").value
+    }
+
+    /// An endpoint of the account, which is told of its alerts. It is described by this name.
+    pub(crate) async fn webhook_endpoint(&self, account: &Account, name: &str) -> IssuedSecret {
+        let new = NewEndpoint {
+            account_id: account.id.clone(),
+            url: "https://example.com/hook".to_owned(),
+            description: name.to_owned(),
+            enabled: true,
+            include_descendants: false,
+            event_types: vec![EventType::UsageAlertCrossed],
+        };
+        let system = self.system(account);
+        let made = self.domain.create_webhook_endpoint(&system, new, None).await;
+        made.expect("the system may make endpoints").value
     }
 
     /// Runs all dry runs that wait.

@@ -30,6 +30,12 @@ async fn foreign(world: &World, kind: &str) -> Vec<String> {
         "key" => column("SELECT id FROM api_keys WHERE account_id IN (@ids)"),
         "evt" => column("SELECT id FROM usage_events WHERE account_id IN (@ids)"),
         "mem" => column("SELECT id FROM members WHERE account_id IN (@ids)"),
+        "alr" => column("SELECT id FROM usage_alerts WHERE account_id IN (@ids)"),
+        "whe" => column("SELECT id FROM webhook_endpoints WHERE account_id IN (@ids)"),
+        "whd" => column(
+            "SELECT d.id FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id
+             WHERE e.account_id IN (@ids)",
+        ),
         "rul" => column("SELECT id FROM rule_versions WHERE owner_account_id IN (@ids)"),
         "sim" => column("SELECT id FROM simulations WHERE account_id IN (@ids)"),
         // The rating of an edge whose buyer is hidden.

@@ -95,7 +95,7 @@ async fn planned_documents() -> (String, String) {
 }
 
 /// The fields that only resolvers answer.
-const RESOLVED: [&str; 10] = [
+const RESOLVED: [&str; 12] = [
     "Me.apiKey",
     "Plan.meters",
     "Plan.undeclaredMeters",
@@ -105,7 +105,9 @@ const RESOLVED: [&str; 10] = [
     "Tenant.maxVariance",
     "Tenant.ruleVersions",
     "Tenant.simulations",
+    "Tenant.usageAlerts",
     "Tenant.usageEvents",
+    "Tenant.webhookEndpoints",
 ];
 
 /// All that can be asked about an account, and all that can be asked without naming one.
@@ -156,6 +158,10 @@ async fn no_field_tells_anybody_of_another_tree_or_upward_by_a_resolver_or_a_que
         "usage_events",
         "ratings",
         "simulations",
+        "usage_alerts",
+        "usage_alert_crossings",
+        "webhook_endpoints",
+        "webhook_deliveries",
     ] {
         for row in world.app.rows(&format!("SELECT id FROM {table}")).await {
             let id = row["id"].as_str().unwrap();
@@ -275,7 +281,7 @@ async fn a_field_that_the_role_does_not_reach_is_null_and_forbidden() {
             _ => None,
         })
         .collect();
-    assert_eq!(gated.len(), 12, "{gated:?}");
+    assert_eq!(gated.len(), 14, "{gated:?}");
     for asker in world
         .callers
         .iter()

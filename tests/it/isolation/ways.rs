@@ -18,6 +18,8 @@ pub(super) fn ways() -> Vec<Way> {
     let mut ways = reading();
     ways.extend(accounts());
     ways.extend(usage());
+    ways.extend(alerts());
+    ways.extend(webhooks());
     ways.extend(rules());
     ways.extend(simulations());
     ways
@@ -39,12 +41,14 @@ fn reading() -> Vec<Way> {
     let nodes = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }";
     let rating = "query ($id: ID!) { rating(id: $id) { id } }";
     let updates = "subscription ($id: ID!) { usageUpdates(accountId: $id) { cursor } }";
+    let alerts = "subscription ($id: ID!) { usageAlerts(accountId: $id) { cursor } }";
     let rules = "subscription ($id: ID!) { ruleChanges(accountId: $id) { cursor } }";
     let mut ways = vec![
         way("account", account, "/id", "acc", json!({"id": ""})),
         way("rating", rating, "/id", "rat", json!({"id": ""})),
         way("nodes", nodes, "/ids/0", "acc", json!({"ids": [""]})),
         way("usageUpdates", updates, "/id", "acc", json!({"id": ""})),
+        way("usageAlerts", alerts, "/id", "acc", json!({"id": ""})),
         way("ruleChanges", rules, "/id", "acc", json!({"id": ""})),
     ];
     ways.extend(["acc", "evt", "rat", "mem", "rul"].map(node));
@@ -143,6 +147,52 @@ fn usage() -> Vec<Way> {
         ),
         record("/input/accountId", "", None),
         record("/input/events/0/accountId", "@account", Some("")),
+    ]
+}
+
+fn alerts() -> Vec<Way> {
+    let create = json!({
+        "accountId": "", "name": "Alert", "meter": "m", "period": "DAY", "threshold": {"quantity": "1"},
+    });
+    let step = |field, input| mutation(field, "usageAlert { id }", "/input/id", "alr", input);
+    vec![
+        mutation(
+            "createUsageAlert",
+            "usageAlert { id }",
+            "/input/accountId",
+            "acc",
+            create,
+        ),
+        step("updateUsageAlert", json!({"id": "", "name": "Alert"})),
+        step("deleteUsageAlert", json!({"id": ""})),
+    ]
+}
+
+fn webhooks() -> Vec<Way> {
+    let create = json!({
+        "accountId": "", "url": "https://example.com/hook", "eventTypes": ["USAGE_ALERT_CROSSED"],
+    });
+    let step = |field, selection| mutation(field, selection, "/input/id", "whe", json!({"id": ""}));
+    let endpoint = "webhookEndpoint { id }";
+    vec![
+        mutation(
+            "createWebhookEndpoint",
+            endpoint,
+            "/input/accountId",
+            "acc",
+            create,
+        ),
+        step("updateWebhookEndpoint", endpoint),
+        step("deleteWebhookEndpoint", endpoint),
+        step("rotateWebhookSecret", endpoint),
+        step("testWebhookEndpoint", "delivery { id }"),
+        mutation(
+            "redeliverWebhook",
+            "delivery { id }",
+            "/input/deliveryId",
+            "whd",
+            json!({"deliveryId": ""}),
+        ),
     ]
 }
 

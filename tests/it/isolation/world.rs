@@ -84,6 +84,8 @@ impl World {
                 });
             }
             for (account, place) in places.iter().zip(PLACES) {
+                app.usage_alert(account, &name(place)).await;
+                app.webhook_endpoint(account, &name(place)).await;
                 let owner = callers
                     .iter()
                     .find(|asker| asker.label == format!("Owner at {}", name("platform")));
@@ -146,6 +148,13 @@ impl World {
                 format!("SELECT id FROM rule_changes WHERE account_id = '{id}'"),
                 format!("SELECT id FROM rule_failures WHERE account_id = '{id}'"),
                 format!("SELECT id FROM simulations WHERE account_id = '{id}'"),
+                format!("SELECT id FROM usage_alerts WHERE account_id = '{id}'"),
+                format!("SELECT id FROM usage_alert_crossings WHERE account_id = '{id}'"),
+                format!("SELECT id FROM webhook_endpoints WHERE account_id = '{id}'"),
+                format!(
+                    "SELECT d.id FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id
+                     WHERE e.account_id = '{id}'"
+                ),
                 format!("SELECT id FROM ratings WHERE buyer_account_id = '{id}'"),
                 // A receipt names the rule that made the price, whoever the seller is.
                 format!(
@@ -190,6 +199,10 @@ impl World {
             "ratings",
             "simulations",
             "simulation_accounts",
+            "usage_alerts",
+            "usage_alert_crossings",
+            "webhook_endpoints",
+            "webhook_deliveries",
             "ledger_accounts",
             "postings",
             "audit_log",
