@@ -2,7 +2,7 @@
 
 use canopy_entity::usage_event::{self, CorrectionPart, RatingStatus};
 use canopy_entity::{AccountId, Level, PermissionKey, UsageEventId, rating};
-use sea_orm::{FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
 use super::{NamedEvent, NewCorrection};
 use crate::statement::statement;
@@ -14,7 +14,8 @@ const BY_KEY: &str = "SELECT * FROM usage_events WHERE account_id = $1 AND idemp
 
 const REVERSAL_OF: &str = "SELECT * FROM usage_events WHERE corrects_id = $1 AND correction = 'REVERSAL'";
 
-/// The last of the events that were put in the place of `$1`, one of the other; itself if none was.
+/// The last of the events that were put in the place of `$1`, one of the other, or itself if none was; and whether it was
+/// taken out without another in its place. One statement says both: between two somebody may amend it.
 const STANDS_FOR: &str = "
 WITH RECURSIVE chain (id, place) AS (
   SELECT e.id, 0 FROM usage_events e WHERE e.id = $1
@@ -22,7 +23,8 @@ WITH RECURSIVE chain (id, place) AS (
   SELECT e.id, chain.place + 1 FROM chain
   JOIN usage_events e ON e.corrects_id = chain.id AND e.correction = 'REPLACEMENT'
 )
-SELECT e.* FROM chain JOIN usage_events e ON e.id = chain.id ORDER BY chain.place DESC LIMIT 1
+SELECT e.*, EXISTS (SELECT 1 FROM usage_events r WHERE r.corrects_id = e.id AND r.correction = 'REVERSAL') AS is_voided
+FROM chain JOIN usage_events e ON e.id = chain.id ORDER BY chain.place DESC LIMIT 1
 ";
 
 const RATINGS: &str = "SELECT * FROM ratings WHERE event_id = $1 ORDER BY edge";
@@ -96,16 +98,14 @@ impl Domain {
 
     /// What stands for `named` now. A conflict if it was voided.
     pub(super) async fn standing(&self, named: &usage_event::Model) -> Result<Standing> {
-        let event = self.event_of(STANDS_FOR, [named.id.as_str().into()]).await?;
-        let event = event.ok_or_else(|| Error::internal("an event that is gone"))?;
-        if self
-            .event_of(REVERSAL_OF, [event.id.as_str().into()])
-            .await?
-            .is_some()
-        {
+        let db = &self.0.db;
+        let stands = statement(db.get_database_backend(), STANDS_FOR, [named.id.as_str().into()]);
+        let row = db.query_one_raw(stands).await?;
+        let row = row.ok_or_else(|| Error::internal("an event that is gone"))?;
+        if row.try_get("", "is_voided")? {
             return Err(Error::conflict(&["event"], "This event was voided."));
         }
-        let db = &self.0.db;
+        let event = usage_event::Model::from_query_result(&row, "")?;
         let ratings = statement(db.get_database_backend(), RATINGS, [event.id.as_str().into()]);
         let ratings = rating::Model::find_by_statement(ratings).all(db).await?;
         Ok(Standing { event, ratings })
