@@ -162,14 +162,14 @@ impl Rows {
         let names: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
         let names = names.join(", ");
         let (from, values) = match backend {
-            DbBackend::Sqlite => self.as_json(length),
-            _ => self.as_arrays(),
+            DbBackend::Sqlite => self.into_json(length),
+            _ => self.into_arrays(),
         };
         let sql = format!("INSERT INTO {table} ({names}) {from} {behind}");
         Some(Statement::from_sql_and_values(backend, sql, values))
     }
 
-    fn as_arrays(self) -> (String, Vec<Value>) {
+    fn into_arrays(self) -> (String, Vec<Value>) {
         let (mut selected, mut arrays, mut names) = (Vec::new(), Vec::new(), Vec::new());
         let mut values = Vec::with_capacity(self.columns.len());
         for (place, column) in (1..).zip(self.columns) {
@@ -203,7 +203,7 @@ impl Rows {
         (from, values)
     }
 
-    fn as_json(&self, length: usize) -> (String, Vec<Value>) {
+    fn into_json(self, length: usize) -> (String, Vec<Value>) {
         let columns = (0..self.columns.len()).map(|place| format!("value ->> {place}"));
         let columns: Vec<String> = columns.collect();
         let rows = (0..length).map(|row| {

@@ -105,7 +105,7 @@ impl Books {
         self.open(txn, movements.iter(), at).await?;
         let kind = kind.to_value();
         let ids: Vec<PostingId> = movements.iter().map(|_| PostingId::new()).collect();
-        let side = |side: fn(&Movement) -> &Slot| movements.iter().map(move |movement| side(movement));
+        let side = |side: fn(&Movement) -> &Slot| movements.iter().map(side);
         Rows::default()
             .texts("id", ids.iter().map(PostingId::as_str))
             .text("kind", &kind)

@@ -86,37 +86,7 @@ pub(super) async fn batch(
             counted_at: None,
         })
     });
-    let mut priced: Vec<Priced<'_>> = priced.collect();
-    // Ratings say what is owed and not who pays: where nobody can fall short they are written before the ledger is locked,
-    // so that the next batch of the tree waits for less.
-    let is_sure = priced.iter().all(|priced| is_sure(facts, priced.edges));
-    if is_sure {
-        ratings::insert(txn, &batch, &priced, now).await?;
-        faults.check("usage.rated")?;
-    }
-    let mut books = lock_ledger(txn, priced.iter().map(|priced| priced.edges)).await?;
-    let mut movements = Vec::new();
-    let mut unpaid: HashMap<&UsageEventId, AccountId> = HashMap::new();
-    for priced in &priced {
-        match books.balances.settle(&dues(facts, priced.edges)) {
-            Ok(moved) => movements.extend(moved.into_iter().flatten()),
-            Err(short) => drop(unpaid.insert(priced.event, short.buyer)),
-        }
-    }
-    if !unpaid.is_empty() {
-        let unclaim = statement(txn.get_database_backend(), UNCLAIM, [list(unpaid.keys())]);
-        txn.execute_raw(unclaim).await?;
-    }
-    faults.check("usage.funded")?;
-    if !is_sure {
-        priced.retain(|priced| !unpaid.contains_key(priced.event));
-        ratings::insert(txn, &batch, &priced, now).await?;
-        faults.check("usage.rated")?;
-    }
-    books
-        .post_batch(txn, PostingKind::Usage, &batch, movements, now)
-        .await?;
-    faults.check("usage.posted")?;
+    let unpaid = settle(txn, faults, facts, &batch, priced.collect(), now).await?;
 
     let recorded = || claimed_edges().filter(|(row, _)| !unpaid.contains_key(&row.id));
     add_up(txn, facts, recorded, now).await?;
@@ -140,6 +110,49 @@ pub(super) async fn batch(
             .ok_or_else(|| Error::internal("a key is taken and its event is missing")),
     });
     fates.collect::<Result<_>>().map(Some)
+}
+
+/// Rates what is priced, as far as it can be paid, and pays it. Answers what cannot, which is not recorded, with who falls
+/// short.
+async fn settle<'r>(
+    txn: &impl ConnectionTrait,
+    faults: &Faults,
+    facts: &Facts,
+    batch: &UsageBatchId,
+    mut priced: Vec<Priced<'r>>,
+    now: Timestamp,
+) -> Result<HashMap<&'r UsageEventId, AccountId>> {
+    // Ratings say what is owed and not who pays: where nobody can fall short they are written before the ledger is locked,
+    // so that the next batch of the tree waits for less.
+    let is_sure = priced.iter().all(|priced| is_sure(facts, priced.edges));
+    if is_sure {
+        ratings::insert(txn, batch, &priced, now).await?;
+        faults.check("usage.rated")?;
+    }
+    let mut books = lock_ledger(txn, priced.iter().map(|priced| priced.edges)).await?;
+    let mut movements = Vec::new();
+    let mut unpaid: HashMap<&'r UsageEventId, AccountId> = HashMap::new();
+    for priced in &priced {
+        match books.balances.settle(&dues(facts, priced.edges)) {
+            Ok(moved) => movements.extend(moved.into_iter().flatten()),
+            Err(short) => drop(unpaid.insert(priced.event, short.buyer)),
+        }
+    }
+    if !unpaid.is_empty() {
+        let unclaim = statement(txn.get_database_backend(), UNCLAIM, [list(unpaid.keys())]);
+        txn.execute_raw(unclaim).await?;
+    }
+    faults.check("usage.funded")?;
+    if !is_sure {
+        priced.retain(|priced| !unpaid.contains_key(priced.event));
+        ratings::insert(txn, batch, &priced, now).await?;
+        faults.check("usage.rated")?;
+    }
+    books
+        .post_batch(txn, PostingKind::Usage, batch, movements, now)
+        .await?;
+    faults.check("usage.posted")?;
+    Ok(unpaid)
 }
 
 /// Adds events to the sums, and to the values that some meters need; tells of the thresholds that they reach.

@@ -108,21 +108,7 @@ pub(super) async fn correction(
         .await?;
     faults.check("usage.posted")?;
 
-    let mut sums = Sums::default();
-    let was_charged = ratings.last().map_or(0, |rating| rating.price);
-    sums.take_out(facts, &correction.reversal, was_charged);
-    if let Some(replacement) = &correction.replacement {
-        sums.add(facts, replacement, charged(edges));
-    }
-    let reached = sums.write(txn, facts, now).await?;
-    // The values of a closed period stay as they are.
-    if correction.reversal.counts_at() == event.counts_at() {
-        Values::take_out(txn, facts, event).await?;
-    }
-    Values::of(facts, correction.replacement.iter())
-        .write(txn)
-        .await?;
-    alerts::announce(txn, reached).await?;
+    add_up(txn, facts, ready, &correction, now).await?;
     faults.check("usage.correct.summed")?;
     let given_back = ratings
         .last()
@@ -139,6 +125,33 @@ pub(super) async fn correction(
     audit::write(txn, actor, ready.entry(&correction)).await?;
     faults.check("usage.correct.announced")?;
     Ok(Some(correction))
+}
+
+/// Takes the event out of the sums and of the values that some meters need, and adds what stands for it then; tells of the
+/// thresholds that are reached by that.
+async fn add_up(
+    txn: &impl ConnectionTrait,
+    facts: &Facts,
+    ready: &Ready<'_>,
+    correction: &Correction,
+    now: Timestamp,
+) -> Result<()> {
+    let (event, ratings) = (&ready.standing.event, &ready.standing.ratings);
+    let mut sums = Sums::default();
+    let was_charged = ratings.last().map_or(0, |rating| rating.price);
+    sums.take_out(facts, &correction.reversal, was_charged);
+    if let Some(replacement) = &correction.replacement {
+        sums.add(facts, replacement, charged(ready.edges()));
+    }
+    let reached = sums.write(txn, facts, now).await?;
+    // The values of a closed period stay as they are.
+    if correction.reversal.counts_at() == event.counts_at() {
+        Values::take_out(txn, facts, event).await?;
+    }
+    Values::of(facts, correction.replacement.iter())
+        .write(txn)
+        .await?;
+    alerts::announce(txn, reached).await
 }
 
 /// Locks the event. False if it was corrected or rated since it was read, or if the key was taken.
