@@ -11,7 +11,7 @@ use canopy_domain::{
     heard::Hearing,
     rules::QuarantineSettings,
     rules_host::{CacheSettings, CompilerCommand, Host, HostSettings},
-    usage::{IntakeSettings, UsageWindow},
+    usage::{HoldSettings, IntakeSettings, UsageWindow},
 };
 use canopy_migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend};
@@ -121,6 +121,10 @@ pub async fn open_heard(
             max_ahead: config.usage.max_ahead.get(),
         },
         webhooks: webhooks::settings(&config.webhooks),
+        holds: HoldSettings {
+            usual: config.usage.hold_for.get(),
+            longest: config.usage.hold_longest.get(),
+        },
         budget: BudgetSettings {
             capacity: config.budget.capacity,
             restored: config.budget.restore_rate,

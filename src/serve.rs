@@ -86,6 +86,7 @@ impl Server {
         let relaying = workers::relay_lease(&domain, &config.workers);
         let bus = bus::start(&domain, &config.nats, &relaying, &stop_workers, &tasks).await?;
         workers::close_periods(&domain, &config, relaying.clone(), &stop_workers, &tasks);
+        workers::expire_holds(&domain, &config, relaying.clone(), &stop_workers, &tasks);
         let pulse = workers::start(
             &domain,
             &config.workers,

@@ -24,6 +24,11 @@ pub(crate) use webhooks::start as deliver_webhooks;
 const CLOSING: Duration = Duration::from_secs(60);
 const CLOSED_AT_ONCE: u64 = 100;
 
+/// How often holds are looked for whose time has passed, and how many at once. What they hold is not charged any more from
+/// that instant on; here it goes back.
+const EXPIRING: Duration = Duration::from_secs(1);
+const EXPIRED_AT_ONCE: u64 = 500;
+
 /// How often histograms are trimmed.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
@@ -129,6 +134,38 @@ pub(crate) fn close_periods(
         worker
             .run(round, never, stop.clone())
             .instrument(info_span!("worker", name = "periods")),
+    );
+}
+
+/// Starts the loop that gives back what is held past its time, in the process that has the lease.
+pub(crate) fn expire_holds(
+    domain: &Domain,
+    config: &Config,
+    leadership: Leadership,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) {
+    let worker = Worker {
+        name: "holds",
+        interval: EXPIRING,
+        max_backoff: config.workers.max_backoff.get().max(EXPIRING),
+    };
+    let domain = domain.clone();
+    let round = move || {
+        let (domain, leadership) = (domain.clone(), leadership.clone());
+        async move {
+            if !leadership.is_ours() {
+                return Ok((0, false));
+            }
+            let expired = domain.expire_holds(EXPIRED_AT_ONCE).await?;
+            Ok((expired, expired >= EXPIRED_AT_ONCE))
+        }
+    };
+    let never = std::future::pending::<()>;
+    tasks.spawn(
+        worker
+            .run(round, never, stop.clone())
+            .instrument(info_span!("worker", name = "holds")),
     );
 }
 

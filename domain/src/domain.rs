@@ -19,8 +19,7 @@ use crate::pricing::RememberedFacts;
 use crate::rules::{QuarantineSettings, Refusals};
 use crate::simulation::Bell;
 use crate::store::{Lease, PipelineSettings, StatementListener, Store};
-use crate::usage::UsageWindow;
-use crate::usage::{Intake, IntakeSettings};
+use crate::usage::{HoldSettings, Intake, IntakeSettings, UsageWindow};
 use crate::webhooks::WebhookSettings;
 
 /// What the domain is opened with.
@@ -38,6 +37,8 @@ pub struct Settings {
     pub streams: StreamSettings,
     /// When reported usage may have occurred.
     pub usage_window: UsageWindow,
+    /// How long credits may be held.
+    pub holds: HoldSettings,
     /// How much usage may wait to be recorded.
     pub intake: IntakeSettings,
     /// Where webhooks go, and for how long they are tried.
@@ -64,6 +65,7 @@ impl Settings {
             quarantine: QuarantineSettings::default(),
             streams: StreamSettings::default(),
             usage_window: UsageWindow::default(),
+            holds: HoldSettings::default(),
             intake: IntakeSettings::default(),
             webhooks: WebhookSettings::default(),
             budget: BudgetSettings::default(),
@@ -119,6 +121,7 @@ pub(crate) struct Core {
     pub(crate) quarantine: QuarantineSettings,
     pub(crate) streams: StreamSettings,
     pub(crate) usage_window: UsageWindow,
+    pub(crate) holds: HoldSettings,
     pub(crate) refusals: Refusals,
     pub(crate) simulations: Bell,
     pub(crate) webhooks: WebhookSettings,
@@ -150,6 +153,7 @@ impl Domain {
             quarantine: settings.quarantine,
             streams: settings.streams,
             usage_window: settings.usage_window,
+            holds: settings.holds,
             refusals: Refusals::default(),
             simulations: Bell::default(),
             webhooks: settings.webhooks,

@@ -192,6 +192,8 @@ ids! {
     RatingId = "rat_", is_ulid;
     /// An account of the ledger.
     LedgerAccountId = "lac_", is_ulid;
+    /// Credits that are held for usage to come.
+    UsageHoldId = "hld_", is_ulid;
     /// A row of the ledger.
     PostingId = "pst_", is_ulid;
     /// A transfer of billing from a parent to its subaccount.

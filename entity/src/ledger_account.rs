@@ -14,6 +14,8 @@ pub enum LedgerKind {
     Purchased,
     /// Credits that it was granted or paid in advance; never negative.
     Pool,
+    /// Credits out of the two that are held for usage to come; never negative.
+    Held,
     /// What it earned from its buyers.
     Revenue,
     /// What it has still to bill to its buyers.

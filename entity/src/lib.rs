@@ -37,6 +37,8 @@ pub mod usage_aggregate;
 pub mod usage_alert;
 pub mod usage_alert_crossing;
 pub mod usage_event;
+pub mod usage_hold;
+pub mod usage_hold_edge;
 pub mod usage_period;
 pub mod user;
 pub mod webhook_attempt;

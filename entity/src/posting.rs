@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{LedgerAccountId, PostingId, UsageBatchId, time::Timestamp};
+use crate::{LedgerAccountId, PostingId, UsageBatchId, UsageHoldId, time::Timestamp};
 
 /// Why an amount moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
@@ -20,6 +20,10 @@ pub enum PostingKind {
     StarterGrant,
     /// Credits were bought.
     Purchase,
+    /// Credits are held for usage to come.
+    Hold,
+    /// Credits that were held are free again, or are about to be charged.
+    Release,
 }
 
 /// An amount that moved from one ledger account to another.
@@ -41,6 +45,8 @@ pub struct Model {
     pub currency: String,
     /// The batch whose ratings it settles, for usage and reversals.
     pub batch_id: Option<UsageBatchId>,
+    /// The hold that it belongs to, for holds and releases.
+    pub hold_id: Option<UsageHoldId>,
     /// When.
     pub created_at: Timestamp,
 }

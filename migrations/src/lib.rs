@@ -15,6 +15,7 @@ mod m0008_alerts;
 mod m0009_webhooks;
 mod m0010_meters;
 mod m0011_periods;
+mod m0012_holds;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_webhooks::Migration),
             Box::new(m0010_meters::Migration),
             Box::new(m0011_periods::Migration),
+            Box::new(m0012_holds::Migration),
         ]
     }
 }

@@ -3,6 +3,7 @@
 //! A posting is one row with a debit and a credit side, so each row balances by construction. A trigger adds it
 //! to the totals of both accounts, and a check on the totals refuses to overdraw a wallet. What a batch of usage moves
 //! between the same two accounts is one posting; `batch_id` leads to the ratings that it settles, or takes back.
+//! What a hold reserves is moved to an account of the ledger of its own, so that nothing else can spend it.
 
 use sea_orm_migration::prelude::*;
 
@@ -49,24 +50,26 @@ const LEDGER: &str = "
 CREATE TABLE ledger_accounts (
   id {text} PRIMARY KEY CHECK (id LIKE 'lac\\_%' ESCAPE '\\'),
   account_id {text} NOT NULL REFERENCES accounts (id),
-  kind {text} NOT NULL CHECK (kind IN ('PURCHASED', 'POOL', 'REVENUE', 'RECEIVABLE', 'FUNDING')),
+  kind {text} NOT NULL CHECK (kind IN ('PURCHASED', 'POOL', 'HELD', 'REVENUE', 'RECEIVABLE', 'FUNDING')),
   currency {text} NOT NULL CHECK (length(currency) = 3),
   debits bigint NOT NULL DEFAULT 0 CHECK (debits >= 0),
   credits bigint NOT NULL DEFAULT 0 CHECK (credits >= 0),
   created_at {time} NOT NULL,
   UNIQUE (account_id, kind, currency),
-  CONSTRAINT wallet_not_negative CHECK (kind NOT IN ('PURCHASED', 'POOL') OR credits >= debits)
+  CONSTRAINT wallet_not_negative CHECK (kind NOT IN ('PURCHASED', 'POOL', 'HELD') OR credits >= debits)
 ) {roomy};
 CREATE TABLE postings (
   id {text} PRIMARY KEY CHECK (id LIKE 'pst\\_%' ESCAPE '\\'),
-  kind {text} NOT NULL CHECK (kind IN ('USAGE', 'REVERSAL', 'GRANT', 'STARTER_GRANT', 'PURCHASE')),
+  kind {text} NOT NULL CHECK (kind IN ('USAGE', 'REVERSAL', 'GRANT', 'STARTER_GRANT', 'PURCHASE', 'HOLD', 'RELEASE')),
   debit_id {text} NOT NULL REFERENCES ledger_accounts (id),
   credit_id {text} NOT NULL REFERENCES ledger_accounts (id),
   amount bigint NOT NULL CHECK (amount > 0),
   currency {text} NOT NULL,
   batch_id {text},
+  hold_id {text},
   created_at {time} NOT NULL,
   CHECK (debit_id <> credit_id),
+  CHECK ((kind IN ('HOLD', 'RELEASE')) = (hold_id IS NOT NULL)),
   CHECK ((kind IN ('USAGE', 'REVERSAL')) = (batch_id IS NOT NULL))
 );
 CREATE INDEX postings_debit ON postings (debit_id, id);

@@ -133,6 +133,8 @@ pub struct UsageConfig {
     pub max_age: Span,
     pub max_ahead: Span,
     pub close_after: Span,
+    pub hold_for: Span,
+    pub hold_longest: Span,
     pub batch: usize,
     pub max_waiting: Size,
 }

@@ -54,6 +54,7 @@ const VALUES = {
     'RatingExplanation',
     'ResourceLimit',
     'RuleRun',
+    'UsageQuote',
   ],
   'parts of one API key, plan, rule version, simulation, usage event, webhook delivery or account': [
     'ApiKeyPermission',

@@ -31,6 +31,7 @@ mod forest;
 mod front;
 mod funding;
 mod guards;
+mod holds;
 mod hostile;
 mod http;
 mod isolation;

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use canopy_entity::ledger_account::{self, LedgerKind};
 use canopy_entity::posting::PostingKind;
 use canopy_entity::time::Timestamp;
-use canopy_entity::{AccountId, LedgerAccountId, PostingId, UsageBatchId};
+use canopy_entity::{AccountId, LedgerAccountId, PostingId, UsageBatchId, UsageHoldId};
 use sea_orm::{ActiveEnum, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel};
 
 use super::settle::{Balances, Currency, Movement, Slot};
@@ -18,6 +18,14 @@ use crate::{Error, Result};
 const ROWS: usize = 500;
 
 const LOCK: &str = "SELECT * FROM ledger_accounts WHERE account_id IN [$1] ORDER BY id [FOR UPDATE]";
+
+/// What an amount moves for, beside its kind.
+#[derive(Debug, Clone, Copy)]
+enum Behind<'a> {
+    Nothing,
+    Batch(&'a UsageBatchId),
+    Hold(&'a UsageHoldId),
+}
 
 /// Some accounts of the ledger, locked until the transaction ends.
 #[derive(Debug, Default)]
@@ -57,7 +65,19 @@ impl Books {
         movements: &[Movement],
         at: Timestamp,
     ) -> Result<()> {
-        self.write(txn, kind, None, movements, at).await
+        self.write(txn, kind, Behind::Nothing, movements, at).await
+    }
+
+    /// Posts what `hold` moves, or what moves back.
+    pub(crate) async fn post_hold(
+        &mut self,
+        txn: &impl ConnectionTrait,
+        kind: PostingKind,
+        hold: &UsageHoldId,
+        movements: &[Movement],
+        at: Timestamp,
+    ) -> Result<()> {
+        self.write(txn, kind, Behind::Hold(hold), movements, at).await
     }
 
     /// Posts what `batch` moves for usage, or back: one posting for all that moves between the same two accounts.
@@ -82,7 +102,7 @@ impl Books {
                 Some(place) => sums[*place].amount += movement.amount,
             }
         }
-        self.write(txn, kind, Some(batch), &sums, at).await
+        self.write(txn, kind, Behind::Batch(batch), &sums, at).await
     }
 
     /// Counts what is about to come back as there, so that it can be spent in the same transaction.
@@ -98,7 +118,7 @@ impl Books {
         &mut self,
         txn: &impl ConnectionTrait,
         kind: PostingKind,
-        batch: Option<&UsageBatchId>,
+        behind: Behind<'_>,
         movements: &[Movement],
         at: Timestamp,
     ) -> Result<()> {
@@ -106,7 +126,12 @@ impl Books {
         let kind = kind.to_value();
         let ids: Vec<PostingId> = movements.iter().map(|_| PostingId::new()).collect();
         let side = |side: fn(&Movement) -> &Slot| movements.iter().map(side);
-        Rows::default()
+        let given = match behind {
+            Behind::Nothing => Rows::default(),
+            Behind::Batch(batch) => Rows::default().text("batch_id", batch.as_str()),
+            Behind::Hold(hold) => Rows::default().text("hold_id", hold.as_str()),
+        };
+        given
             .texts("id", ids.iter().map(PostingId::as_str))
             .text("kind", &kind)
             .texts(
@@ -121,10 +146,6 @@ impl Books {
             .texts(
                 "currency",
                 side(|movement| &movement.debit).map(|slot| slot.currency.as_str()),
-            )
-            .some_texts(
-                "batch_id",
-                movements.iter().map(|_| batch.map(UsageBatchId::as_str)),
             )
             .time("created_at", at)
             .insert(txn, "postings", "")

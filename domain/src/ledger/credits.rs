@@ -15,7 +15,7 @@ use crate::statement::{list, statement};
 use crate::{AccountView, Actor, Domain, Error, Micros, Money, Principal, Result, audit, transaction};
 
 const WALLETS: &str = "
-SELECT * FROM ledger_accounts WHERE account_id IN [$1] AND kind IN ('PURCHASED', 'POOL')
+SELECT * FROM ledger_accounts WHERE account_id IN [$1] AND kind IN ('PURCHASED', 'POOL', 'HELD')
 ";
 
 pub(super) async fn read(
@@ -35,6 +35,8 @@ pub(super) async fn read(
             let empty = Credits {
                 purchased: nothing(currency),
                 pool: nothing(currency),
+                held: nothing(currency),
+                available: nothing(currency),
             };
             (account.id().clone(), empty)
         })
@@ -52,11 +54,16 @@ pub(super) async fn read(
         };
         let money = match wallet.kind {
             LedgerKind::Purchased => &mut credits.purchased,
+            LedgerKind::Held => &mut credits.held,
             _ => &mut credits.pool,
         };
         if money.currency == wallet.currency {
             money.amount = Micros::new(wallet.credits - wallet.debits).map_err(Error::internal)?;
         }
+    }
+    for credits in credits.values_mut() {
+        let both = credits.purchased.amount.get() + credits.pool.amount.get();
+        credits.available.amount = Micros::new(both).map_err(Error::internal)?;
     }
     Ok(credits)
 }

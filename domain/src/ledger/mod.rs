@@ -1,10 +1,11 @@
 //! The ledger: wallets, and postings that move amounts between accounts of the ledger.
 //!
-//! `settle` computes what moves and `books` writes it. The database checks both again: a posting balances by its
+//! `settle` computes what moves, `holds` what is set aside, and `books` writes it. The database checks both again: a posting balances by its
 //! shape, a wallet cannot be overdrawn, and nothing is ever changed.
 
 mod books;
 mod credits;
+mod holds;
 mod refund;
 mod settle;
 
@@ -16,6 +17,7 @@ use crate::{AccountView, Actor, Domain, Micros, Money, Result};
 
 pub(crate) use books::Books;
 pub(crate) use credits::grant_starter;
+pub(crate) use holds::Held;
 pub(crate) use refund::refunds;
 pub(crate) use settle::{Currency, Due, Movement, Source};
 
@@ -26,6 +28,10 @@ pub struct Credits {
     pub purchased: Money,
     /// What it was granted or paid in advance and has left.
     pub pool: Money,
+    /// What is held of both for usage to come, and is in neither.
+    pub held: Money,
+    /// What is left and not held: `purchased` and `pool` together.
+    pub available: Money,
 }
 
 impl Domain {

@@ -10,6 +10,7 @@
 mod facts;
 mod fold;
 mod halving;
+mod pinned;
 mod rate;
 mod receipt;
 mod totals;
@@ -19,6 +20,7 @@ pub(crate) use facts::AccountFacts;
 pub(crate) use facts::{Facts, RememberedFacts};
 pub(crate) use fold::{EdgePrice, Line, Outcome, Receipt, refusal};
 pub(crate) use halving::{Oracle, Unanswered, ask_each};
+pub(crate) use pinned::Pin;
 pub(crate) use receipt::configuration;
 #[cfg(test)]
 pub(crate) use receipt::stored;

@@ -12,7 +12,7 @@ use canopy_entity::usage_aggregate::Granularity;
 use canopy_rules_host::PeriodTotals;
 use sea_orm::ConnectionTrait;
 
-use super::{Facts, Line};
+use super::{Facts, Line, Pin};
 use crate::Result;
 use crate::statement::{list, statement};
 use crate::usage::bucket;
@@ -60,6 +60,15 @@ impl Totals {
         Ok(totals)
     }
 
+    /// What the buyers of `pins` had used before, as it was told when `line` was priced first.
+    pub(super) fn pinned(line: &Line, pins: &[Pin]) -> Self {
+        let used = pins.iter().map(|pin| {
+            let before = (pin.period.quantity, pin.period.lines);
+            (line.key(pin.buyer.clone()), before)
+        });
+        Self { used: used.collect() }
+    }
+
     /// Takes out what `lines` themselves have added, for lines that were recorded before they are priced.
     pub(crate) fn without(mut self, lines: &[Line]) -> Self {
         for line in lines {
@@ -95,7 +104,7 @@ impl Totals {
 }
 
 impl Line {
-    fn month(&self) -> Timestamp {
+    pub(crate) fn month(&self) -> Timestamp {
         bucket::start_of(Granularity::Month, self.counted_at)
     }
 

@@ -44,7 +44,7 @@ const SQLITE: &[(&str, &str)] = &[
     ),
 ];
 
-pub(super) const ALL: [Check; 13] = [
+pub(super) const ALL: [Check; 16] = [
     Check {
         what: "Sums of accounts are the sums of their events",
         sql: "
@@ -191,7 +191,49 @@ GROUP BY currency HAVING sum(debits) <> sum(credits)",
         what: "No wallet is below zero",
         sql: "
 SELECT id AS ledger_account_id, account_id, kind, credits - debits AS balance FROM ledger_accounts
-WHERE kind IN ('PURCHASED', 'POOL') AND credits < debits",
+WHERE kind IN ('PURCHASED', 'POOL', 'HELD') AND credits < debits",
+    },
+    Check {
+        what: "Held credits are those of open holds",
+        sql: "
+WITH both_sides AS (
+  SELECT e.buyer_account_id AS account_id, h.currency, -(e.purchased + e.pool) AS amount
+  FROM usage_hold_edges e JOIN usage_holds h ON h.id = e.hold_id WHERE h.status = 'HELD'
+  UNION ALL SELECT account_id, currency, credits - debits FROM ledger_accounts WHERE kind = 'HELD'
+)
+SELECT account_id, currency, CAST(sum(amount) AS bigint) AS amount FROM both_sides
+GROUP BY account_id, currency HAVING sum(amount) <> 0",
+    },
+    // Wallet by wallet: what a hold took it gives back once it has ended. What it is then charged is usage like any other.
+    Check {
+        what: "Each hold takes what it holds, and gives it back when it ends",
+        sql: "
+WITH both_sides AS (
+  SELECT e.hold_id, e.buyer_account_id AS account_id, 'PURCHASED' AS kind, -e.purchased AS held, 0 AS released
+  FROM usage_hold_edges e
+  UNION ALL SELECT e.hold_id, e.buyer_account_id, 'POOL', -e.pool, 0 FROM usage_hold_edges e
+  UNION ALL SELECT e.hold_id, e.buyer_account_id, 'PURCHASED', 0, -e.purchased
+  FROM usage_hold_edges e JOIN usage_holds h ON h.id = e.hold_id WHERE h.status <> 'HELD'
+  UNION ALL SELECT e.hold_id, e.buyer_account_id, 'POOL', 0, -e.pool
+  FROM usage_hold_edges e JOIN usage_holds h ON h.id = e.hold_id WHERE h.status <> 'HELD'
+  UNION ALL SELECT p.hold_id, l.account_id, l.kind, p.amount, 0
+  FROM postings p JOIN ledger_accounts l ON l.id = p.debit_id WHERE p.kind = 'HOLD'
+  UNION ALL SELECT p.hold_id, l.account_id, l.kind, 0, p.amount
+  FROM postings p JOIN ledger_accounts l ON l.id = p.credit_id WHERE p.kind = 'RELEASE'
+)
+SELECT hold_id, account_id, kind, CAST(sum(held) AS bigint) AS held, CAST(sum(released) AS bigint) AS released
+FROM both_sides GROUP BY hold_id, account_id, kind HAVING sum(held) <> 0 OR sum(released) <> 0",
+    },
+    Check {
+        what: "A settled hold has its event, and that costs no more than was held",
+        sql: "
+SELECT h.id AS hold_id FROM usage_holds h WHERE h.status = 'SETTLED' AND NOT EXISTS (
+  SELECT 1 FROM usage_events e WHERE e.id = h.event_id AND e.account_id = h.account_id AND e.meter = h.meter
+    AND e.quantity <= h.quantity)
+UNION ALL
+SELECT h.id FROM usage_holds h JOIN usage_hold_edges e ON e.hold_id = h.id
+JOIN ratings r ON r.event_id = h.event_id AND r.edge = e.edge
+WHERE r.price > e.price OR (r.rule_version_id IS NULL) <> (e.rule_version_id IS NULL) OR r.rule_version_id <> e.rule_version_id",
     },
     Check {
         what: "News has its places without gap",

@@ -53,24 +53,9 @@ pub(super) fn event(
             "An idempotency key has 1 to 255 bytes and no control characters.",
         ));
     }
-    if !is_meter(&event.meter) {
-        return Err(wrong("meter", "A meter has 1 to 64 of a-z, 0-9, _ and a dot."));
-    }
-    if event.quantity < Micros::ZERO {
-        return Err(wrong("quantity", "A quantity is not negative."));
-    }
+    let attributes = measured(&event.meter, event.quantity, &event.attributes);
+    let attributes = attributes.map_err(|(field, message)| wrong(field, message))?;
     let payload_digest = digest(&event);
-    let attributes = match event.attributes {
-        serde_json::Value::Null => serde_json::json!({}),
-        attributes => attributes,
-    };
-    let text = attributes.to_string();
-    if !attributes.is_object() || !storable(&attributes) || text.len() > MAX_ATTRIBUTES {
-        return Err(wrong(
-            "attributes",
-            "Attributes are a JSON object of at most 4096 bytes, without NUL characters.",
-        ));
-    }
     let occurred_at = time::truncate(event.occurred_at.unwrap_or(now));
     if !window.holds(occurred_at, now) {
         return Err(wrong("occurredAt", &window.sentence()));
@@ -87,7 +72,7 @@ pub(super) fn event(
         quantity: event.quantity.get(),
         occurred_at,
         recorded_at: now,
-        attributes: text,
+        attributes,
         rating_status: RatingStatus::Pending,
         rating_attempts: 0,
         correction: None,
@@ -97,6 +82,33 @@ pub(super) fn event(
         counted_at: None,
         adjusts: None,
     })
+}
+
+/// The text of the attributes with which a meter is used, if nothing is wrong with the use in itself; else what is to blame,
+/// and why.
+pub(super) fn measured(
+    meter: &str,
+    quantity: Micros,
+    attributes: &serde_json::Value,
+) -> Result<String, (&'static str, &'static str)> {
+    if !is_meter(meter) {
+        return Err(("meter", "A meter has 1 to 64 of a-z, 0-9, _ and a dot."));
+    }
+    if quantity < Micros::ZERO {
+        return Err(("quantity", "A quantity is not negative."));
+    }
+    let text = match attributes {
+        serde_json::Value::Null => "{}".to_owned(),
+        attributes => attributes.to_string(),
+    };
+    let is_object = attributes.is_null() || attributes.is_object();
+    if !is_object || !storable(attributes) || text.len() > MAX_ATTRIBUTES {
+        return Err((
+            "attributes",
+            "Attributes are a JSON object of at most 4096 bytes, without NUL characters.",
+        ));
+    }
+    Ok(text)
 }
 
 /// Whether a text may be an idempotency key.
@@ -115,7 +127,7 @@ pub(crate) fn digest(event: &NewUsageEvent) -> String {
 }
 
 /// The text of `json` that does not depend on the order of an object's members.
-fn canonical(json: &serde_json::Value) -> String {
+pub(super) fn canonical(json: &serde_json::Value) -> String {
     let mut text = String::new();
     write_canonical(json, &mut text);
     text

@@ -2,7 +2,8 @@
 //!
 //! `check` looks at what was reported, `record` says who may report it, `intake` puts together what comes in at the same
 //! time, `commit` prices it, and `write` is the one transaction in which keys, events, `ratings`, postings, `sums` and news are
-//! written or not. What was recorded is never changed: `corrections` adds to it.
+//! written or not. What was recorded is never changed: `corrections` adds to it. `holds` reserves credits for usage to come, at
+//! a price that stands.
 
 pub(crate) mod bucket;
 mod building;
@@ -10,6 +11,7 @@ mod check;
 mod commit;
 mod corrections;
 mod export;
+mod holds;
 mod intake;
 mod pending;
 mod periods;
@@ -28,6 +30,7 @@ pub use corrections::{
     NamedEvent, NewCorrection,
 };
 pub use export::{ExportUsage, ExportedEvent, ExportedRows, ExportedSum};
+pub use holds::{HOLD_FAULT_POINTS, HoldSettings, HoldUsage, MeteredUse, SettledHold, UsageQuote};
 pub(crate) use intake::Intake;
 pub use intake::IntakeSettings;
 pub use periods::{ClosedPeriod, MAX_PERIODS};

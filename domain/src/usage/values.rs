@@ -166,11 +166,7 @@ impl<'e> Values<'e> {
     }
 
     /// Takes out the values that an event has put in, which is about to be reversed.
-    pub(super) async fn take_out(
-        txn: &impl ConnectionTrait,
-        _facts: &Facts,
-        event: &usage_event::Model,
-    ) -> Result<()> {
+    pub(super) async fn take_out(txn: &impl ConnectionTrait, event: &usage_event::Model) -> Result<()> {
         let backend = txn.get_database_backend();
         let put_in = statement(backend, PUT_IN, [event.id.as_str().into()]);
         let put_in = txn.query_all_raw(put_in).await?.into_iter();

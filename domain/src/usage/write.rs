@@ -156,7 +156,7 @@ async fn settle<'r>(
 }
 
 /// Adds events to the sums, and to the values that some meters need; tells of the thresholds that they reach.
-async fn add_up<'r, I>(
+pub(super) async fn add_up<'r, I>(
     txn: &impl ConnectionTrait,
     facts: &Facts,
     recorded: impl Fn() -> I,

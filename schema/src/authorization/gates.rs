@@ -38,6 +38,10 @@ pub(crate) const DELETE_WEBHOOK_ENDPOINT: Gate =
 pub(crate) const ROTATE_WEBHOOK_SECRET: Gate = Gate::needs("rotateWebhookSecret", Key::Webhooks, Level::Full);
 pub(crate) const TEST_WEBHOOK_ENDPOINT: Gate = Gate::needs("testWebhookEndpoint", Key::Webhooks, Level::Full);
 pub(crate) const REDELIVER_WEBHOOK: Gate = Gate::needs("redeliverWebhook", Key::Webhooks, Level::Full);
+pub(crate) const QUOTE_USAGE: Gate = Gate::needs("quoteUsage", Key::Usage, Level::Full);
+pub(crate) const HOLD_USAGE: Gate = Gate::needs("holdUsage", Key::Usage, Level::Full);
+pub(crate) const SETTLE_HOLD: Gate = Gate::needs("settleHold", Key::Usage, Level::Full);
+pub(crate) const VOID_HOLD: Gate = Gate::needs("voidHold", Key::Usage, Level::Full);
 pub(crate) const UPLOAD_RULE: Gate = Gate::needs("uploadRule", Key::Billing, Level::Full);
 pub(crate) const CHECK_RULE: Gate = Gate::needs("checkRule", Key::Billing, Level::Full);
 pub(crate) const SHADOW_RULE: Gate = Gate::needs("shadowRule", Key::Billing, Level::Full);
@@ -67,6 +71,10 @@ pub(super) const MUTATION: &[Gate] = &[
     ROTATE_WEBHOOK_SECRET,
     TEST_WEBHOOK_ENDPOINT,
     REDELIVER_WEBHOOK,
+    QUOTE_USAGE,
+    HOLD_USAGE,
+    SETTLE_HOLD,
+    VOID_HOLD,
     UPLOAD_RULE,
     CHECK_RULE,
     SHADOW_RULE,
@@ -104,6 +112,7 @@ pub(crate) const CLOSED_PERIODS: Gate = Gate::needs("closedPeriods", Key::Usage,
 pub(crate) const USAGE_EVENTS: Gate = Gate::needs("usageEvents", Key::Usage, Level::Full);
 pub(crate) const USAGE_ALERTS: Gate = Gate::needs("usageAlerts", Key::Usage, Level::Full);
 pub(crate) const WEBHOOK_ENDPOINTS: Gate = Gate::needs("webhookEndpoints", Key::Webhooks, Level::Read);
+pub(crate) const USAGE_HOLDS: Gate = Gate::needs("usageHolds", Key::Usage, Level::Full);
 pub(crate) const RULE_VERSIONS: Gate = Gate::needs("ruleVersions", Key::Billing, Level::Full);
 pub(crate) const MAX_VARIANCE: Gate = Gate::needs("maxVariance", Key::Billing, Level::Full);
 pub(crate) const SIMULATIONS: Gate = Gate::needs("simulations", Key::Billing, Level::Full);
@@ -121,6 +130,7 @@ pub(super) const TENANT: &[Gate] = &[
     USAGE_EVENTS,
     USAGE_ALERTS,
     WEBHOOK_ENDPOINTS,
+    USAGE_HOLDS,
     RULE_VERSIONS,
     SIMULATIONS,
     MAX_VARIANCE,

@@ -177,7 +177,7 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
     (
         &["Credits"],
         Permission(Key::Billing, Full),
-        &["purchased", "pool"],
+        &["purchased", "pool", "held", "available"],
     ),
     (
         &["RuleVersionConnection"],

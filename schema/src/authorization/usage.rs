@@ -51,6 +51,52 @@ pub(super) const REACHED: &[(&[&str], Requirement, Fields)] = &[
             "ratings",
         ],
     ),
+    (&["UsageHoldConnection"], USAGE, CONNECTION),
+    (&["UsageHoldEdge"], USAGE, EDGE),
+    // `ruleVersion` is null unless the rule may be seen.
+    (
+        &["UsageHold"],
+        USAGE,
+        &[
+            "id",
+            "account",
+            "status",
+            "idempotencyKey",
+            "meter",
+            "quantity",
+            "attributes",
+            "price",
+            "ruleVersion",
+            "ruleDigest",
+            "createdAt",
+            "expiresAt",
+            "endedAt",
+            "event",
+        ],
+    ),
+    (
+        &["UsageQuote"],
+        USAGE,
+        &[
+            "price",
+            "ruleVersion",
+            "ruleDigest",
+            "quotedAt",
+            "holdableUntil",
+            "token",
+        ],
+    ),
+    (&["QuoteUsagePayload"], USAGE, &["quote", "userErrors"]),
+    (
+        &["HoldUsagePayload", "VoidHoldPayload"],
+        USAGE,
+        &["hold", "replayed", "userErrors"],
+    ),
+    (
+        &["SettleHoldPayload"],
+        USAGE,
+        &["hold", "event", "replayed", "userErrors"],
+    ),
     (&["ClosedPeriod"], USAGE, &["start", "end", "closedAt"]),
     // `correctedBy` is null unless it was the caller or the topmost account is in scope.
     (

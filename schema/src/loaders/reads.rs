@@ -8,11 +8,11 @@ use canopy_domain::entity::rule_version::RuleKind;
 use canopy_domain::entity::webhook_delivery::DeliveryStatus;
 use canopy_domain::entity::{
     AccountId, MemberId, PlanId, RatingId, RuleVersionId, SimulationId, UsageAlertId, UsageEventId,
-    WebhookDeliveryId, WebhookEndpointId,
+    UsageHoldId, WebhookDeliveryId, WebhookEndpointId,
 };
 use canopy_domain::entity::{
-    api_key, plan, rating, rule_failure, usage_alert, usage_alert_crossing, usage_event, webhook_attempt,
-    webhook_delivery, webhook_endpoint,
+    api_key, plan, rating, rule_failure, usage_alert, usage_alert_crossing, usage_event, usage_hold,
+    webhook_attempt, webhook_delivery, webhook_endpoint,
 };
 use canopy_domain::ledger::Credits;
 use canopy_domain::limits::{LimitSteps, ResourceLimit};
@@ -121,6 +121,7 @@ own_key!(
     RuleVersionId,
     SimulationId,
     UsageEventId,
+    UsageHoldId,
     ()
 );
 
@@ -233,6 +234,14 @@ reads! {
     /// The tries to deliver a message.
     WebhookAttempts of webhook_delivery::Model => Vec<webhook_attempt::Model>,
     |_read, reader, deliveries| reader.domain.webhook_attempts(&reader.actor, deliveries).await;
+
+    /// A page of an account's holds.
+    UsageHolds(PageArgs) of AccountView => Page<usage_hold::Model>,
+    |read, reader, accounts| reader.domain.usage_holds(&reader.actor, accounts, &read.0).await;
+
+    /// Holds by id.
+    UsageHoldsById of UsageHoldId => usage_hold::Model,
+    |_read, reader, ids| reader.domain.usage_holds_by_id(&reader.actor, ids).await;
 
     /// A page of an account's rule versions, of one kind or of all.
     RuleVersions((Option<RuleKind>, PageArgs)) of AccountView => Page<RuleVersionView>,

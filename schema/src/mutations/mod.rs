@@ -3,6 +3,7 @@
 mod api_keys;
 mod corrections;
 mod documents;
+mod holds;
 mod permissions;
 mod rule_life;
 mod rules;
@@ -20,6 +21,7 @@ use canopy_domain::{Error, Result};
 use api_keys::ApiKeyMutations;
 use corrections::CorrectionMutations;
 use documents::DocumentMutations;
+use holds::HoldMutations;
 use permissions::PermissionMutations;
 use rule_life::RuleLifeMutations;
 use rules::UploadRuleMutation;
@@ -44,6 +46,7 @@ pub struct Mutation(
     CorrectionMutations,
     UsageAlertMutations,
     WebhookMutations,
+    HoldMutations,
     UploadRuleMutation,
     RuleLifeMutations,
     SimulationMutations,

@@ -320,6 +320,8 @@ pub(super) enum BillingTransferField {
 pub(super) enum CreditsField {
     Purchased(Selection<MoneyField>),
     Pool(Selection<MoneyField>),
+    Held(Selection<MoneyField>),
+    Available(Selection<MoneyField>),
 }
 
 #[derive(PartialEq)]

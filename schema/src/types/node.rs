@@ -6,6 +6,7 @@ use async_graphql::{ID, OutputType};
 use canopy_domain::Result;
 use canopy_domain::entity::{
     AccountId, MalformedId, MemberId, PlanId, RatingId, RuleVersionId, SimulationId, UsageEventId,
+    UsageHoldId,
 };
 
 use super::account::Account;
@@ -17,13 +18,14 @@ use super::simulation::Simulation;
 use super::subaccount::Subaccount;
 use super::tenant::Tenant;
 use super::usage_event::UsageEvent;
+use super::usage_hold::UsageHold;
 use crate::interface::interface;
 use crate::loaders::reads;
 use crate::session::Caller;
 
 interface! {
     /// An object that can be fetched again by its id.
-    Node { Account, Subaccount, Member, Plan, RuleVersion, UsageEvent, Rating, Simulation }
+    Node { Account, Subaccount, Member, Plan, RuleVersion, UsageEvent, UsageHold, Rating, Simulation }
     fields: node_fields
 }
 
@@ -92,6 +94,13 @@ impl Node {
                 Ok(id) => {
                     let row = loaders.load(reads::UsageEventsById, id).await?;
                     row.map(|row| UsageEvent::from(row).into())
+                }
+                Err(MalformedId) => None,
+            },
+            UsageHoldId::PREFIX => match UsageHoldId::parse(id) {
+                Ok(id) => {
+                    let row = loaders.load(reads::UsageHoldsById, id).await?;
+                    row.map(|row| UsageHold::from(row).into())
                 }
                 Err(MalformedId) => None,
             },

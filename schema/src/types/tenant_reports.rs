@@ -14,6 +14,7 @@ use super::simulation::Simulations;
 use super::usage::Usage;
 use super::usage_alert::UsageAlerts;
 use super::usage_event::UsageEvents;
+use super::usage_hold::UsageHolds;
 use super::usage_period::{UsageArguments, UsagePeriodInput};
 use super::webhook_endpoint::WebhookEndpoints;
 use crate::authorization::gates;
@@ -175,6 +176,25 @@ impl TenantReports {
                 .loaders
                 .load(reads::WebhookEndpoints(page), self.0.clone())
                 .await
+        };
+        nullable(rows).await
+    }
+
+    /// What is or was held for the account's usage, in the order in which the holds were made. Null, with a FORBIDDEN
+    /// error, without USAGE FULL.
+    async fn usage_holds(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many rows, 0 to 100. 25 if neither `first` nor `last` is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many rows, 0 to 100. Not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> Option<Result<Connection<UsageHolds>>> {
+        let rows = async {
+            let caller = gates::USAGE_HOLDS.open(ctx, &self.0)?;
+            let page = page(ctx, first, after, last, before)?;
+            caller.loaders.load(reads::UsageHolds(page), self.0.clone()).await
         };
         nullable(rows).await
     }

@@ -151,9 +151,9 @@ impl Redaction {
     }
 }
 
-const IDS: [&str; 20] = [
+const IDS: [&str; 21] = [
     "acc", "usr", "mem", "pln", "key", "rul", "act", "evt", "rat", "lac", "pst", "btr", "aud", "sim", "sma",
-    "alr", "alc", "whe", "whd", "wha",
+    "alr", "alc", "whe", "whd", "wha", "hld",
 ];
 
 fn kind_of(text: &str) -> Option<&'static str> {

@@ -79,7 +79,7 @@ impl App {
     }
 }
 
-const WRITTEN: [&str; 19] = [
+const WRITTEN: [&str; 21] = [
     "accounts",
     "members",
     "permission_levels",
@@ -89,6 +89,8 @@ const WRITTEN: [&str; 19] = [
     "rule_activations",
     "usage_events",
     "usage_aggregates",
+    "usage_holds",
+    "usage_hold_edges",
     "ratings",
     "ledger_accounts",
     "postings",

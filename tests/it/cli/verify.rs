@@ -10,7 +10,7 @@ use canopy_domain::entity::Role;
 /// So that there are values beside the sums.
 const METERS: &str = r#"{"declared": {"minutes": {"aggregation": "MAX"}}}"#;
 
-/// A main account that sells to a client and its client, and a few events.
+/// A main account that sells to a client and its client, a few events, and a hold.
 async fn shop() -> App {
     let app = App::start().await;
     let declare = format!("UPDATE plans SET meters = '{METERS}' WHERE id = 'pln_itellico'");
@@ -24,6 +24,9 @@ async fn shop() -> App {
         let batch = serde_json::json!([event(key)]);
         app.accepted(&app.record(&owner, account, batch).await);
     }
+    app.fund(&client, "10").await;
+    let usage = serde_json::json!({"accountId": client.id.as_str(), "meter": "minutes", "quantity": "4"});
+    app.hold(&owner, &usage, "held").await.success();
     app
 }
 
@@ -46,7 +49,7 @@ async fn books_that_are_in_order_are_found_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_kind_of_difference_is_found_and_named() {
-    const BREAKS: [(&str, &str); 9] = [
+    const BREAKS: [(&str, &str); 12] = [
         (
             "UPDATE usage_aggregates SET quantity = quantity + 1, tree_quantity = tree_quantity + 1
              WHERE granularity = 'DAY' AND events = 2",
@@ -75,6 +78,18 @@ async fn each_kind_of_difference_is_found_and_named() {
         (
             "UPDATE ledger_accounts SET credits = credits + 1 WHERE kind = 'REVENUE'",
             "Totals of the ledger are the sums of its postings",
+        ),
+        (
+            "UPDATE usage_holds SET status = 'VOIDED', ended_at = created_at",
+            "Held credits are those of open holds",
+        ),
+        (
+            "UPDATE usage_holds SET status = 'EXPIRED', ended_at = created_at",
+            "Each hold takes what it holds, and gives it back when it ends",
+        ),
+        (
+            "UPDATE usage_holds SET status = 'SETTLED', ended_at = created_at, event_id = 'evt_none'",
+            "A settled hold has its event, and that costs no more than was held",
         ),
         (
             "UPDATE usage_events SET account_id = 'acc_nobody' WHERE idempotency_key = 'c'",

@@ -37,6 +37,7 @@ async fn foreign(world: &World, kind: &str) -> Vec<String> {
              WHERE e.account_id IN (@ids)",
         ),
         "rul" => column("SELECT id FROM rule_versions WHERE owner_account_id IN (@ids)"),
+        "hld" => column("SELECT id FROM usage_holds WHERE account_id IN (@ids)"),
         "sim" => column("SELECT id FROM simulations WHERE account_id IN (@ids)"),
         // The rating of an edge whose buyer is hidden.
         "rat" => column("SELECT id FROM ratings WHERE buyer_account_id IN (@ids)"),

@@ -95,7 +95,7 @@ async fn planned_documents() -> (String, String) {
 }
 
 /// The fields that only resolvers answer.
-const RESOLVED: [&str; 12] = [
+const RESOLVED: [&str; 13] = [
     "Me.apiKey",
     "Plan.meters",
     "Plan.undeclaredMeters",
@@ -107,6 +107,7 @@ const RESOLVED: [&str; 12] = [
     "Tenant.simulations",
     "Tenant.usageAlerts",
     "Tenant.usageEvents",
+    "Tenant.usageHolds",
     "Tenant.webhookEndpoints",
 ];
 
@@ -156,6 +157,7 @@ async fn no_field_tells_anybody_of_another_tree_or_upward_by_a_resolver_or_a_que
         "members",
         "api_keys",
         "usage_events",
+        "usage_holds",
         "ratings",
         "simulations",
         "usage_alerts",
@@ -281,7 +283,7 @@ async fn a_field_that_the_role_does_not_reach_is_null_and_forbidden() {
             _ => None,
         })
         .collect();
-    assert_eq!(gated.len(), 14, "{gated:?}");
+    assert_eq!(gated.len(), 15, "{gated:?}");
     for asker in world
         .callers
         .iter()

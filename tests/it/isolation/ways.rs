@@ -51,7 +51,7 @@ fn reading() -> Vec<Way> {
         way("usageAlerts", alerts, "/id", "acc", json!({"id": ""})),
         way("ruleChanges", rules, "/id", "acc", json!({"id": ""})),
     ];
-    ways.extend(["acc", "evt", "rat", "mem", "rul"].map(node));
+    ways.extend(["acc", "evt", "hld", "rat", "mem", "rul"].map(node));
     ways
 }
 
@@ -131,7 +131,24 @@ fn usage() -> Vec<Way> {
         let input = json!({"accountId": account, "corrections": [correction]});
         mutation("correctUsage", "results { status ERRORS }", at, kind, input)
     };
+    let hold = |field| {
+        let mut input = json!({"accountId": "", "meter": "m", "quantity": "1"});
+        if field == "holdUsage" {
+            input["idempotencyKey"] = json!("k");
+        }
+        let selection = match field {
+            "holdUsage" => "hold { id }",
+            _ => "quote { token }",
+        };
+        mutation(field, selection, "/input/accountId", "acc", input)
+    };
+    let settle = json!({"holdId": "", "quantity": "1"});
+    let void = json!({"holdId": ""});
     vec![
+        hold("quoteUsage"),
+        hold("holdUsage"),
+        mutation("settleHold", "hold { id }", "/input/holdId", "hld", settle),
+        mutation("voidHold", "hold { id }", "/input/holdId", "hld", void),
         correct("/input/accountId", "acc", "", json!({"eventIdempotencyKey": "k"})),
         correct(
             "/input/corrections/0/accountId",

@@ -92,6 +92,9 @@ impl World {
                 let events: Vec<Value> = (0..2).map(|n| tagged_event(&name(place), n)).collect();
                 let owner = &owner.expect("the owner was made above").caller;
                 app.accepted(&app.record(owner, account, json!(events)).await);
+                if account.parent_id.is_some() {
+                    app.hold_something(owner, account, &name(place)).await;
+                }
             }
             for (seller, place) in places.iter().zip(PLACES).take(3) {
                 app.dry_run(seller, &rules[&name(place)]).await;
@@ -144,6 +147,7 @@ impl World {
                 format!("SELECT user_id AS id FROM members WHERE account_id = '{id}'"),
                 format!("SELECT id FROM api_keys WHERE account_id = '{id}'"),
                 format!("SELECT id FROM usage_events WHERE account_id = '{id}'"),
+                format!("SELECT id FROM usage_holds WHERE account_id = '{id}'"),
                 format!("SELECT id FROM rule_versions WHERE owner_account_id = '{id}'"),
                 format!("SELECT id FROM rule_changes WHERE account_id = '{id}'"),
                 format!("SELECT id FROM rule_failures WHERE account_id = '{id}'"),
@@ -196,6 +200,7 @@ impl World {
             "rule_changes",
             "rule_failures",
             "usage_events",
+            "usage_holds",
             "ratings",
             "simulations",
             "simulation_accounts",
@@ -217,6 +222,20 @@ impl World {
             );
         }
         ids
+    }
+}
+
+impl App {
+    /// Two holds whose every text names their account: an open one, and one that was settled.
+    async fn hold_something(&self, caller: &Caller, account: &Account, name: &str) {
+        let usage = json!({
+            "accountId": account.id.as_str(), "meter": name, "quantity": "1", "attributes": {"from": name},
+        });
+        let open = self.hold(caller, &usage, &format!("{name}.open")).await;
+        assert_eq!(open.success()["hold"]["status"], "HELD");
+        let settled = self.hold(caller, &usage, &format!("{name}.settled")).await;
+        let id = settled.text("/holdUsage/hold/id");
+        self.settle(caller, &id, "1").await.success();
     }
 }
 

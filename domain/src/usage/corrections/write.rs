@@ -146,7 +146,7 @@ async fn add_up(
     let reached = sums.write(txn, facts, now).await?;
     // The values of a closed period stay as they are.
     if correction.reversal.counts_at() == event.counts_at() {
-        Values::take_out(txn, facts, event).await?;
+        Values::take_out(txn, event).await?;
     }
     Values::of(facts, correction.replacement.iter())
         .write(txn)

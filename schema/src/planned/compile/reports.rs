@@ -71,6 +71,8 @@ impl<'d> Compiler<'d> {
             Ok(match asked.name() {
                 "purchased" => CreditsField::Purchased(money),
                 "pool" => CreditsField::Pool(money),
+                "held" => CreditsField::Held(money),
+                "available" => CreditsField::Available(money),
                 _ => return Err(asked.unplanned("Credits")),
             })
         })

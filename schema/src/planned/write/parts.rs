@@ -113,6 +113,8 @@ impl<'w> Writer<'w> {
         self.object(selection, "Credits", |writer, field| match field {
             CreditsField::Purchased(selection) => writer.money(selection, &credits.purchased),
             CreditsField::Pool(selection) => writer.money(selection, &credits.pool),
+            CreditsField::Held(selection) => writer.money(selection, &credits.held),
+            CreditsField::Available(selection) => writer.money(selection, &credits.available),
         });
     }
 
