@@ -59,7 +59,7 @@ pub(super) const REACHED: &[(&[&str], Requirement, Fields)] = &[
         USAGE,
         &[
             "id",
-            "account",
+            "accountId",
             "status",
             "idempotencyKey",
             "meter",
@@ -71,7 +71,7 @@ pub(super) const REACHED: &[(&[&str], Requirement, Fields)] = &[
             "createdAt",
             "expiresAt",
             "endedAt",
-            "event",
+            "eventId",
         ],
     ),
     (

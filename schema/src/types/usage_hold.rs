@@ -5,8 +5,6 @@ use canopy_domain::entity::usage_hold;
 use canopy_domain::{Error, Result};
 
 use super::money::Money;
-use super::tenant::Tenant;
-use super::usage_event::UsageEvent;
 use super::usage_hold_status::UsageHoldStatus;
 use crate::connection::{Edge, List};
 use crate::loaders::reads;
@@ -32,10 +30,9 @@ impl UsageHold {
         ID(self.0.id.to_string())
     }
 
-    /// The account whose usage it is for; null if the account has since left the caller's scope.
-    async fn account(&self, ctx: &Context<'_>) -> Option<Result<Tenant>> {
-        let id = self.0.account_id.clone();
-        nullable(async { Session::caller(ctx)?.loaders.load(reads::Accounts, id).await }).await
+    /// Id of the account whose usage it is for.
+    async fn account_id(&self) -> ID {
+        ID(self.0.account_id.to_string())
     }
 
     /// How it stands. EXPIRED from `expiresAt` on.
@@ -102,14 +99,9 @@ impl UsageHold {
         self.0.ended_at.map(DateTime)
     }
 
-    /// What was charged; null unless it is SETTLED.
-    async fn event(&self, ctx: &Context<'_>) -> Option<Result<UsageEvent>> {
-        let id = self.0.event_id.clone()?;
-        let event = async {
-            let loaders = &Session::caller(ctx)?.loaders;
-            loaders.load(reads::UsageEventsById, id).await
-        };
-        nullable(event).await
+    /// Id of the event that was charged; null unless it is SETTLED.
+    async fn event_id(&self) -> Option<ID> {
+        self.0.event_id.as_ref().map(|id| ID(id.to_string()))
     }
 }
 

@@ -48,8 +48,8 @@ fn minutes(account: &Account, quantity: &str) -> Value {
 }
 
 const HOLD: &str = "fragment Hold on UsageHold {
-  id account { id } status idempotencyKey meter quantity attributes price { amount currency } ruleVersion ruleDigest
-  createdAt expiresAt endedAt event { id quantity }
+  id accountId status idempotencyKey meter quantity attributes price { amount currency } ruleVersion ruleDigest
+  createdAt expiresAt endedAt eventId
 }";
 
 impl App {
@@ -158,7 +158,7 @@ async fn what_is_quoted_is_held_along_the_chain_and_what_is_used_is_charged() {
         [&quote["ruleVersion"], &quote["ruleDigest"]]
     );
     assert_eq!([&hold["quantity"], &hold["attributes"]["route"]], ["10", "DE"]);
-    assert_eq!([&hold["endedAt"], &hold["event"]], [&Value::Null, &Value::Null]);
+    assert_eq!([&hold["endedAt"], &hold["eventId"]], [&Value::Null, &Value::Null]);
     // The reseller is charged a dollar by the platform, the client five by the reseller: its own two first.
     assert_eq!(shop.credits(&shop.main).await, ["0", "9", "1", "9"]);
     let left = format!("{}", pool - 3.0);
@@ -169,7 +169,7 @@ async fn what_is_quoted_is_held_along_the_chain_and_what_is_used_is_charged() {
     let settled = app.settle(&shop.owner, id, "3").await;
     let payload = settled.success();
     assert_eq!(payload["hold"]["status"], "SETTLED");
-    assert_eq!(payload["hold"]["event"]["id"], payload["event"]["id"]);
+    assert_eq!(payload["hold"]["eventId"], payload["event"]["id"]);
     let event = &payload["event"];
     assert_eq!(
         [
