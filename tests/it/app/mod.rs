@@ -288,7 +288,8 @@ pub(crate) fn token_settings(secret: &str, audience: &str) -> TokenSettings {
         secret: secret.as_bytes().to_vec(),
         issuer: "canopy".to_owned(),
         audience: audience.to_owned(),
-        lifetime: Duration::from_secs(900),
+        // Longer than any test takes on a busy machine.
+        lifetime: Duration::from_secs(3_600),
         leeway: Duration::from_secs(5),
     }
 }
