@@ -52,7 +52,7 @@ struct Single<'a> {
     lines: [SingleLine<'a>; 1],
 }
 
-/// A [`UsageLine`].
+/// A [`UsageLine`](super::UsageLine).
 #[derive(Serialize)]
 struct SingleLine<'a> {
     account: u32,
