@@ -8,6 +8,7 @@ use canopy_domain::{Error, Result};
 use super::line_item::LineItem;
 use super::money::Money;
 use super::rating_explanation::RatingExplanation;
+use super::rule_version::RuleVersion;
 use crate::loaders::reads;
 use crate::nullable::nullable;
 use crate::scalars::{DateTime, int};
@@ -84,7 +85,7 @@ impl Rating {
     /// Id of the rule version that priced it; null if the seller had no rule and passed its cost through, or if
     /// the caller may not see the rule.
     async fn rule_version(&self, ctx: &Context<'_>) -> Option<Result<ID>> {
-        nullable(async { Ok(self.rule(ctx).await?.map(|rule| ID(rule.row.id.to_string()))) }).await
+        RuleVersion::visible_id(ctx, self.0.rule_version_id.as_ref()).await
     }
 
     /// Name of that rule; null if the caller may not see the rule.

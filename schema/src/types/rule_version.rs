@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 use canopy_domain::Result;
+use canopy_domain::entity::RuleVersionId;
 use canopy_domain::rules::RuleVersionView;
 
 use super::failure_policy::FailurePolicy;
@@ -26,6 +27,19 @@ pub(crate) struct RuleVersion(RuleVersionView);
 impl From<RuleVersionView> for RuleVersion {
     fn from(view: RuleVersionView) -> Self {
         Self(view)
+    }
+}
+
+impl RuleVersion {
+    /// The id of the version that priced something; null if none did, or if the caller may not see it.
+    pub(crate) async fn visible_id(ctx: &Context<'_>, id: Option<&RuleVersionId>) -> Option<Result<ID>> {
+        let id = id?.clone();
+        let rule = async {
+            let loaders = &Session::caller(ctx)?.loaders;
+            let rule = loaders.load(reads::RuleVersionsById, id).await?;
+            Ok(rule.map(|rule| ID(rule.row.id.to_string())))
+        };
+        nullable(rule).await
     }
 }
 

@@ -5,10 +5,9 @@ use canopy_domain::entity::usage_hold;
 use canopy_domain::{Error, Result};
 
 use super::money::Money;
+use super::rule_version::RuleVersion;
 use super::usage_hold_status::UsageHoldStatus;
 use crate::connection::{Edge, List};
-use crate::loaders::reads;
-use crate::nullable::nullable;
 use crate::scalars::{DateTime, Decimal, Json};
 use crate::session::Session;
 
@@ -70,13 +69,7 @@ impl UsageHold {
     /// Id of the rule version that prices it for the account, whichever is live meanwhile; null if the seller passes its
     /// cost through, or if the caller may not see the rule.
     async fn rule_version(&self, ctx: &Context<'_>) -> Option<Result<ID>> {
-        let id = self.0.rule_version_id.clone()?;
-        let rule = async {
-            let loaders = &Session::caller(ctx)?.loaders;
-            let rule = loaders.load(reads::RuleVersionsById, id).await?;
-            Ok(rule.map(|rule| ID(rule.row.id.to_string())))
-        };
-        nullable(rule).await
+        RuleVersion::visible_id(ctx, self.0.rule_version_id.as_ref()).await
     }
 
     /// SHA-256 of the rule's wasm, in hexadecimal.

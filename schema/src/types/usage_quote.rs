@@ -4,10 +4,8 @@ use async_graphql::{Context, ID, Object};
 use canopy_domain::{Result, usage};
 
 use super::money::Money;
-use crate::loaders::reads;
-use crate::nullable::nullable;
+use super::rule_version::RuleVersion;
 use crate::scalars::DateTime;
-use crate::session::Session;
 
 /// A quote.
 pub(crate) struct UsageQuote(usage::UsageQuote);
@@ -29,13 +27,7 @@ impl UsageQuote {
     /// Id of the rule version that priced it for the account; null if the seller passes its cost through, or if the caller
     /// may not see the rule.
     async fn rule_version(&self, ctx: &Context<'_>) -> Option<Result<ID>> {
-        let id = self.0.rule_version_id.clone()?;
-        let rule = async {
-            let loaders = &Session::caller(ctx)?.loaders;
-            let rule = loaders.load(reads::RuleVersionsById, id).await?;
-            Ok(rule.map(|rule| ID(rule.row.id.to_string())))
-        };
-        nullable(rule).await
+        RuleVersion::visible_id(ctx, self.0.rule_version_id.as_ref()).await
     }
 
     /// SHA-256 of the rule's wasm, in hexadecimal.
