@@ -18,7 +18,7 @@ use tokio_util::io::StreamReader;
 use super::{
     Gateway, Refusal,
     cloud_event::Received,
-    result::{EventResult, Place},
+    result::{EventResult, Place, count},
 };
 use crate::http::{engine::Engine, graphql};
 
@@ -147,5 +147,7 @@ pub(super) async fn take_in(
             .or_else(|| outcomes.next())?;
         Some(EventResult::new(place, id, outcome))
     });
-    Ok(results.collect())
+    let results: Vec<EventResult> = results.collect();
+    count(&results);
+    Ok(results)
 }

@@ -1,5 +1,7 @@
 //! What became of each event, as clients are told it.
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
 use canopy_domain::{Error, entity::UsageEventId, usage::EventOutcome};
 use serde::Serialize;
@@ -80,7 +82,7 @@ pub(super) struct EventResult {
 }
 
 impl EventResult {
-    /// Counts the event and tells what became of it.
+    /// What became of an event.
     pub(super) fn new(place: Place, id: Option<String>, outcome: EventOutcome) -> Self {
         let (status, event, error) = match outcome {
             EventOutcome::Accepted(event) => (Status::Accepted, Some(event), None),
@@ -88,7 +90,6 @@ impl EventResult {
             EventOutcome::Refused(error @ Error::Conflict { .. }) => (Status::Conflict, None, Some(error)),
             EventOutcome::Refused(error) => (Status::Rejected, None, Some(error)),
         };
-        metrics::counter!("canopy_usage_events_total", "outcome" => status.name()).increment(1);
         let field = error.as_ref().map(field).unwrap_or_default();
         Self {
             index: place.index,
@@ -106,6 +107,17 @@ impl EventResult {
             errors: None,
             error,
         }
+    }
+}
+
+/// Counts the events of an answer by what became of them.
+pub(super) fn count(results: &[EventResult]) {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for result in results {
+        *counts.entry(result.status.name()).or_default() += 1;
+    }
+    for (outcome, count) in counts {
+        metrics::counter!("canopy_usage_events_total", "outcome" => outcome).increment(count);
     }
 }
 
