@@ -1,6 +1,7 @@
 //! The operations that several features use, with their documents.
 
 use canopy_domain::entity::account::Model as Account;
+use futures_util::stream::BoxStream;
 use serde_json::{Value, json};
 
 use crate::app::{Answer, App, Caller};
@@ -49,6 +50,19 @@ pub(crate) fn event(key: &str) -> Value {
 }
 
 impl App {
+    /// Follows the news of an account by such a document, behind a cursor or from now on.
+    pub(crate) async fn follow(
+        &self,
+        caller: &Caller,
+        document: &str,
+        account: &Account,
+        below: bool,
+        after: Option<&str>,
+    ) -> BoxStream<'static, Answer> {
+        let variables = json!({"account": account.id.as_str(), "below": below, "after": after});
+        self.subscribe(caller, document, variables).await
+    }
+
     pub(crate) async fn record(&self, caller: &Caller, account: &Account, events: Value) -> Answer {
         let document = format!(
             "mutation ($input: RecordUsageInput!) {{

@@ -44,8 +44,7 @@ async fn watch(
     below: bool,
     after: Option<&str>,
 ) -> BoxStream<'static, Answer> {
-    let variables = json!({"account": account.id.as_str(), "below": below, "after": after});
-    app.subscribe(caller, USAGE_UPDATES, variables).await
+    app.follow(caller, USAGE_UPDATES, account, below, after).await
 }
 
 /// Records one event per key, and publishes.

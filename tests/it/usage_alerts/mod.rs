@@ -2,6 +2,7 @@
 
 mod changes;
 mod corrections;
+mod holds;
 mod meters;
 
 use std::sync::Arc;
@@ -99,8 +100,9 @@ impl App {
 
 impl House {
     async fn follow(&self, below: bool, after: &str) -> BoxStream<'static, Answer> {
-        let variables = json!({"account": self.main.id.as_str(), "below": below, "after": after});
-        self.app.subscribe(&self.owner, FOLLOW, variables).await
+        self.app
+            .follow(&self.owner, FOLLOW, &self.main, below, Some(after))
+            .await
     }
 
     async fn use_up(&self, account: &Account, key: &str, quantity: &str) {
