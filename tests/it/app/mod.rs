@@ -208,15 +208,7 @@ impl App {
     }
 
     fn prepared(&self, document: &str, variables: Value) -> Result<Prepared, Box<Reply>> {
-        self.schema.prepare(Ask {
-            document: self.schema.read(document.to_owned())?,
-            operation_name: None,
-            variables: Variables::from_json(variables),
-            uploads: Uploads::default(),
-            idempotency_key: None,
-            client_address: None,
-            request_id: RequestId::default(),
-        })
+        prepared(&self.schema, document, variables)
     }
 
     /// Another schema on the same domain, with other settings.
@@ -242,6 +234,31 @@ impl App {
             }
         }
     }
+}
+
+/// What a schema answers to somebody, or to nobody.
+pub(crate) async fn answered(
+    schema: &CanopySchema,
+    actor: Option<&Actor>,
+    document: &str,
+    variables: Value,
+) -> Reply {
+    match prepared(schema, document, variables) {
+        Ok(prepared) => schema.execute(prepared, actor.cloned()).await,
+        Err(refused) => *refused,
+    }
+}
+
+fn prepared(schema: &CanopySchema, document: &str, variables: Value) -> Result<Prepared, Box<Reply>> {
+    schema.prepare(Ask {
+        document: schema.read(document.to_owned())?,
+        operation_name: None,
+        variables: Variables::from_json(variables),
+        uploads: Uploads::default(),
+        idempotency_key: None,
+        client_address: None,
+        request_id: RequestId::default(),
+    })
 }
 
 /// The next item of a stream; `None` if it ended. Fails when nothing comes.

@@ -7,15 +7,14 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use async_graphql::Variables;
 use canopy_domain::Actor;
 use canopy_domain::entity::Role;
-use canopy_schema::{Ask, CanopySchema, Data, Reply, RequestId, Uploads};
+use canopy_schema::{CanopySchema, Data, Reply};
 use serde_json::json;
 
 use self::grammar::{Grammar, Request};
 use self::world::World;
-use crate::app::App;
+use crate::app::{App, answered};
 
 /// How many documents each caller sends, unless CANOPY_TEST_DOCUMENTS says how many.
 const DOCUMENTS: u64 = 60;
@@ -41,21 +40,7 @@ struct Outcome {
 }
 
 async fn answer(schema: &CanopySchema, actor: Option<&Actor>, request: &Request) -> Reply {
-    let prepared = schema.read(request.document.clone()).and_then(|document| {
-        schema.prepare(Ask {
-            document,
-            operation_name: None,
-            variables: Variables::from_json(request.variables.clone()),
-            uploads: Uploads::default(),
-            idempotency_key: None,
-            client_address: None,
-            request_id: RequestId::default(),
-        })
-    });
-    match prepared {
-        Ok(prepared) => schema.execute(prepared, actor.cloned()).await,
-        Err(refused) => *refused,
-    }
+    answered(schema, actor, &request.document, request.variables.clone()).await
 }
 
 /// The errors without their order, each with the places in the document that it is told of: a field that is selected

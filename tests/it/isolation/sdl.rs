@@ -1,4 +1,4 @@
-//! The schema as data: its types and fields, and documents made of all of them.
+//! The schema as data: its types, their fields, and what leads where.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +12,13 @@ pub(crate) struct Sdl {
     types: BTreeMap<String, Kind>,
 }
 
-/// The interface of accounts, and its types.
-const ACCOUNTS: [&str; 3] = ["Account", "Subaccount", "Tenant"];
+/// The interface of accounts, for each of its types; any other type is itself.
+pub(crate) fn family(name: &str) -> &str {
+    match name {
+        "Account" | "Subaccount" => "Tenant",
+        other => other,
+    }
+}
 
 enum Kind {
     /// An object with the interfaces that it implements.
@@ -31,6 +36,30 @@ pub(crate) struct Field {
     pub(crate) described: bool,
     /// The arguments that must be given.
     required: Vec<String>,
+    /// Whether it takes how many rows are wanted.
+    pages: bool,
+}
+
+impl Field {
+    /// The field as a document asks for it, without what it selects.
+    pub(crate) fn call(&self) -> String {
+        self.call_with(None)
+    }
+
+    /// The same for the first few rows, where there are more.
+    pub(crate) fn call_for_few(&self) -> String {
+        self.call_with(self.pages.then_some("first: 2"))
+    }
+
+    fn call_with(&self, page: Option<&str>) -> String {
+        let given = |argument: &String| format!("{argument}: {}", argument_value(&self.name, argument));
+        let given = self.required.iter().map(given);
+        let arguments: Vec<String> = given.chain(page.map(str::to_owned)).collect();
+        match arguments.as_slice() {
+            [] => self.name.clone(),
+            given => format!("{}({})", self.name, given.join(" ")),
+        }
+    }
 }
 
 impl Sdl {
@@ -83,11 +112,7 @@ impl Sdl {
     pub(crate) fn without(mut self, without: &BTreeSet<String>) -> Self {
         for (name, kind) in &mut self.types {
             if let Kind::Object(_, fields) | Kind::Interface(fields) = kind {
-                let family = if ACCOUNTS.contains(&name.as_str()) {
-                    "Tenant"
-                } else {
-                    name
-                };
+                let family = family(name);
                 fields.retain(|field| !without.contains(&format!("{family}.{}", field.name)));
             }
         }
@@ -118,100 +143,44 @@ impl Sdl {
         }
     }
 
-    /// The objects that implement an interface.
-    pub(crate) fn implementers(&self, interface: &str) -> Vec<&str> {
-        let implements = |(name, kind): &(&String, &Kind)| {
-            let _ = name;
-            matches!(kind, Kind::Object(interfaces, _) if interfaces.iter().any(|known| known == interface))
+    /// What an object of a type may really be: the objects of an interface, accounts of both types as `Tenant`; the type
+    /// itself if it is none.
+    pub(crate) fn objects<'s>(&'s self, name: &'s str) -> BTreeSet<&'s str> {
+        let Some(Kind::Interface(_)) = self.types.get(name) else {
+            return BTreeSet::from([name]);
         };
-        self.types
-            .iter()
-            .filter(implements)
-            .map(|(name, _)| name.as_str())
-            .collect()
+        let implements = |kind: &Kind| match kind {
+            Kind::Object(interfaces, _) => interfaces.iter().any(|known| known == name),
+            _ => false,
+        };
+        let objects = self.types.iter().filter(|(_, kind)| implements(kind));
+        objects.map(|(object, _)| family(object)).collect()
     }
 
-    /// Every field of a type and of all that it leads to, up to where a type comes a third time (an account within
-    /// an account is told, one within that is not). Empty for a leaf.
-    pub(crate) fn everything(&self, name: &str) -> String {
-        self.selection(name, &mut Vec::new()).unwrap_or_default()
+    /// True for what stands for a row of its own, and not for a part of another: it has an id.
+    pub(crate) fn has_id(&self, name: &str) -> bool {
+        let mut fields = self.fields(name).iter();
+        fields.any(|field| field.name == "id" && field.base == "ID")
     }
 
-    fn selection<'s>(&'s self, name: &'s str, above: &mut Vec<&'s str>) -> Option<String> {
-        let family = if ACCOUNTS.contains(&name) { "Tenant" } else { name };
-        let bound = if family == "Tenant" { 2 } else { 1 };
-        if above.iter().filter(|known| **known == family).count() >= bound {
-            return None;
-        }
-        let mut text = format!("{{ __typename{}", self.all_of(name, name, family, above));
-        if let Some(Kind::Interface(_)) = self.types.get(name) {
-            for object in self.implementers(name) {
-                // What an object has beside the interface's fields.
-                let family = if ACCOUNTS.contains(&object) {
-                    "Tenant"
-                } else {
-                    object
-                };
-                let more = self.all_of(object, name, family, above);
-                if !more.is_empty() {
-                    text += &format!(" ... on {object} {{{more} }}");
-                }
+    /// The objects that fields lead to, each with the fields that lead to it as `Type.field`; the first ones are given.
+    pub(crate) fn reached<'f>(
+        &self,
+        first: impl IntoIterator<Item = (String, &'f str)>,
+    ) -> BTreeMap<String, BTreeSet<String>> {
+        let mut reached: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut open: Vec<(String, String)> = Vec::new();
+        open.extend(first.into_iter().map(|(edge, base)| (edge, base.to_owned())));
+        while let Some((edge, base)) = open.pop() {
+            for object in self.objects(family(&base)) {
+                let is_new = !reached.contains_key(object);
+                reached.entry(object.to_owned()).or_default().insert(edge.clone());
+                let fields = self.fields(object).iter().filter(|_| is_new);
+                let onward = fields.filter(|field| !self.fields(&field.base).is_empty());
+                open.extend(onward.map(|field| (format!("{object}.{}", field.name), field.base.clone())));
             }
         }
-        Some(text + " }")
-    }
-
-    /// The fields of `name`, without those of the interface `covered` unless that is the type itself.
-    fn all_of<'s>(
-        &'s self,
-        name: &'s str,
-        covered: &str,
-        family: &'s str,
-        above: &mut Vec<&'s str>,
-    ) -> String {
-        let known = if name == covered {
-            &[]
-        } else {
-            self.fields(covered)
-        };
-        above.push(family);
-        let mut text = String::new();
-        for field in self
-            .fields(name)
-            .iter()
-            .filter(|field| known.iter().all(|other| other.name != field.name))
-        {
-            if let Some(inner) = self.field(field, above) {
-                text += " ";
-                text += &inner;
-            }
-        }
-        above.pop();
-        text
-    }
-
-    /// A field with its arguments and all below it; `None` where the walk ends.
-    fn field<'s>(&'s self, field: &'s Field, above: &mut Vec<&'s str>) -> Option<String> {
-        let arguments: Vec<String> = field
-            .required
-            .iter()
-            .map(|argument| format!("{argument}: {}", argument_value(&field.name, argument)))
-            .collect();
-        let arguments = if arguments.is_empty() {
-            String::new()
-        } else {
-            format!("({})", arguments.join(" "))
-        };
-        if self.fields(&field.base).is_empty() {
-            return Some(format!("{}{arguments}", field.name));
-        }
-        // A key of an account leads back to that account, of which all is told already: the walk would be a third
-        // longer.
-        if above.last() == Some(&"ApiKey") && above.contains(&"Tenant") && field.base == "Tenant" {
-            return Some(format!("{} {{ __typename id name }}", field.name));
-        }
-        let inner = self.selection(&field.base, above)?;
-        Some(format!("{}{arguments} {inner}", field.name))
+        reached
     }
 }
 
@@ -241,6 +210,10 @@ fn read_field(field: &FieldDefinition) -> Field {
             .iter()
             .filter_map(|argument| required(&argument.node))
             .collect(),
+        pages: field
+            .arguments
+            .iter()
+            .any(|argument| argument.node.name.node == "first"),
     }
 }
 

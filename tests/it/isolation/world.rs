@@ -2,10 +2,12 @@
 //! caller may get to see, worked out from the trees and not from the code.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use canopy_domain::entity::Role;
 use canopy_domain::entity::account::Model as Account;
-use serde_json::{Value, json};
+use canopy_domain::entity::{Level, PermissionKey, Role};
+use canopy_schema::{Requirement, requirements};
+use serde_json::json;
 
 use crate::app::tree::ROLES;
 use crate::app::{App, Caller};
@@ -43,6 +45,102 @@ fn below(place: &str) -> &'static [&'static str] {
         _ => &[],
     }
 }
+
+impl Asker {
+    /// Whether the asker has this level in the accounts that it sees.
+    pub(super) fn may(&self, key: PermissionKey, level: Level) -> bool {
+        self.grant.is_some() && self.role.is_none_or(|role| role.level(key).allows(level))
+    }
+
+    /// The name of the person who asks.
+    fn name(&self) -> String {
+        self.label.replace(" at ", " of ")
+    }
+}
+
+/// Gives the accounts of a tree something of every kind.
+async fn fill(
+    app: &App,
+    owner: &Caller,
+    places: &[Account; 5],
+    rules: &BTreeMap<String, String>,
+    name: &(dyn Fn(&str) -> String + Sync),
+) {
+    for (account, place) in places.iter().zip(PLACES) {
+        app.use_something(owner, account, &name(place)).await;
+    }
+    for (seller, place) in places.iter().zip(PLACES).take(3) {
+        app.try_something(owner, seller, &name(place), &rules[&name(place)])
+            .await;
+    }
+    let closed = app.domain.close_periods(Duration::ZERO, 100).await;
+    assert_eq!(closed.expect("months can be closed"), 1);
+    for (account, place) in places.iter().zip(PLACES) {
+        app.use_late(owner, account, &name(place)).await;
+    }
+    app.relay().await;
+    app.domain.follow_shadows("test").await.expect("shadows can look");
+}
+
+/// What tells roles apart in all that can be read.
+fn levels(role: Role) -> Vec<Level> {
+    let read = requirements().iter().filter(|row| row.type_name != "Mutation");
+    let levels = read.filter_map(|row| match row.requirement {
+        Requirement::Permission(key, _) => Some(role.level(key)),
+        _ => None,
+    });
+    levels.collect()
+}
+
+/// What is told of an account, `@id`, by the level that it needs there.
+const TOLD: [(PermissionKey, Level, &[&str]); 5] = [
+    (
+        PermissionKey::Members,
+        Level::Read,
+        &[
+            "SELECT id FROM members WHERE account_id = '@id'",
+            "SELECT user_id AS id FROM members WHERE account_id = '@id'",
+        ],
+    ),
+    (
+        PermissionKey::ApiKeys,
+        Level::Read,
+        &["SELECT id FROM api_keys WHERE account_id = '@id'"],
+    ),
+    (
+        PermissionKey::Usage,
+        Level::Full,
+        &[
+            "SELECT id FROM usage_events WHERE account_id = '@id'",
+            "SELECT id FROM usage_holds WHERE account_id = '@id'",
+            "SELECT id FROM usage_alerts WHERE account_id = '@id'",
+            "SELECT id FROM usage_alert_crossings WHERE account_id = '@id'",
+            "SELECT id FROM ratings WHERE buyer_account_id = '@id'",
+        ],
+    ),
+    (
+        PermissionKey::Billing,
+        Level::Full,
+        &[
+            "SELECT id FROM rule_versions WHERE owner_account_id = '@id'",
+            "SELECT id FROM rule_changes WHERE account_id = '@id'",
+            "SELECT id FROM rule_failures WHERE account_id = '@id'",
+            "SELECT id FROM simulations WHERE account_id = '@id'",
+        ],
+    ),
+    (
+        PermissionKey::Webhooks,
+        Level::Read,
+        &[
+            "SELECT id FROM webhook_endpoints WHERE account_id = '@id'",
+            "SELECT d.id FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id
+             WHERE e.account_id = '@id'",
+            // What a message is about.
+            "SELECT d.subject AS id FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id
+             WHERE e.account_id = '@id'",
+        ],
+    ),
+];
 
 impl World {
     pub(super) async fn make() -> Self {
@@ -83,25 +181,15 @@ impl World {
                     role: None,
                 });
             }
-            for (account, place) in places.iter().zip(PLACES) {
-                app.usage_alert(account, &name(place)).await;
-                app.webhook_endpoint(account, &name(place)).await;
-                let owner = callers
-                    .iter()
-                    .find(|asker| asker.label == format!("Owner at {}", name("platform")));
-                let events: Vec<Value> = (0..2).map(|n| tagged_event(&name(place), n)).collect();
-                let owner = &owner.expect("the owner was made above").caller;
-                app.accepted(&app.record(owner, account, json!(events)).await);
-                if account.parent_id.is_some() {
-                    app.hold_something(owner, account, &name(place)).await;
-                }
-            }
-            for (seller, place) in places.iter().zip(PLACES).take(3) {
-                app.dry_run(seller, &rules[&name(place)]).await;
-                app.guard(seller, "5").await;
-            }
+            let owner = callers
+                .iter()
+                .find(|asker| asker.label == format!("Owner at {}", name("platform")));
+            let owner = &owner.expect("the owner was made above").caller;
+            fill(&app, owner, &places, &rules, &name).await;
             accounts.extend(PLACES.iter().map(|place| name(place)).zip(places));
         }
+        let signed_in = app.tamper("UPDATE users SET last_sign_in_at = created_at").await;
+        signed_in.expect("users can be changed");
         callers.push(Asker {
             label: "nobody".to_owned(),
             caller: Caller::nobody(),
@@ -116,13 +204,31 @@ impl World {
         }
     }
 
-    /// Who is to try it all: everybody of the first tree and nobody. The second tree is what they must not see.
-    pub(super) fn askers(&self) -> impl Iterator<Item = &Asker> {
-        let foreign = |asker: &&Asker| {
-            let grant = asker.grant.as_deref();
-            grant.is_none_or(|grant| grant.starts_with("alpha"))
+    /// Nobody in particular.
+    pub(super) fn nobody(&self) -> &Asker {
+        let mut callers = self.callers.iter();
+        callers
+            .find(|asker| asker.grant.is_none())
+            .expect("nobody is among the callers")
+    }
+
+    /// Who is to try it all, as numbers of callers: everybody of the first tree and nobody. The second tree is what they
+    /// must not see. Roles with the same levels in all that can be read are told apart at one account only.
+    pub(super) fn kinds(&self) -> Vec<usize> {
+        let mut seen: Vec<(&str, Option<Vec<Level>>)> = Vec::new();
+        let mut is_new = |asker: &'_ Asker, grant| {
+            let kind = (grant, asker.role.map(levels));
+            let is_new = !seen.contains(&kind);
+            seen.push(kind);
+            is_new
         };
-        self.callers.iter().filter(foreign)
+        let numbered = self.callers.iter().enumerate();
+        let asked = numbered.filter(|(_, asker)| match asker.grant.as_deref() {
+            Some(grant) if grant.starts_with("omega") => false,
+            Some("alpha.main") | None => true,
+            Some(grant) => is_new(asker, grant),
+        });
+        asked.map(|(number, _)| number).collect()
     }
 
     /// The names of the accounts that an asker may see.
@@ -136,59 +242,45 @@ impl World {
             .collect()
     }
 
-    /// The ids that an asker may be told, each with what it is.
+    /// The ids that an asker may be told.
     pub(super) async fn allowed_ids(&self, asker: &Asker) -> BTreeSet<String> {
         let mut allowed = BTreeSet::new();
         for name in self.visible(asker) {
-            let id = &self.accounts[&name].id;
-            allowed.insert(id.to_string());
-            for sql in [
-                format!("SELECT id FROM members WHERE account_id = '{id}'"),
-                format!("SELECT user_id AS id FROM members WHERE account_id = '{id}'"),
-                format!("SELECT id FROM api_keys WHERE account_id = '{id}'"),
-                format!("SELECT id FROM usage_events WHERE account_id = '{id}'"),
-                format!("SELECT id FROM usage_holds WHERE account_id = '{id}'"),
-                format!("SELECT id FROM rule_versions WHERE owner_account_id = '{id}'"),
-                format!("SELECT id FROM rule_changes WHERE account_id = '{id}'"),
-                format!("SELECT id FROM rule_failures WHERE account_id = '{id}'"),
-                format!("SELECT id FROM simulations WHERE account_id = '{id}'"),
-                format!("SELECT id FROM usage_alerts WHERE account_id = '{id}'"),
-                format!("SELECT id FROM usage_alert_crossings WHERE account_id = '{id}'"),
-                format!("SELECT id FROM webhook_endpoints WHERE account_id = '{id}'"),
-                format!(
-                    "SELECT d.id FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id
-                     WHERE e.account_id = '{id}'"
-                ),
-                format!("SELECT id FROM ratings WHERE buyer_account_id = '{id}'"),
-                // A receipt names the rule that made the price, whoever the seller is.
-                format!(
-                    "SELECT rule_version_id AS id FROM ratings
-                     WHERE buyer_account_id = '{id}' AND rule_version_id IS NOT NULL"
-                ),
-            ] {
-                let rows = self.app.rows(&sql).await;
-                allowed.extend(
-                    rows.iter()
-                        .map(|row| row["id"].as_str().expect("an id is text").to_owned()),
-                );
+            let id = self.accounts[&name].id.as_str();
+            allowed.insert(id.to_owned());
+            let told = TOLD.iter().filter(|(key, level, _)| asker.may(*key, *level));
+            for sql in told.flat_map(|(_, _, statements)| *statements) {
+                allowed.extend(self.ids(&sql.replace("@id", id)).await);
             }
         }
         if asker.grant.is_some() {
-            let rows = self
-                .app
-                .rows("SELECT id FROM rule_versions WHERE owner_account_id IS NULL")
-                .await;
+            allowed.extend(self.shipped_rules().await);
             allowed.extend(
-                rows.iter()
-                    .map(|row| row["id"].as_str().expect("an id is text").to_owned()),
+                self.ids(&format!("SELECT id FROM users WHERE name = '{}'", asker.name()))
+                    .await,
             );
         }
         allowed
     }
 
+    /// The rules that Canopy ships.
+    pub(super) async fn shipped_rules(&self) -> BTreeSet<String> {
+        let ids = self
+            .ids("SELECT id FROM rule_versions WHERE owner_account_id IS NULL")
+            .await;
+        ids.into_iter().collect()
+    }
+
+    async fn ids(&self, sql: &str) -> Vec<String> {
+        let rows = self.app.rows(sql).await;
+        rows.iter()
+            .map(|row| row["id"].as_str().expect("an id is text").to_owned())
+            .collect()
+    }
+
     /// Every id of every table that has ids.
-    pub(super) async fn all_ids(&self) -> Vec<String> {
-        let mut ids = Vec::new();
+    pub(super) async fn all_ids(&self) -> BTreeMap<&'static str, Vec<String>> {
+        let mut ids = BTreeMap::new();
         for table in [
             "accounts",
             "users",
@@ -212,36 +304,11 @@ impl World {
             "postings",
             "audit_log",
         ] {
-            let rows = self
-                .app
-                .rows(&format!("SELECT id FROM {table} ORDER BY id"))
-                .await;
-            ids.extend(
-                rows.iter()
-                    .map(|row| row["id"].as_str().expect("an id is text").to_owned()),
+            ids.insert(
+                table,
+                self.ids(&format!("SELECT id FROM {table} ORDER BY id")).await,
             );
         }
         ids
     }
-}
-
-impl App {
-    /// Two holds whose every text names their account: an open one, and one that was settled.
-    async fn hold_something(&self, caller: &Caller, account: &Account, name: &str) {
-        let usage = json!({
-            "accountId": account.id.as_str(), "meter": name, "quantity": "1", "attributes": {"from": name},
-        });
-        let open = self.hold(caller, &usage, &format!("{name}.open")).await;
-        assert_eq!(open.success()["hold"]["status"], "HELD");
-        let settled = self.hold(caller, &usage, &format!("{name}.settled")).await;
-        let id = settled.text("/holdUsage/hold/id");
-        self.settle(caller, &id, "1").await.success();
-    }
-}
-
-/// An event whose every text names its account.
-fn tagged_event(name: &str, n: usize) -> Value {
-    json!({
-        "idempotencyKey": format!("{name}.{n}"), "meter": name, "quantity": "1", "attributes": {"from": name},
-    })
 }
