@@ -4,6 +4,7 @@
 //! Where there is no room, the connection that has rested longest makes some; so a flood of idle connections displaces
 //! itself. Where none rests, the newcomer is told 503. It knows nothing of what is served.
 
+mod linger;
 mod progress;
 mod seats;
 mod tcp;
@@ -140,7 +141,9 @@ impl Connection {
             under_way.begin();
             let (router, progress) = (router.clone(), Arc::clone(&under_way));
             async move {
-                let mut request: Request = request.map(Body::new);
+                let (parts, body) = request.into_parts();
+                let body = linger::body(&parts.headers, body);
+                let mut request = Request::from_parts(parts, body);
                 request.extensions_mut().insert(ConnectInfo(peer));
                 let response = router.oneshot(request).await?;
                 // A socket is no connection at rest once its upgrade was answered.

@@ -1,10 +1,11 @@
 //! How far a connection is: at rest, in the head of a request, or with a request under way; and when it is overdue.
 
 use std::{
+    future::poll_fn,
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -12,7 +13,6 @@ use axum::body::{Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::Notify,
     time::Instant,
 };
 
@@ -33,8 +33,6 @@ enum Phase {
 /// How far one connection is.
 pub(super) struct Progress {
     phase: Mutex<Phase>,
-    /// Told when a head begins: its end is due sooner than what was waited for.
-    begun: Notify,
     header_timeout: Duration,
     idle_timeout: Duration,
     seat: Arc<Seat>,
@@ -44,7 +42,6 @@ impl Progress {
     pub(super) fn new(seat: Arc<Seat>, header_timeout: Duration, idle_timeout: Duration) -> Arc<Self> {
         Arc::new(Self {
             phase: Mutex::new(Phase::Head(Instant::now())),
-            begun: Notify::new(),
             header_timeout,
             idle_timeout,
             seat,
@@ -82,7 +79,6 @@ impl Progress {
     fn hear(&self) {
         if let Phase::Rests(_) = self.get() {
             self.set(Phase::Head(Instant::now()));
-            self.begun.notify_one();
         }
     }
 
@@ -96,20 +92,25 @@ impl Progress {
     }
 
     /// Waits until the connection has stayed as it is for too long.
+    ///
+    /// Whatever changes how far the connection is also has its task look here again, so nothing needs to tell.
     pub(super) async fn overdue(&self) {
-        loop {
-            let now = Instant::now();
-            let due = self.due();
-            if due.is_some_and(|due| due <= now) {
-                return;
+        let mut look = pin!(tokio::time::sleep(self.header_timeout));
+        poll_fn(|context| {
+            loop {
+                if let Some(due) = self.due().filter(|due| *due < look.deadline()) {
+                    look.as_mut().reset(due);
+                }
+                ready!(look.as_mut().poll(context));
+                let (now, due) = (Instant::now(), self.due());
+                if due.is_some_and(|due| due <= now) {
+                    return Poll::Ready(());
+                }
+                // A request ends without a notice: the look after the next header timeout is soon enough for what follows.
+                look.as_mut().reset(due.unwrap_or(now + self.header_timeout));
             }
-            // A request ends without a notice: the look after the next header timeout is soon enough for what follows.
-            let look = due.unwrap_or(now + self.header_timeout);
-            tokio::select! {
-                () = tokio::time::sleep_until(look) => {}
-                () = self.begun.notified() => {}
-            }
-        }
+        })
+        .await;
     }
 }
 

@@ -4,75 +4,88 @@ use std::time::Instant;
 
 use axum::{
     extract::{MatchedPath, Request},
-    middleware::Next,
+    http::Method,
     response::Response,
 };
-use tracing::{Instrument, Span, field::Empty, info, info_span};
+use tracing::{Span, field::Empty, info, info_span};
 
 use canopy_schema::Prepared;
 
 use super::{engine::kind_name, request_id::RequestId};
 use crate::telemetry;
 
-/// Runs the request in its span and counts it.
-pub(super) async fn record(request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let method = request.method().to_string();
-    // The route, not the path that was typed: it bounds the number of time series.
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("(none)".to_owned(), |path| path.as_str().to_owned());
-    let id = request
-        .extensions()
-        .get::<RequestId>()
-        .map(|id| id.0.clone())
-        .unwrap_or_default();
-    // The names of OpenTelemetry's conventions, where there is one.
-    let span = info_span!(
-        "request",
-        otel.name = format!("{method} {route}"),
-        otel.kind = "server",
-        otel.status_code = Empty,
-        request_id = id,
-        trace_id = Empty,
-        http.request.method = method,
-        http.route = route,
-        http.response.status_code = Empty,
-        graphql.operation.name = Empty,
-        graphql.operation.type = Empty,
-        graphql.document.hash = Empty,
-        error.type = Empty,
-        duration_ms = Empty
-    );
-    telemetry::continued(&span, request.headers());
-    telemetry::note_trace(&span);
-    let response = next.run(request).instrument(span.clone()).await;
+/// Stands for the route of a path that nothing answers.
+const NO_ROUTE: &str = "(none)";
 
-    let elapsed = started.elapsed();
-    let status = response.status().as_u16();
-    span.record("http.response.status_code", status);
-    if status >= 500 {
-        span.record("otel.status_code", "ERROR");
-    }
-    span.record("duration_ms", millis(elapsed));
-    let quiet = matches!(route.as_str(), "/healthz" | "/readyz" | "/metrics");
-    span.in_scope(|| {
-        if quiet {
-            tracing::debug!("answered")
-        } else {
-            info!("answered")
+/// A request that is under way.
+pub(super) struct Record {
+    started: Instant,
+    method: Method,
+    /// The route, not the path that was typed: it bounds the number of time series.
+    route: Option<MatchedPath>,
+    pub(super) span: Span,
+}
+
+impl Record {
+    pub(super) fn begin(request: &Request, id: &RequestId) -> Self {
+        let started = Instant::now();
+        let method = request.method().clone();
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let named = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+        // The names of OpenTelemetry's conventions, where there is one.
+        let span = info_span!(
+            "request",
+            otel.name = format!("{method} {named}"),
+            otel.kind = "server",
+            otel.status_code = Empty,
+            request_id = id.0,
+            trace_id = Empty,
+            http.request.method = method.as_str(),
+            http.route = named,
+            http.response.status_code = Empty,
+            graphql.operation.name = Empty,
+            graphql.operation.type = Empty,
+            graphql.document.hash = Empty,
+            error.type = Empty,
+            duration_ms = Empty
+        );
+        telemetry::continued(&span, request.headers());
+        telemetry::note_trace(&span);
+        Self {
+            started,
+            method,
+            route,
+            span,
         }
-    });
-    let labels = [
-        ("method", method),
-        ("route", route.clone()),
-        ("status", status.to_string()),
-    ];
-    metrics::counter!("canopy_http_requests_total", &labels).increment(1);
-    metrics::histogram!("canopy_http_request_duration_seconds", "route" => route)
-        .record(elapsed.as_secs_f64());
-    response
+    }
+
+    /// Writes and counts what became of it.
+    pub(super) fn end(self, response: &Response) {
+        let elapsed = self.started.elapsed();
+        let status = response.status().as_u16();
+        self.span.record("http.response.status_code", status);
+        if status >= 500 {
+            self.span.record("otel.status_code", "ERROR");
+        }
+        self.span.record("duration_ms", millis(elapsed));
+        let route = self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+        let quiet = matches!(route, "/healthz" | "/readyz" | "/metrics");
+        self.span.in_scope(|| {
+            if quiet {
+                tracing::debug!("answered")
+            } else {
+                info!("answered")
+            }
+        });
+        let labels = [
+            ("method", self.method.to_string()),
+            ("route", route.to_owned()),
+            ("status", status.to_string()),
+        ];
+        metrics::counter!("canopy_http_requests_total", &labels).increment(1);
+        metrics::histogram!("canopy_http_request_duration_seconds", "route" => route.to_owned())
+            .record(elapsed.as_secs_f64());
+    }
 }
 
 /// Milliseconds with a fraction, for a log line.

@@ -2,12 +2,7 @@
 
 use std::time::Duration;
 
-use axum::{
-    extract::{Request, State},
-    http::{HeaderName, HeaderValue, Method, header},
-    middleware::Next,
-    response::Response,
-};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::{
@@ -38,21 +33,14 @@ pub(super) fn transport_security(longest: Duration) -> Option<HeaderValue> {
     })
 }
 
-/// Adds the headers to each answer.
-pub(super) async fn secure(
-    State(transport): State<Option<HeaderValue>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+/// Adds the headers to an answer.
+pub(super) fn secure(headers: &mut HeaderMap, transport: Option<&HeaderValue>) {
     for (name, value) in ALWAYS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     if let Some(transport) = transport {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, transport);
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, transport.clone());
     }
-    response
 }
 
 /// Cross-origin calls from the configured origins. Credentials are headers, never cookies, so any origin may be allowed.

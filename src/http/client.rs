@@ -4,20 +4,14 @@
 //! Anybody may write a header. It is read only where the peer is one of `http.trusted_proxies`, and only the one header
 //! that those proxies set; from its end, since each proxy appends whom it heard.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::net::{IpAddr, SocketAddr};
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{ConnectInfo, Request},
     http::HeaderMap,
-    middleware::Next,
-    response::Response,
 };
 
-use super::Gateway;
-use crate::config::{AddressHeader, AddressRange};
+use crate::config::{AddressHeader, AddressRange, HttpConfig};
 
 tokio::task_local! {
     /// Of the request that this task works on.
@@ -37,19 +31,15 @@ pub(super) async fn on_behalf_of<F: Future>(address: Option<IpAddr>, work: F) ->
     }
 }
 
-/// Finds out the address and runs the request with it.
-pub(super) async fn note(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let address = peer.map(|ConnectInfo(peer)| {
-        let http = &gateway.config.http;
-        client(
-            peer.ip(),
-            request.headers(),
-            http.client_address_header,
-            &http.trusted_proxies,
-        )
-    });
-    on_behalf_of(address, next.run(request)).await
+/// Finds out the address; none where the peer of the connection is not known.
+pub(super) fn of(request: &Request, http: &HttpConfig) -> Option<IpAddr> {
+    let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
+    Some(client(
+        peer.ip(),
+        request.headers(),
+        http.client_address_header,
+        &http.trusted_proxies,
+    ))
 }
 
 /// The address behind the trusted proxies.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
 use axum::{
-    Extension,
     body::{Body, Bytes},
-    extract::State,
+    extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -37,25 +36,13 @@ pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 pub(super) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// `POST` and `GET /graphql`. A client that accepts `text/event-stream` gets a stream.
-pub(super) async fn handle(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(id): Extension<RequestId>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let Some(media) = negotiate(&headers, &MediaType::OF_GRAPHQL) else {
+pub(super) async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let (id, arrived) = Arrived::of(request);
+    let Some(media) = negotiate(&arrived.headers, &MediaType::OF_GRAPHQL) else {
         return not_acceptable().into_response();
     };
-    let arrived = Arrived {
-        method,
-        uri,
-        headers,
-        body,
-    };
     if media == MediaType::EventStream {
-        return sse::respond(gateway, id, arrived).await;
+        return sse::respond(gateway, id, arrived).boxed().await;
     }
     run(&gateway, &id, arrived, media)
         .await
@@ -85,6 +72,21 @@ pub(super) struct Arrived {
     pub(super) body: Body,
 }
 
+impl Arrived {
+    /// The request, and its id.
+    pub(super) fn of(request: Request) -> (RequestId, Self) {
+        let (mut parts, body) = request.into_parts();
+        let id = parts.extensions.remove::<RequestId>().unwrap_or_default();
+        let arrived = Self {
+            method: parts.method,
+            uri: parts.uri,
+            headers: parts.headers,
+            body,
+        };
+        (id, arrived)
+    }
+}
+
 async fn run(
     gateway: &Gateway,
     id: &RequestId,
@@ -108,7 +110,7 @@ async fn run(
             // One after the other: a batch does not take more of the house at once than a request.
             let mut answers = Vec::with_capacity(requests.len());
             for incoming in requests {
-                let answer = answer(gateway, id, incoming, actor.clone(), false).await;
+                let answer = answer(gateway, id, incoming, actor.clone(), false).boxed().await;
                 // What was done before stays done, so that its answer must not be lost to a later refusal.
                 answers.push(match answer {
                     Ok(answer) => answer.to_json(),

@@ -7,11 +7,12 @@ mod answer;
 mod browsers;
 mod client;
 mod document;
+mod door;
+mod encoding;
 mod engine;
 mod expiry;
 mod explorer;
 mod graphql;
-mod linger;
 mod multipart;
 mod negotiation;
 mod persisted;
@@ -26,21 +27,19 @@ mod sse;
 mod usage;
 mod ws;
 
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode},
     middleware,
-    response::{IntoResponse, Response},
     routing::{any, get, post, put},
 };
 use canopy_domain::Domain;
 use canopy_schema::CanopySchema;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_http::{CompressionLevel, catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 use crate::{config::Config, workers::Pulse};
 use engine::Engine;
@@ -55,6 +54,8 @@ pub(crate) struct Gateway {
     config: Arc<Config>,
     pulse: Pulse,
     metrics: PrometheusHandle,
+    /// The header that keeps browsers to https, if it is to be sent.
+    transport: Option<HeaderValue>,
     /// Cancelled when the process is shutting down: streams and sockets end.
     draining: CancellationToken,
     /// The open sockets, which outlive their HTTP connections.
@@ -83,11 +84,13 @@ impl Gateway {
             timeout: config.http.request_timeout.get(),
             slow: config.telemetry.slow_operation.get(),
         };
+        let transport = browsers::transport_security(config.http.hsts.get());
         Ok(Self {
             engine,
             config,
             pulse,
             metrics,
+            transport,
             draining,
             sockets,
             streams: Streams::default(),
@@ -128,23 +131,13 @@ impl Gateway {
                 .route("/graphiql", get(explorer::page))
                 .route("/graphiql/{file}", get(explorer::file));
         }
-        let routes = routes
-            .fallback(not_found)
-            .layer(DefaultBodyLimit::disable()) // Each body is bounded where it is read: `graphql::within_bounds`.
-            .layer(middleware::from_fn(linger::hear_out))
-            // Fast rather than small: what is compressed is made anew for each request.
-            .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
-            .layer(middleware::from_fn(access::record))
-            .layer(middleware::from_fn_with_state(Arc::clone(&gateway), client::note))
-            .layer(CatchPanicLayer::custom(panicked))
-            .layer(middleware::from_fn(request_id::assign));
-        let routes = match browsers::cors(&config.http) {
-            Some(layer) => routes.layer(layer),
-            None => routes,
-        };
-        let transport = browsers::transport_security(config.http.hsts.get());
+        // Each body is bounded where it is read: `graphql::within_bounds`.
+        let mut routes = routes.fallback(not_found).layer(DefaultBodyLimit::disable());
+        if let Some(layer) = browsers::cors(&config.http) {
+            routes = routes.layer(layer);
+        }
         routes
-            .layer(middleware::from_fn_with_state(transport, browsers::secure))
+            .layer(middleware::from_fn_with_state(Arc::clone(&gateway), door::pass))
             .with_state(gateway)
     }
 }
@@ -155,14 +148,4 @@ async fn not_found() -> Refusal {
         "NOT_FOUND",
         "There is nothing here. GraphQL is at /graphql.",
     )
-}
-
-/// The answer after a panic outside an operation. The panic itself is in the log.
-fn panicked(_cause: Box<dyn Any + Send + 'static>) -> Response {
-    Refusal::coded(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "INTERNAL",
-        refusal::INTERNAL_MESSAGE,
-    )
-    .into_response()
 }

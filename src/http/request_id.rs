@@ -3,8 +3,6 @@
 use axum::{
     extract::Request,
     http::{HeaderName, HeaderValue},
-    middleware::Next,
-    response::Response,
 };
 
 /// The header that carries the id, in and out.
@@ -13,7 +11,7 @@ pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_LENGTH: usize = 64;
 
 /// The id of the request at hand, found in the request's extensions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RequestId(pub(super) String);
 
 impl RequestId {
@@ -25,6 +23,11 @@ impl RequestId {
             .filter(|id| acceptable(id));
         Self(given.map_or_else(|| format!("req_{}", ulid::Ulid::generate()), str::to_owned))
     }
+
+    /// For the answer.
+    pub(super) fn header(&self) -> HeaderValue {
+        HeaderValue::from_str(&self.0).expect("an id has header characters only")
+    }
 }
 
 /// An id that may stand in a log line and a header as it is.
@@ -33,14 +36,11 @@ fn acceptable(id: &str) -> bool {
     !id.is_empty() && id.len() <= MAX_LENGTH && id.bytes().all(plain)
 }
 
-/// Gives the request its id, and the response the same.
-pub(super) async fn assign(mut request: Request, next: Next) -> Response {
-    let id = RequestId::of(&request);
-    let header = HeaderValue::from_str(&id.0).expect("an id has header characters only");
-    request.extensions_mut().insert(id);
-    let mut response = next.run(request).await;
-    response.headers_mut().insert(HEADER, header);
-    response
+/// Gives the request its id.
+pub(super) fn assign(request: &mut Request) -> RequestId {
+    let id = RequestId::of(request);
+    request.extensions_mut().insert(id.clone());
+    id
 }
 
 #[cfg(test)]

@@ -5,10 +5,9 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use async_graphql::parser::types::OperationType;
 use axum::{
-    Extension,
     body::{Body as HttpBody, Bytes},
-    extract::State,
-    http::{HeaderMap, HeaderName, Method, Uri, header},
+    extract::{Request, State},
+    http::{HeaderName, Method, header},
     response::{IntoResponse, Response},
 };
 use canopy_domain::{Actor, entity::time::Timestamp};
@@ -42,41 +41,19 @@ pub(super) const HEADERS: [(HeaderName, &str); 3] = [
 ];
 
 /// `POST` and `GET /graphql/stream`.
-pub(super) async fn handle(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(id): Extension<RequestId>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: HttpBody,
-) -> Response {
-    let token = single::token(&headers, &uri);
-    if let Some(token) = token.clone().filter(|_| method == Method::POST) {
-        let arrived = Arrived {
-            method,
-            uri,
-            headers,
-            body,
-        };
+pub(super) async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let (id, arrived) = Arrived::of(request);
+    let token = single::token(&arrived.headers, &arrived.uri);
+    if let Some(token) = token.clone().filter(|_| arrived.method == Method::POST) {
         return single::start(gateway, id, token, arrived).await;
     }
-    if negotiate(&headers, &MediaType::OF_STREAM).is_none() {
+    if negotiate(&arrived.headers, &MediaType::OF_STREAM).is_none() {
         return not_acceptable().into_response();
     }
     if let Some(token) = token {
-        return single::open(gateway, id, token, headers).await;
+        return single::open(gateway, id, token, arrived.headers).await;
     }
-    respond(
-        gateway,
-        id,
-        Arrived {
-            method,
-            uri,
-            headers,
-            body,
-        },
-    )
-    .await
+    respond(gateway, id, arrived).await
 }
 
 /// Starts the operation, or says why not with a status of its own.

@@ -5,8 +5,11 @@
 //! Only statements that read go here. So a connection is nobody's own, and what meets one that was lost is sent again.
 //! What is seldom waited for is boxed: each read of a request holds a place for all that it may wait for.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -159,12 +162,12 @@ impl Pipeline {
         let client = match tls {
             Some(tls) => {
                 let (client, connection) = config.connect(tls.clone()).await?;
-                tokio::spawn(connection);
+                tokio::spawn(patient(connection));
                 client
             }
             None => {
                 let (client, connection) = config.connect(NoTls).await?;
-                tokio::spawn(connection);
+                tokio::spawn(patient(connection));
                 client
             }
         };
@@ -213,6 +216,22 @@ impl Connection {
         let known = self.prepared.read().unwrap_or_else(PoisonError::into_inner);
         known.get(query.number()).cloned().flatten()
     }
+}
+
+/// Has a connection work after whoever else is ready to: what they ask goes out with what is there already.
+async fn patient<C: Future>(connection: C) -> C::Output {
+    let mut connection = pin!(connection);
+    let mut has_waited = false;
+    poll_fn(|context| {
+        has_waited = !has_waited;
+        if has_waited {
+            // Woken by itself, a task comes after all others.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        connection.as_mut().poll(context)
+    })
+    .await
 }
 
 /// Counts a statement on its way.

@@ -44,6 +44,16 @@ async fn a_large_answer_is_compressed_for_who_can_read_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_small_answer_travels_as_it_is() {
+    let house = house().await;
+    let body = json!({"query": "{ __typename }"});
+    let request = house.post().header("accept-encoding", "gzip, br").json(&body);
+    let reply = reply(request).await;
+    assert!(!reply.headers.contains_key("content-encoding"));
+    assert_eq!(reply.body["data"]["__typename"], "Query");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_another_origin_has_to_ask_first() {
     let house = house().await;
     let get = |headers: &[(&str, &str)]| {
