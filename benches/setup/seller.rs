@@ -68,6 +68,7 @@ impl Seller {
             name: "Seller".to_owned(),
             currency: "USD".to_owned(),
             plan_id: Some(PlanId::parse(plan).context("a plan's id")?),
+            time_zone: None,
         };
         let account = domain.create_root(new).await?;
         let actor = domain.system_actor(&account.id, &account.path);
@@ -106,6 +107,7 @@ impl Seller {
                 plan_id: None,
                 credit_mode: None,
                 external_ref: None,
+                time_zone: None,
             };
             let created = self.domain.create_subaccount(&self.actor, new, None).await?;
             clients.push(created.value.row().clone());

@@ -107,6 +107,7 @@ impl TestDatabase {
             name: format!("{kind:?} account"),
             status: AccountStatus::Active,
             currency: "USD".into(),
+            time_zone: "UTC".into(),
             plan_id: Some(plan.clone()),
             plan_inherited: false,
             billing_mode: if kind == AccountKind::Subaccount {
@@ -179,6 +180,7 @@ impl TestDomain {
             name: format!("Main account on {plan}"),
             currency: "USD".into(),
             plan_id: Some(PlanId::parse(plan).unwrap()),
+            time_zone: None,
         };
         let row = self.domain.create_root(new).await.unwrap();
         let actor = self.domain.system_actor(&row.id, &row.path);
@@ -208,6 +210,7 @@ pub(crate) fn subaccount(parent_id: &AccountId, name: &str) -> CreateSubaccount 
         plan_id: None,
         credit_mode: None,
         external_ref: None,
+        time_zone: None,
     }
 }
 

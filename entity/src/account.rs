@@ -75,6 +75,8 @@ pub struct Model {
     pub status: AccountStatus,
     /// ISO 4217 code of the money that it buys and sells in.
     pub currency: String,
+    /// Its time zone: a name of the IANA database.
+    pub time_zone: String,
     /// Its plan; a platform may have none, and then no limits.
     pub plan_id: Option<PlanId>,
     /// True if the plan is the parent's and follows it.

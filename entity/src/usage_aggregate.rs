@@ -1,30 +1,30 @@
-//! What usage adds up to by hour, day and month in UTC.
+//! What usage adds up to by quarter of an hour, day and month in UTC.
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, time::Timestamp};
 
-/// The length of a bucket, in UTC.
+/// The length of a bucket as it is kept, in UTC. The days of all places are whole quarters of an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Granularity {
-    /// An hour.
-    Hour,
+pub enum BucketLength {
+    /// A quarter of an hour.
+    Quarter,
     /// A day.
     Day,
     /// A calendar month.
     Month,
 }
 
-impl Granularity {
+impl BucketLength {
     /// As it is stored.
     pub fn as_str(self) -> &'static str {
         match self {
-            Granularity::Hour => "HOUR",
-            Granularity::Day => "DAY",
-            Granularity::Month => "MONTH",
+            BucketLength::Quarter => "QUARTER",
+            BucketLength::Day => "DAY",
+            BucketLength::Month => "MONTH",
         }
     }
 }
@@ -39,7 +39,7 @@ pub struct Model {
     pub account_id: AccountId,
     /// The bucket's length.
     #[sea_orm(primary_key, auto_increment = false)]
-    pub granularity: Granularity,
+    pub granularity: BucketLength,
     /// The bucket's first instant.
     #[sea_orm(primary_key, auto_increment = false)]
     pub bucket_start: Timestamp,

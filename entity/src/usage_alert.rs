@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::usage_aggregate::Granularity;
+use crate::usage_aggregate::BucketLength;
 use crate::{AccountId, UsageAlertId, time::Timestamp};
 
 /// What an alert adds up, in UTC.
@@ -19,10 +19,10 @@ pub enum AlertPeriod {
 
 impl AlertPeriod {
     /// The buckets of usage that are as long.
-    pub fn granularity(self) -> Granularity {
+    pub fn granularity(self) -> BucketLength {
         match self {
-            AlertPeriod::Day => Granularity::Day,
-            AlertPeriod::Month => Granularity::Month,
+            AlertPeriod::Day => BucketLength::Day,
+            AlertPeriod::Month => BucketLength::Month,
         }
     }
 }

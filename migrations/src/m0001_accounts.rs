@@ -115,6 +115,7 @@ CREATE TABLE accounts (
   name text NOT NULL CHECK (length(name) BETWEEN 2 AND 120),
   status {text} NOT NULL CHECK (status IN ('ACTIVE', 'SUSPENDED', 'CLOSED')),
   currency {text} NOT NULL CHECK (length(currency) = 3),
+  time_zone {text} NOT NULL DEFAULT 'UTC' CHECK (length(time_zone) BETWEEN 2 AND 64),
   plan_id {text} REFERENCES plans (id),
   plan_inherited boolean NOT NULL,
   billing_mode {text} NOT NULL CHECK (billing_mode IN ('OWN', 'PARENT')),

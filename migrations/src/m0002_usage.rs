@@ -1,4 +1,4 @@
-//! Usage events, what they add up to by hour, day and month, and what each seller charged for them.
+//! Usage events, what they add up to by quarter of an hour, day and month, and what each seller charged for them.
 
 use sea_orm_migration::prelude::*;
 
@@ -182,7 +182,7 @@ CREATE INDEX usage_events_pending ON usage_events (rating_attempts, id) WHERE ra
 CREATE UNIQUE INDEX usage_events_corrections ON usage_events (corrects_id, correction) WHERE corrects_id IS NOT NULL;
 CREATE TABLE usage_aggregates (
   account_id {text} NOT NULL REFERENCES accounts (id),
-  granularity {text} NOT NULL CHECK (granularity IN ('HOUR', 'DAY', 'MONTH')),
+  granularity {text} NOT NULL CHECK (granularity IN ('QUARTER', 'DAY', 'MONTH')),
   bucket_start {time} NOT NULL,
   meter {text} NOT NULL,
   quantity bigint NOT NULL,

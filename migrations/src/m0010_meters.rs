@@ -24,7 +24,7 @@ impl MigrationTrait for Migration {
 const VALUES: &str = "
 CREATE TABLE usage_values (
   account_id {text} NOT NULL,
-  granularity {text} NOT NULL CHECK (granularity IN ('HOUR', 'DAY', 'MONTH')),
+  granularity {text} NOT NULL CHECK (granularity IN ('QUARTER', 'DAY', 'MONTH')),
   bucket_start {time} NOT NULL,
   meter {text} NOT NULL,
   value {text} NOT NULL,

@@ -34,6 +34,7 @@ pub async fn seed(domain: &Domain, progress: &(dyn Fn(&str) + Send + Sync)) -> a
             name: tree::TOP.name.to_owned(),
             currency: "USD".to_owned(),
             plan_id: None,
+            time_zone: None,
         })
         .await
         .context("making the platform")?;
@@ -92,6 +93,7 @@ impl Seeder<'_> {
                 name: agency.name.to_owned(),
                 currency: "USD".to_owned(),
                 plan_id: plan,
+                time_zone: agency.time_zone.map(str::to_owned),
             })
             .await?;
         let account = self.domain.account(&self.system, &made.id).await?;
@@ -157,6 +159,7 @@ impl Seeder<'_> {
             plan_id: None,
             credit_mode: Some(client.credit_mode),
             external_ref: Some(format!("demo:{key}")),
+            time_zone: None,
         };
         let account = self
             .domain

@@ -17,6 +17,8 @@ pub(super) struct Tree {
     pub(super) domain: &'static str,
     /// The preset that it is on; none for the platform.
     pub(super) plan: Option<&'static str>,
+    /// Where it is; the platform's time zone if none.
+    pub(super) time_zone: Option<&'static str>,
     /// One person for each of [`ROLES`], in that order.
     pub(super) people: [&'static str; 5],
     /// What it bought in advance, in whole units of its currency.
@@ -69,6 +71,7 @@ pub(super) const TOP: Tree = Tree {
     name: PLATFORM,
     domain: "voxtower.example",
     plan: None,
+    time_zone: None,
     people: [
         "Ingrid Solheim",
         "Mateo Rivas",
@@ -87,6 +90,7 @@ pub(super) const AGENCIES: [Tree; 4] = [
         name: "Northwind Voice",
         domain: "northwind.example",
         plan: Some("pln_itellico"),
+        time_zone: Some("Europe/Vienna"),
         people: [
             "Clara Weiss",
             "Tomás Herrera",
@@ -102,6 +106,7 @@ pub(super) const AGENCIES: [Tree; 4] = [
         name: "Bluebird Calls",
         domain: "bluebird.example",
         plan: Some("pln_bolna"),
+        time_zone: Some("Asia/Kolkata"),
         people: [
             "Arjun Mehta",
             "Sofia Conti",
@@ -117,6 +122,7 @@ pub(super) const AGENCIES: [Tree; 4] = [
         name: "Harbor AI",
         domain: "harbor.example",
         plan: Some("pln_connector"),
+        time_zone: Some("America/New_York"),
         people: [
             "Daniel Brandt",
             "Nadia Petrova",
@@ -132,6 +138,7 @@ pub(super) const AGENCIES: [Tree; 4] = [
         name: "Dialtone Labs",
         domain: "dialtone.example",
         plan: Some("pln_agentphone"),
+        time_zone: None,
         people: [
             "Rosa Jimenez",
             "Viktor Hahn",

@@ -97,6 +97,7 @@ impl World {
             plan_id: None,
             credit_mode: None,
             external_ref: None,
+            time_zone: None,
         };
         let made = self
             .domain
@@ -176,6 +177,7 @@ fn new_root(parent: Option<AccountId>, kind: AccountKind, name: &str, plan: Opti
         name: name.to_owned(),
         currency: "USD".to_owned(),
         plan_id: plan.ok().context("the id of a preset")?,
+        time_zone: None,
     })
 }
 

@@ -211,6 +211,48 @@ async fn sums_are_those_of_usage() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn more_hours_than_a_page_has_come_whole_and_in_order() {
+    let house = house().await;
+    let app = &house.app;
+    let client = app.subaccount(&house.main, "Client").await;
+    let now = Utc::now();
+    // Of an hour there are several quarters, and within so many days a month ends.
+    let batch: Vec<Value> = (0_i64..1_800)
+        .map(|n| {
+            let at = (now - Duration::minutes(n * 26)).to_rfc3339();
+            let meter = if n % 2 == 0 { "messages" } else { "minutes" };
+            json!({"idempotencyKey": format!("{n}"), "meter": meter, "quantity": "1", "occurredAt": at})
+        })
+        .collect();
+    for batch in batch.chunks(900) {
+        app.accepted(&app.record(&house.owner, &client, json!(batch)).await);
+    }
+    let day = |days| (now + Duration::days(days)).date_naive();
+    let url = format!(
+        "/usage/export?from={}&to={}&account={}&granularity=hour&format=ndjson",
+        day(-34),
+        day(1),
+        client.id
+    );
+    let authorization = house.owner.authorization.as_deref().unwrap();
+    let request = house
+        .client
+        .get(house.server.url(&url))
+        .header("authorization", authorization);
+    let answer = within("an answer", request.send()).await.unwrap();
+    let text = within("all of it", answer.text()).await.unwrap();
+    let rows: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let keys: Vec<(&str, &str)> = of(&rows, "start").into_iter().zip(of(&rows, "meter")).collect();
+    assert!(rows.len() > 1_000, "{}", rows.len());
+    assert!(keys.is_sorted() && keys.windows(2).all(|pair| pair[0] != pair[1]));
+    let events: i64 = rows.iter().map(|row| row["events"].as_i64().unwrap()).sum();
+    assert_eq!(events, 1_800);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_rows_of_one_and_few_of_many_come_whole() {
     let house = house().await;
     let app = &house.app;

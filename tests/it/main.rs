@@ -58,3 +58,4 @@ mod usage;
 mod usage_alerts;
 mod webhooks;
 mod wide;
+mod zones;

@@ -95,7 +95,7 @@ impl App {
         let document = "mutation ($input: CreateSubaccountInput!) {
           createSubaccount(input: $input) {
             subaccount {
-              id name status kind depth level currency planInherited plan { id } billingMode creditMode
+              id name status kind depth level currency timeZone planInherited plan { id } billingMode creditMode
               parent { id }
             }
             replayed
@@ -108,7 +108,7 @@ impl App {
     pub(crate) async fn update_subaccount(&self, caller: &Caller, input: Value) -> Answer {
         let document = "mutation ($input: UpdateSubaccountInput!) {
           updateSubaccount(input: $input) {
-            subaccount { id name status plan { id } planInherited creditMode }
+            subaccount { id name status timeZone plan { id } planInherited creditMode }
             replayed
             userErrors { field message code }
           }

@@ -12,6 +12,7 @@ use super::room::Room;
 use crate::events::{RightsChange, outbox};
 use crate::idempotency::{Claim, Replayable};
 use crate::transaction::{self, breaks_uniqueness, work};
+use crate::usage::Zone;
 use crate::{Actor, Domain, Error, Micros, Principal, Result, audit, ledger};
 
 /// What a subaccount is made with.
@@ -27,6 +28,8 @@ pub struct CreateSubaccount {
     pub credit_mode: Option<CreditMode>,
     /// The caller's own name for it.
     pub external_ref: Option<String>,
+    /// Its time zone, by its name; the parent's if none.
+    pub time_zone: Option<String>,
 }
 
 /// A subaccount that only has still to find its parent unchanged.
@@ -34,6 +37,7 @@ struct Draft<'a> {
     input: &'a CreateSubaccount,
     name: String,
     credit_mode: CreditMode,
+    time_zone: Option<Zone>,
     starter_credits: Micros,
     owner: Option<member::Model>,
     id: AccountId,
@@ -105,6 +109,7 @@ fn draft<'a>(actor: &Actor, input: &'a CreateSubaccount, name: String, policy: &
     };
     Ok(Draft {
         credit_mode: credit_mode(policy, input.credit_mode)?,
+        time_zone: time_zone(input.time_zone.as_deref())?,
         // The host has checked the product; an amount out of bounds would be its mistake, not the caller's.
         starter_credits: Micros::new(policy.starter_credits.value()).map_err(Error::internal)?,
         input,
@@ -135,6 +140,11 @@ pub(super) fn credit_mode(policy: &Policy, wanted: Option<CreditMode>) -> Result
     }
 }
 
+/// The time zone with this name, if one is given.
+pub(super) fn time_zone(name: Option<&str>) -> Result<Option<Zone>> {
+    name.map(|name| Zone::named(name, "timeZone")).transpose()
+}
+
 async fn insert(txn: &impl ConnectionTrait, actor: &Actor, room: &Room, draft: &Draft<'_>) -> Result<()> {
     let parent = room.take(txn, &["parentId"]).await?;
     let input = draft.input;
@@ -147,6 +157,10 @@ async fn insert(txn: &impl ConnectionTrait, actor: &Actor, room: &Room, draft: &
         name: draft.name.clone(),
         status: AccountStatus::Active,
         currency: parent.currency.clone(),
+        time_zone: match draft.time_zone {
+            Some(zone) => zone.name().to_owned(),
+            None => parent.time_zone.clone(),
+        },
         plan_id: input.plan_id.clone().or_else(|| parent.plan_id.clone()),
         plan_inherited: input.plan_id.is_none(),
         billing_mode: BillingMode::Parent,
@@ -189,6 +203,7 @@ async fn insert(txn: &impl ConnectionTrait, actor: &Actor, room: &Room, draft: &
             "name": row.name,
             "planId": row.plan_id,
             "creditMode": row.credit_mode,
+            "timeZone": row.time_zone,
             "starterCredits": draft.starter_credits,
         }),
     };

@@ -5,8 +5,10 @@ use canopy_entity::{AccountId, AccountPath, PlanId, account, plan, time};
 use sea_orm::{EntityTrait, IntoActiveModel};
 use serde_json::json;
 
+use super::create::time_zone;
 use super::name::name;
 use crate::transaction::{self, work};
+use crate::usage::Zone;
 use crate::{Domain, Error, Result, audit};
 
 /// What a root or main account is made with, by an operator or the demo.
@@ -22,6 +24,8 @@ pub struct NewRoot {
     pub currency: String,
     /// Its plan; required for a main account.
     pub plan_id: Option<PlanId>,
+    /// Its time zone, by its name; the platform's if none, or UTC.
+    pub time_zone: Option<String>,
 }
 
 impl Domain {
@@ -37,6 +41,11 @@ impl Domain {
             None => None,
             Some(id) => Some(self.platform(id).await?),
         };
+        let time_zone = match (time_zone(new.time_zone.as_deref())?, &parent) {
+            (Some(zone), _) => zone.name().to_owned(),
+            (None, Some(parent)) => parent.time_zone.clone(),
+            (None, None) => Zone::UTC.name().to_owned(),
+        };
         let id = AccountId::new();
         let now = time::now();
         let row = &account::Model {
@@ -50,6 +59,7 @@ impl Domain {
             name,
             status: AccountStatus::Active,
             currency: new.currency,
+            time_zone,
             plan_id: new.plan_id,
             plan_inherited: false,
             billing_mode: BillingMode::Own,

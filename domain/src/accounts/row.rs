@@ -6,7 +6,7 @@ use crate::Result;
 use crate::store::Row;
 
 /// The columns of `accounts`, in the order in which they are read.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "id",
     "parent_id",
     "path",
@@ -15,6 +15,7 @@ const COLUMNS: [&str; 16] = [
     "name",
     "status",
     "currency",
+    "time_zone",
     "plan_id",
     "plan_inherited",
     "billing_mode",
@@ -44,14 +45,15 @@ pub(crate) fn read(row: &Row, at: usize) -> Result<account::Model> {
         name: row.text(at + 5)?.into_owned(),
         status: row.named(at + 6)?,
         currency: row.text(at + 7)?.into_owned(),
-        plan_id: row.maybe_parsed(at + 8)?,
-        plan_inherited: row.value(at + 9)?,
-        billing_mode: row.named(at + 10)?,
-        credit_mode: row.named(at + 11)?,
-        external_ref: row.maybe_text(at + 12)?.map(|text| text.into_owned()),
-        created_at: row.time(at + 13)?,
-        updated_at: row.time(at + 14)?,
-        restrictions: row.text(at + 15)?.into_owned(),
+        time_zone: row.text(at + 8)?.into_owned(),
+        plan_id: row.maybe_parsed(at + 9)?,
+        plan_inherited: row.value(at + 10)?,
+        billing_mode: row.named(at + 11)?,
+        credit_mode: row.named(at + 12)?,
+        external_ref: row.maybe_text(at + 13)?.map(|text| text.into_owned()),
+        created_at: row.time(at + 14)?,
+        updated_at: row.time(at + 15)?,
+        restrictions: row.text(at + 16)?.into_owned(),
     })
 }
 

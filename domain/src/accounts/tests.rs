@@ -17,6 +17,7 @@ fn update(id: &canopy_entity::AccountId) -> UpdateSubaccount {
         status: None,
         plan_id: None,
         credit_mode: None,
+        time_zone: None,
     }
 }
 

@@ -9,7 +9,7 @@ use sea_orm::{
     QueryFilter, QuerySelect,
 };
 
-use super::create::credit_mode;
+use super::create::{credit_mode, time_zone};
 use super::managed::Managed;
 use super::name::name;
 use super::room::Room;
@@ -36,6 +36,8 @@ pub struct UpdateSubaccount {
     pub plan_id: Option<PlanId>,
     /// Another credit mode; takes effect at once.
     pub credit_mode: Option<CreditMode>,
+    /// Another time zone, by its name.
+    pub time_zone: Option<String>,
 }
 
 impl Domain {
@@ -86,6 +88,7 @@ impl Domain {
         if let Some(text) = &input.name {
             input.name = Some(name(text)?);
         }
+        time_zone(input.time_zone.as_deref())?;
         if let Some(plan_id) = &input.plan_id {
             self.require_available_plan(actor, plan_id).await?;
         }
@@ -127,6 +130,9 @@ async fn change(
     }
     if let Some(mode) = input.credit_mode {
         row.credit_mode = Set(mode);
+    }
+    if let Some(zone) = &input.time_zone {
+        row.time_zone = Set(zone.clone());
     }
     if let Some(plan_id) = &input.plan_id {
         row.plan_id = Set(Some(plan_id.clone()));
@@ -218,6 +224,11 @@ fn differences(before: &account::Model, input: &UpdateSubaccount) -> serde_json:
         "creditMode",
         serde_json::json!(before.credit_mode),
         serde_json::json!(input.credit_mode),
+    );
+    note(
+        "timeZone",
+        before.time_zone.as_str().into(),
+        serde_json::json!(input.time_zone),
     );
     serde_json::Value::Object(changes)
 }

@@ -6,6 +6,7 @@ use canopy_entity::account::AccountStatus;
 use canopy_entity::{AccountId, AccountPath, account};
 
 use crate::permissions::Access;
+use crate::usage::Zone;
 use crate::{Error, Result};
 
 /// An account together with what the actor may do in it. Only the scoped selects of `accounts` make one, so holding
@@ -32,6 +33,11 @@ impl AccountView {
     /// The account's id.
     pub fn id(&self) -> &AccountId {
         &self.0.row.id
+    }
+
+    /// The time zone of the account.
+    pub(crate) fn time_zone(&self) -> Result<Zone> {
+        Zone::stored(&self.0.row.time_zone)
     }
 
     /// Where the account stands.

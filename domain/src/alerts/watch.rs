@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use canopy_entity::time::Timestamp;
-use canopy_entity::usage_aggregate::Granularity;
+use canopy_entity::usage_aggregate::BucketLength;
 use canopy_entity::{
     AccountId, AccountPath, UsageAlertCrossingId, usage_aggregate, usage_alert, usage_alert_crossing,
 };
@@ -130,7 +130,7 @@ fn is_crossed(
     }
 }
 
-type Key<'a> = (&'a AccountId, Granularity, Timestamp, &'a str);
+type Key<'a> = (&'a AccountId, BucketLength, Timestamp, &'a str);
 
 fn key(sums: &usage_aggregate::Model) -> Key<'_> {
     (&sums.account_id, sums.granularity, sums.bucket_start, &sums.meter)
@@ -215,7 +215,7 @@ mod tests {
     fn sums(quantity: i64, amount: i64) -> usage_aggregate::Model {
         usage_aggregate::Model {
             account_id: AccountId::new(),
-            granularity: Granularity::Day,
+            granularity: BucketLength::Day,
             bucket_start: time::now(),
             meter: "calls".to_owned(),
             quantity,

@@ -104,6 +104,7 @@ impl Trees {
             name,
             status: AccountStatus::Active,
             currency: "USD".to_owned(),
+            time_zone: "UTC".to_owned(),
             plan_id: match inherited {
                 true => parent.and_then(|parent| parent.plan_id.clone()),
                 false => plan,

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use canopy_entity::AccountId;
 use canopy_entity::time::Timestamp;
-use canopy_entity::usage_aggregate::Granularity;
+use canopy_entity::usage_aggregate::BucketLength;
 use canopy_rules_host::PeriodTotals;
 use sea_orm::ConnectionTrait;
 
@@ -105,7 +105,7 @@ impl Totals {
 
 impl Line {
     pub(crate) fn month(&self) -> Timestamp {
-        bucket::start_of(Granularity::Month, self.counted_at)
+        bucket::start_of(BucketLength::Month, self.counted_at)
     }
 
     fn key(&self, buyer: AccountId) -> (AccountId, String, Timestamp) {

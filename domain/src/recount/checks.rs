@@ -26,7 +26,10 @@ impl Check {
 
 /// Where buckets begin, and the accounts of a path.
 const POSTGRES: &[(&str, &str)] = &[
-    ("{hour}", "date_trunc('hour', counted_at, 'UTC')"),
+    (
+        "{quarter}",
+        "date_bin('15 minutes', counted_at, '2000-01-01T00:00:00Z')",
+    ),
     ("{day}", "date_trunc('day', bucket_start, 'UTC')"),
     ("{month}", "date_trunc('month', bucket_start, 'UTC')"),
     (
@@ -35,7 +38,10 @@ const POSTGRES: &[(&str, &str)] = &[
     ),
 ];
 const SQLITE: &[(&str, &str)] = &[
-    ("{hour}", "substr(counted_at, 1, 13) || ':00:00+00:00'"),
+    (
+        "{quarter}",
+        "substr(counted_at, 1, 14) || printf('%02d', substr(counted_at, 15, 2) / 15 * 15) || ':00+00:00'",
+    ),
     ("{day}", "substr(bucket_start, 1, 10) || 'T00:00:00+00:00'"),
     ("{month}", "substr(bucket_start, 1, 7) || '-01T00:00:00+00:00'"),
     (
@@ -55,14 +61,14 @@ WITH parts AS (
   UNION ALL
   SELECT e.account_id, coalesce(r.counted_at, e.counted_at, e.occurred_at), e.meter, 0, 0, r.price
   FROM ratings r JOIN usage_events e ON e.id = r.event_id AND e.account_id = r.buyer_account_id
-), hours AS (
-  SELECT account_id, {hour} AS bucket_start, meter, sum(quantity) AS quantity, sum(events) AS events, sum(amount) AS amount
+), quarters AS (
+  SELECT account_id, {quarter} AS bucket_start, meter, sum(quantity) AS quantity, sum(events) AS events, sum(amount) AS amount
   FROM parts GROUP BY 1, 2, 3
 ), both_sides AS (
-  SELECT account_id, 'HOUR' AS granularity, bucket_start, meter, -quantity AS quantity, -events AS events, -amount AS amount
-  FROM hours
-  UNION ALL SELECT account_id, 'DAY', {day}, meter, -quantity, -events, -amount FROM hours
-  UNION ALL SELECT account_id, 'MONTH', {month}, meter, -quantity, -events, -amount FROM hours
+  SELECT account_id, 'QUARTER' AS granularity, bucket_start, meter, -quantity AS quantity, -events AS events, -amount AS amount
+  FROM quarters
+  UNION ALL SELECT account_id, 'DAY', {day}, meter, -quantity, -events, -amount FROM quarters
+  UNION ALL SELECT account_id, 'MONTH', {month}, meter, -quantity, -events, -amount FROM quarters
   UNION ALL SELECT account_id, granularity, bucket_start, meter, quantity, events, amount FROM usage_aggregates
 )
 SELECT account_id, granularity, bucket_start, meter, CAST(sum(quantity) AS bigint) AS quantity,
@@ -93,13 +99,13 @@ WITH parts AS (
   SELECT v.account_id, coalesce(e.counted_at, e.occurred_at) AS counted_at, e.meter, v.value, v.quantity,
     CASE WHEN v.account_id = e.account_id THEN 1 ELSE 0 END AS own
   FROM valued_events v JOIN usage_events e ON e.id = v.event_id
-), hours AS (
-  SELECT account_id, {hour} AS bucket_start, meter, value, quantity, sum(own) AS own, count(*) AS tree
+), quarters AS (
+  SELECT account_id, {quarter} AS bucket_start, meter, value, quantity, sum(own) AS own, count(*) AS tree
   FROM parts GROUP BY 1, 2, 3, 4, 5
 ), both_sides AS (
-  SELECT account_id, 'HOUR' AS granularity, bucket_start, meter, value, quantity, -own AS own, -tree AS tree FROM hours
-  UNION ALL SELECT account_id, 'DAY', {day}, meter, value, quantity, -own, -tree FROM hours
-  UNION ALL SELECT account_id, 'MONTH', {month}, meter, value, quantity, -own, -tree FROM hours
+  SELECT account_id, 'QUARTER' AS granularity, bucket_start, meter, value, quantity, -own AS own, -tree AS tree FROM quarters
+  UNION ALL SELECT account_id, 'DAY', {day}, meter, value, quantity, -own, -tree FROM quarters
+  UNION ALL SELECT account_id, 'MONTH', {month}, meter, value, quantity, -own, -tree FROM quarters
   UNION ALL SELECT account_id, granularity, bucket_start, meter, value, quantity, own, tree FROM usage_values
 )
 SELECT account_id, granularity, bucket_start, meter, value, quantity,

@@ -1,14 +1,14 @@
 //! What was used in a month before an event whose rating kept nothing about it, because its seller passed its cost on.
 //!
 //! It is counted up from the month's beginning in the order of the ratings, for all of the buyer's subtree: what was
-//! used before the simulated period is read from the sums by hour. Usage that waits for its price counts only where it
-//! was used before the period.
+//! used before the simulated period is read from the sums by quarter of an hour. Usage that waits for its price counts
+//! only where it was used before the period.
 
 use std::collections::{BTreeSet, HashMap};
 
 use canopy_entity::AccountId;
 use canopy_entity::time::Timestamp;
-use canopy_entity::usage_aggregate::Granularity;
+use canopy_entity::usage_aggregate::BucketLength;
 use canopy_rules_host::PeriodTotals;
 use chrono::DateTime;
 use sea_orm::ConnectionTrait;
@@ -21,7 +21,7 @@ use crate::{Error, Result};
 const USED_BEFORE: &str = "
 SELECT meter, CAST(SUM(tree_quantity) AS bigint) AS quantity, CAST(SUM(tree_events) AS bigint) AS events
 FROM usage_aggregates
-WHERE account_id = $1 AND granularity = 'HOUR' AND bucket_start >= $2 AND bucket_start < $3 GROUP BY meter
+WHERE account_id = $1 AND granularity = 'QUARTER' AND bucket_start >= $2 AND bucket_start < $3 GROUP BY meter
 ";
 
 /// What each buyer has used so far, by meter and month.
@@ -72,15 +72,15 @@ impl Before {
     ) -> Result<()> {
         match self.from {
             Some(from) => {
-                let month = bucket::start_of(Granularity::Month, from);
-                let used = read(db, buyer, month, bucket::start_of(Granularity::Hour, from)).await?;
+                let month = bucket::start_of(BucketLength::Month, from);
+                let used = read(db, buyer, month, bucket::start_of(BucketLength::Quarter, from)).await?;
                 self.buyers.insert(buyer.clone(), used);
             }
             None => {
                 let mut used = Vec::new();
                 let months: BTreeSet<Timestamp> = rows.iter().map(|row| month(row)).collect::<Result<_>>()?;
                 for start in months {
-                    let end = bucket::end_of(Granularity::Month, start);
+                    let end = bucket::end_of(BucketLength::Month, start);
                     let end = end.ok_or_else(|| Error::internal("usage beyond the calendar"))?;
                     used.extend(read(db, buyer, start, end).await?);
                 }
@@ -159,5 +159,5 @@ async fn read(
 fn month(row: &Row<'_>) -> Result<Timestamp> {
     let instant = DateTime::from_timestamp_micros(row.occurred);
     let instant = instant.ok_or_else(|| Error::internal("usage beyond the calendar"))?;
-    Ok(bucket::start_of(Granularity::Month, instant))
+    Ok(bucket::start_of(BucketLength::Month, instant))
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use canopy_entity::simulation;
 use canopy_entity::time::{self, Timestamp};
-use canopy_entity::usage_aggregate::Granularity;
+use canopy_entity::usage_aggregate::BucketLength;
 use canopy_entity::{AccountId, AccountPath, RatingId, account, rule_version};
 use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
 
@@ -248,7 +248,7 @@ async fn expected(
         [] => vec![seller.clone()],
         roots => roots.iter().filter_map(|root| root.ids().pop()).collect(),
     };
-    let from = bucket::start_of(Granularity::Day, from);
+    let from = bucket::start_of(BucketLength::Day, from);
     let values = [list(&ids), from.into(), to.into(), seller.as_str().into()];
     let row = db
         .query_one_raw(statement(db.get_database_backend(), EVENTS_OF, values))

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use canopy_entity::AccountId;
 
-use super::read::{Part, Period, UsageBucket, UsageTotal, UsageView};
+use super::asked::Zoned;
+use super::read::{Part, UsageBucket, UsageTotal, UsageView};
 use super::values::{Known, KnownValues};
 use crate::plans::{Aggregation, Meters};
 use crate::{Error, Micros, Money, Result};
 
 /// A view while its parts are read.
 pub(super) struct Building {
-    period: Period,
+    zoned: Zoned,
     currency: String,
     pub(super) meters: Arc<Meters>,
     totals: BTreeMap<String, Total>,
@@ -26,10 +27,16 @@ struct Total {
     amount: i64,
 }
 
+impl Total {
+    fn says_anything(&self) -> bool {
+        self.quantity != 0 || self.events != 0 || self.amount != 0
+    }
+}
+
 impl Building {
-    pub(super) fn new(period: Period, currency: String, meters: Arc<Meters>) -> Self {
+    pub(super) fn new(zoned: Zoned, currency: String, meters: Arc<Meters>) -> Self {
         Self {
-            period,
+            zoned,
             currency,
             meters,
             totals: BTreeMap::new(),
@@ -62,13 +69,16 @@ impl Building {
     }
 
     pub(super) fn finish(mut self, account: &AccountId, known: &KnownValues) -> Result<UsageView> {
+        // What was taken out of one bucket and put into another is no usage of both.
         let totals = std::mem::take(&mut self.totals).into_iter();
+        let totals = totals.filter(|(_, total)| total.says_anything());
         let totals = totals.map(|(meter, total)| {
             let values = known.get(&(account.clone(), meter.clone(), None));
             self.told(meter, total, values)
         });
         Ok(UsageView {
-            period: self.period,
+            period: self.zoned.period,
+            zone: self.zoned.zone,
             totals: totals.collect::<Result<_>>()?,
             buckets: self.buckets,
         })

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use canopy_entity::time::{self, Timestamp};
-use canopy_entity::usage_aggregate::Granularity;
+use canopy_entity::usage_aggregate::BucketLength;
 use canopy_entity::{AccountId, AccountPath, Level, PermissionKey, usage_event, usage_period};
 use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, QueryResult};
 
@@ -73,7 +73,7 @@ pub(super) fn place(facts: &Facts, event: &mut Arc<usage_event::Model>, now: Tim
     if counted_at != event.counted_at {
         let event = Arc::make_mut(event);
         event.counted_at = counted_at;
-        event.adjusts = counted_at.map(|_| bucket::start_of(Granularity::Month, event.occurred_at));
+        event.adjusts = counted_at.map(|_| bucket::start_of(BucketLength::Month, event.occurred_at));
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) fn placed_again(facts: &Facts, event: &usage_event::Model, now: Times
     let at = event.counts_at();
     if let Some(counted_at) = counted_at(facts, &event.path, at, now) {
         event.counted_at = Some(counted_at);
-        event.adjusts = Some(bucket::start_of(Granularity::Month, at));
+        event.adjusts = Some(bucket::start_of(BucketLength::Month, at));
     }
     event
 }
@@ -95,7 +95,7 @@ impl Domain {
         let db = &self.0.db;
         let ago = chrono::Duration::from_std(after).ok();
         let end = ago.and_then(|ago| time::now().checked_sub_signed(ago));
-        let Some(until) = end.map(|end| bucket::start_of(Granularity::Month, end)) else {
+        let Some(until) = end.map(|end| bucket::start_of(BucketLength::Month, end)) else {
             return Ok(0);
         };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -193,5 +193,5 @@ async fn close(txn: &impl ConnectionTrait, root: &AccountId, until: Timestamp) -
 }
 
 fn next_month(start: Timestamp) -> Result<Timestamp> {
-    bucket::end_of(Granularity::Month, start).ok_or_else(|| Error::internal("a month beyond the calendar"))
+    bucket::end_of(BucketLength::Month, start).ok_or_else(|| Error::internal("a month beyond the calendar"))
 }

@@ -4,15 +4,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use canopy_entity::time::Timestamp;
-use canopy_entity::usage_aggregate::Granularity;
 use canopy_entity::{AccountId, Level, PermissionKey, RatingId, UsageEventId, rating, usage_event};
-use chrono::Datelike;
 use sea_orm::FromQueryResult;
 use sea_orm::sea_query::Condition;
 
-use super::bucket;
+use super::asked::Asked;
 use super::building::Building;
 use super::values::KnownValues;
+use super::zone::{Clocks, Granularity, Zone};
 use crate::page::{List, Pages};
 use crate::plans::Aggregation;
 use crate::statement::{list, statement};
@@ -34,6 +33,8 @@ pub struct UsageQuery {
     pub period: Period,
     /// The length of a bucket.
     pub granularity: Granularity,
+    /// By whose clocks buckets begin.
+    pub clocks: Clocks,
     /// Only these meters; all if none.
     pub meters: Option<Vec<String>>,
     /// Whether everything below counts too.
@@ -73,14 +74,14 @@ pub struct UsageBucket {
 pub struct UsageView {
     /// The period, moved out to whole buckets.
     pub period: Period,
+    /// The time zone in which buckets begin.
+    pub zone: Zone,
     /// The sum of each meter, by name.
     pub totals: Vec<UsageTotal>,
     /// The sum of each bucket that has any, by start and meter.
     pub buckets: Vec<UsageBucket>,
 }
 
-/// The most buckets that a period may have.
-pub const MAX_BUCKETS: i64 = 1_000;
 /// The most meters that may be named.
 pub const MAX_METERS: usize = 50;
 /// The most sums that one read answers, over all its accounts.
@@ -101,34 +102,6 @@ pub(super) struct Part {
     pub(super) amount: i64,
 }
 
-impl UsageQuery {
-    /// The period, moved out to whole buckets.
-    fn whole_buckets(&self) -> Result<Period> {
-        let wrong = |message: String| Error::bad_input(&["period"], message);
-        let granularity = self.granularity;
-        let Period { start, end } = self.period;
-        if start >= end {
-            return Err(wrong("A period ends after it starts.".to_owned()));
-        }
-        if start.year() < 1970 || end.year() > 9998 {
-            return Err(wrong("A period lies between the years 1970 and 9998.".to_owned()));
-        }
-        let start = bucket::start_of(granularity, start);
-        let last = bucket::start_of(granularity, end);
-        let end = match last == end {
-            true => end,
-            false => bucket::end_of(granularity, last)
-                .ok_or_else(|| wrong("The period is too long.".to_owned()))?,
-        };
-        if bucket::count(granularity, start, end) > MAX_BUCKETS {
-            return Err(wrong(format!(
-                "A period has at most {MAX_BUCKETS} buckets: ask for a shorter one or for longer buckets."
-            )));
-        }
-        Ok(Period { start, end })
-    }
-}
-
 impl Domain {
     /// Usage of each account. One without `USAGE` FULL is missing from the answer.
     pub async fn usage(
@@ -137,25 +110,24 @@ impl Domain {
         accounts: &[AccountView],
         query: &UsageQuery,
     ) -> Result<HashMap<AccountId, UsageView>> {
-        let period = query.whole_buckets()?;
         check_meters(query.meters.as_deref())?;
         let visible = accounts
             .iter()
             .filter(|account| account.access().allows(PermissionKey::Usage, Level::Full));
+        let asked = Asked::new(query, visible.clone())?;
         let mut meters = self.meters_of(visible.clone()).await?;
-        let mut views: HashMap<AccountId, Building> = visible
-            .map(|account| {
-                let meters = meters.remove(account.id()).unwrap_or_default();
-                let currency = account.row().currency.clone();
-                (account.id().clone(), Building::new(period, currency, meters))
-            })
-            .collect();
+        let views = visible.filter_map(|account| {
+            let meters = meters.remove(account.id()).unwrap_or_default();
+            let currency = account.row().currency.clone();
+            let zoned = asked.zoned(account.id())?;
+            Some((account.id().clone(), Building::new(zoned, currency, meters)))
+        });
+        let mut views: HashMap<AccountId, Building> = views.collect();
         if views.is_empty() {
             return Ok(HashMap::new());
         }
-        let accounts: Vec<&AccountId> = views.keys().collect();
-        let parts = self.sums_of(&accounts, period, query, MAX_SUMS + 1).await?;
-        let known = self.known_values(&views, period, query).await?;
+        let parts = self.sums_of(&asked, query, MAX_SUMS + 1).await?;
+        let known = self.known_values(&views, &asked, query).await?;
         if parts.len() > MAX_SUMS {
             return Err(Error::bad_input(
                 &["period"],
@@ -180,17 +152,16 @@ impl Domain {
     async fn known_values(
         &self,
         views: &HashMap<AccountId, Building>,
-        period: Period,
+        asked: &Asked,
         query: &UsageQuery,
     ) -> Result<KnownValues> {
         let is_wanted = |name: &str| {
             let wanted = query.meters.as_ref();
             wanted.is_none_or(|wanted| wanted.iter().any(|wanted| wanted == name))
         };
-        let with_values = views.iter().filter(|(_, view)| view.meters.keep_values());
-        let (mut accounts, mut names) = (Vec::new(), BTreeSet::new());
-        for (id, view) in with_values {
-            accounts.push(id);
+        let keeps_values = |view: &&Building| view.meters.keep_values();
+        let mut names = BTreeSet::new();
+        for view in views.values().filter(keeps_values) {
             let of_plan = view.meters.declared();
             let of_plan = of_plan.filter(|(name, meter)| meter.keeps_values() && is_wanted(name));
             names.extend(of_plan.map(|(name, _)| name));
@@ -199,7 +170,8 @@ impl Domain {
             return Ok(KnownValues::new());
         }
         let names: Vec<&str> = names.into_iter().collect();
-        self.values_of(&accounts, &names, period, query).await
+        let accounts = |id: &AccountId| views.get(id).as_ref().is_some_and(keeps_values);
+        self.values_of(asked, accounts, &names, query).await
     }
 
     /// A page of the events of each account, in the order in which they were recorded. `USAGE` FULL, as above.

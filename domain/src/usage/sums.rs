@@ -1,10 +1,10 @@
-//! Adding events to the sums by hour, day and month: to those of the account that used something, and to those of each
-//! tree that it is in. A sum does not depend on the order in which events arrive.
+//! Adding events to the sums by quarter of an hour, day and month in UTC: to those of the account that used something, and
+//! to those of each tree that it is in. A sum does not depend on the order in which events arrive.
 
 use std::collections::{BTreeMap, HashMap};
 
 use canopy_entity::time::Timestamp;
-use canopy_entity::usage_aggregate::{self, Granularity};
+use canopy_entity::usage_aggregate::{self, BucketLength};
 use canopy_entity::{AccountId, AccountPath, usage_event};
 use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
 
@@ -28,19 +28,19 @@ RETURNING {columns}
 /// What has to be looked at of each sum; all of it where there are alerts.
 const BOUNDED: &str = "tree_quantity, tree_amount";
 
-/// What is to be added, by the path of the account that used something, meter and hour: many events of a batch share
-/// these, and are added up before each goes to the sums of all on its path.
+/// What is to be added, by the path of the account that used something, meter and quarter of an hour: many events of a
+/// batch share these, and are added up before each goes to the sums of all on its path.
 #[derive(Debug, Default)]
-pub(crate) struct Sums(HashMap<(AccountPath, String, Timestamp), Hour>);
+pub(crate) struct Sums(HashMap<(AccountPath, String, Timestamp), Quarter>);
 
 #[derive(Debug)]
-struct Hour {
+struct Quarter {
     /// Those on the path, with whether they have the currency of the one that used something.
     accounts: Vec<(AccountId, bool)>,
     sum: Sum,
 }
 
-/// By account, place among the granularities, bucket and meter: always in this order, so that two transactions that add to
+/// By account, place among the lengths, bucket and meter: always in this order, so that two transactions that add to
 /// the same sums wait for each other and never in a circle.
 type Sorted = BTreeMap<(AccountId, usize, Timestamp, String), Added>;
 
@@ -126,30 +126,30 @@ impl Sums {
         sum: Sum,
         has_currency: impl Fn(&AccountId) -> bool,
     ) {
-        let hour = bucket::start_of(Granularity::Hour, at);
-        let key = (event.path.clone(), event.meter.clone(), hour);
-        let hour = self.0.entry(key).or_insert_with(|| {
+        let start = bucket::start_of(BucketLength::Quarter, at);
+        let key = (event.path.clone(), event.meter.clone(), start);
+        let quarter = self.0.entry(key).or_insert_with(|| {
             let ids = event.path.ids().into_iter();
-            Hour {
+            Quarter {
                 accounts: ids.map(|id| (id.clone(), has_currency(&id))).collect(),
                 sum: Sum::default(),
             }
         });
-        hour.sum.add(sum);
+        quarter.sum.add(sum);
     }
 
     /// The sums as rows.
     pub(crate) fn into_rows(self) -> Vec<usage_aggregate::Model> {
         let mut sorted = Sorted::new();
-        for ((_, meter, start), hour) in self.0 {
-            let starts = bucket::GRANULARITIES.map(|granularity| bucket::start_of(granularity, start));
-            let user = hour.accounts.len() - 1;
-            for (level, (id, has_currency)) in hour.accounts.into_iter().enumerate() {
+        for ((_, meter, start), quarter) in self.0 {
+            let starts = bucket::LENGTHS.map(|length| bucket::start_of(length, start));
+            let user = quarter.accounts.len() - 1;
+            for (level, (id, has_currency)) in quarter.accounts.into_iter().enumerate() {
                 let of_tree = match has_currency {
-                    true => hour.sum,
+                    true => quarter.sum,
                     false => Sum {
                         amount: 0,
-                        ..hour.sum
+                        ..quarter.sum
                     },
                 };
                 for (place, start) in starts.into_iter().enumerate() {
@@ -158,7 +158,7 @@ impl Sums {
                         .or_default();
                     added.tree.add(of_tree);
                     if level == user {
-                        added.own.add(hour.sum);
+                        added.own.add(quarter.sum);
                     }
                 }
             }
@@ -218,7 +218,7 @@ fn row(
 ) -> usage_aggregate::Model {
     usage_aggregate::Model {
         account_id,
-        granularity: bucket::GRANULARITIES[place],
+        granularity: bucket::LENGTHS[place],
         bucket_start,
         meter,
         quantity: added.own.quantity,

@@ -9,13 +9,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use canopy_entity::time::Timestamp;
-use canopy_entity::usage_aggregate::Granularity;
+use canopy_entity::usage_aggregate::BucketLength;
 use canopy_entity::{AccountId, UsageEventId, usage_event};
-use sea_orm::{ActiveEnum, ConnectionTrait};
+use sea_orm::ConnectionTrait;
 use sha2::{Digest, Sha256};
 
+use super::asked::Asked;
 use super::bucket;
-use super::read::{Period, UsageQuery};
+use super::read::UsageQuery;
+use super::totals::{OverSpans, over_spans};
 use crate::plans::{Aggregation, Meter, Undeclared};
 use crate::pricing::Facts;
 use crate::rows::Rows;
@@ -43,7 +45,7 @@ SELECT COUNT(*) AS different, COALESCE(MAX(quantity), 0) AS greatest FROM usage_
 WHERE account_id = $1 AND granularity = $2 AND bucket_start = $3 AND meter = $4 AND {whose} > 0
 ";
 
-/// An account, a place among the granularities, a bucket, a meter and a value; always in this order, as the sums are.
+/// An account, a place among the lengths, a bucket, a meter and a value; always in this order, as the sums are.
 type Key = (AccountId, usize, Timestamp, String, String);
 
 /// Values that are to be counted.
@@ -140,12 +142,10 @@ impl<'e> Values<'e> {
     /// Writes them; without any, nothing.
     pub(super) async fn write(self, txn: &impl ConnectionTrait) -> Result<()> {
         let rows: Vec<(Key, Counted)> = self.counted.into_iter().collect();
-        let granularities = rows
-            .iter()
-            .map(|((_, place, ..), _)| bucket::GRANULARITIES[*place]);
+        let lengths = rows.iter().map(|((_, place, ..), _)| bucket::LENGTHS[*place]);
         Rows::default()
             .texts("account_id", rows.iter().map(|((id, ..), _)| id.as_str()))
-            .texts("granularity", granularities.map(Granularity::as_str))
+            .texts("granularity", lengths.map(BucketLength::as_str))
             .times("bucket_start", rows.iter().map(|((_, _, start, ..), _)| *start))
             .texts("meter", rows.iter().map(|((.., meter, _), _)| meter.as_str()))
             .texts("value", rows.iter().map(|((.., value), _)| value.as_str()))
@@ -178,7 +178,7 @@ impl<'e> Values<'e> {
             for (place, start) in starts_of(event).into_iter().enumerate() {
                 let values = [
                     id.as_str().into(),
-                    bucket::GRANULARITIES[place].as_str().into(),
+                    bucket::LENGTHS[place].as_str().into(),
                     start.into(),
                     event.meter.as_str().into(),
                     value.as_str().into(),
@@ -193,7 +193,7 @@ impl<'e> Values<'e> {
 
 /// The beginnings of the buckets in which an event counts.
 fn starts_of(event: &usage_event::Model) -> [Timestamp; 3] {
-    bucket::GRANULARITIES.map(|granularity| bucket::start_of(granularity, event.counts_at()))
+    bucket::LENGTHS.map(|length| bucket::start_of(length, event.counts_at()))
 }
 
 /// The value that counts of an event, and the same as a number for MAX; none if it has none, or if sums are enough.
@@ -239,7 +239,7 @@ impl Known {
 /// The values of a meter in one bucket, as a transaction that has written some of them sees them.
 pub(crate) struct ValuesOf<'a> {
     pub(crate) account: &'a AccountId,
-    pub(crate) granularity: Granularity,
+    pub(crate) granularity: BucketLength,
     pub(crate) start: Timestamp,
     pub(crate) meter: &'a str,
     pub(crate) include_descendants: bool,
@@ -272,64 +272,45 @@ impl ValuesOf<'_> {
 /// By account, meter and, for buckets, their beginnings.
 pub(super) type KnownValues = HashMap<(AccountId, String, Option<Timestamp>), Known>;
 
-static TOTALS: LazyLock<[Query; 2]> = LazyLock::new(|| queries("", ""));
-static BUCKETS: LazyLock<[Query; 2]> = LazyLock::new(|| queries(", v.bucket_start", ", v.bucket_start"));
-
-/// Without and with all below an account.
-fn queries(column: &str, group: &str) -> [Query; 2] {
+/// Without and with all below an account: a row for each bucket and meter of each account, and for the whole period.
+static VALUES: LazyLock<[Query; 2]> = LazyLock::new(|| {
     ["own", "tree"].map(|whose| {
-        let wanted = format!(
-            "v.account_id = asked.value AND v.granularity = $2 AND v.bucket_start >= $3 AND v.bucket_start < $4
-             AND v.meter IN [$5] AND v.{whose} > 0"
-        );
-        let columns = format!(
-            "asked.value, v.meter, COUNT(DISTINCT v.value), CAST(MAX(v.quantity) AS bigint){column}"
-        );
-        let behind = format!("GROUP BY asked.value, v.meter{group}");
-        Query::of(
-            &format!(
-                "SELECT {columns} FROM [$1] AS asked CROSS JOIN LATERAL
-                   (SELECT v.* FROM usage_values v WHERE {wanted} OFFSET 0) v {behind}"
-            ),
-            &format!("SELECT {columns} FROM [$1] AS asked CROSS JOIN usage_values v WHERE {wanted} {behind}"),
-        )
+        over_spans(&OverSpans {
+            table: "usage_values",
+            parts: "g.meter, g.value, MAX(g.quantity) AS quantity",
+            parts_by: "g.meter, g.value",
+            columns: "COUNT(DISTINCT g.value), CAST(MAX(g.quantity) AS bigint)",
+            wanted: &format!("AND g.meter IN [$3] AND g.{whose} > 0"),
+            behind: "",
+        })
     })
-}
+});
 
 impl Domain {
-    /// What the values of these meters of accounts come to in `period`, and in each bucket if anybody looks.
+    /// What the values of these meters come to, for those of the accounts that are `wanted`: in the whole period, and in
+    /// each bucket if anybody looks.
     pub(super) async fn values_of(
         &self,
-        accounts: &[&AccountId],
+        asked: &Asked,
+        wanted: impl Fn(&AccountId) -> bool,
         meters: &[&str],
-        period: Period,
         query: &UsageQuery,
     ) -> Result<KnownValues> {
-        let ids: Vec<&str> = accounts.iter().map(|id| id.as_str()).collect();
-        let granularity = query.granularity.to_value();
+        let spans = asked.spans(query.granularity, true, !query.only_totals, wanted)?;
         let given = [
-            Given::Texts(&ids),
-            Given::Text(&granularity),
-            Given::Time(period.start),
-            Given::Time(period.end),
+            Given::Text(&spans.accounts),
+            Given::Text(&spans.spans),
             Given::Texts(meters),
         ];
-        let whose = usize::from(query.include_descendants);
+        let values = &VALUES[usize::from(query.include_descendants)];
         let mut known = KnownValues::new();
-        let mut learn = |rows: Vec<crate::store::Row>, has_bucket: bool| -> Result<()> {
-            for row in rows {
-                let start = has_bucket.then(|| row.time(4)).transpose()?;
-                let value = Known {
-                    different: row.number(2)?,
-                    greatest: row.number(3)?,
-                };
-                known.insert((row.parsed(0)?, row.text(1)?.into_owned(), start), value);
-            }
-            Ok(())
-        };
-        learn(self.rows(&TOTALS[whose], &given).await?, false)?;
-        if !query.only_totals {
-            learn(self.rows(&BUCKETS[whose], &given).await?, true)?;
+        for row in self.rows(values, &given).await? {
+            let start = spans.bucket(row.number(1)?, row.number(2)?)?;
+            let value = Known {
+                different: row.number(4)?,
+                greatest: row.number(5)?,
+            };
+            known.insert((row.parsed(0)?, row.text(3)?.into_owned(), start), value);
         }
         Ok(known)
     }

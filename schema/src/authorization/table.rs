@@ -75,6 +75,7 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
             "depth",
             "level",
             "currency",
+            "timeZone",
             "createdAt",
             "plan",
             "planInherited",

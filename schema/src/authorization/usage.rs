@@ -10,7 +10,11 @@ const USAGE: Requirement = Permission(Key::Usage, Full);
 
 /// Fields of objects that nobody gets hold of without `USAGE` FULL at the account.
 pub(super) const REACHED: &[(&[&str], Requirement, Fields)] = &[
-    (&["Usage"], USAGE, &["period", "granularity", "totals", "buckets"]),
+    (
+        &["Usage"],
+        USAGE,
+        &["period", "granularity", "timeZone", "totals", "buckets"],
+    ),
     (&["UsagePeriod"], USAGE, &["start", "end"]),
     (
         &["UsageTotal"],

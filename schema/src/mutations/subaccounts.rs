@@ -35,6 +35,7 @@ impl SubaccountMutations {
                 plan_id: parse_optional_id(input.plan_id.as_ref(), "plan")?,
                 credit_mode: input.credit_mode.map(Into::into),
                 external_ref: input.external_ref,
+                time_zone: input.time_zone,
             };
             let key = input.idempotency_key.as_deref();
             let (made, user_errors) =
@@ -64,6 +65,7 @@ impl SubaccountMutations {
                 status: input.status.map(Into::into),
                 plan_id: parse_optional_id(input.plan_id.as_ref(), "plan")?,
                 credit_mode: input.credit_mode.map(Into::into),
+                time_zone: input.time_zone,
             };
             let key = input.idempotency_key.as_deref();
             let outcome = caller
@@ -95,6 +97,8 @@ struct CreateSubaccountInput {
     credit_mode: Option<CreditMode>,
     /// The caller's own name for it, unique among its siblings, else CONFLICT.
     external_ref: Option<String>,
+    /// Its time zone: a name of the IANA database, as in `Asia/Kolkata`. The parent's if not given.
+    time_zone: Option<String>,
     /// Makes it safe to send the mutation again.
     idempotency_key: Option<String>,
 }
@@ -123,6 +127,8 @@ struct UpdateSubaccountInput {
     plan_id: Option<ID>,
     /// Which credits pay first, from now on; the plan must allow it.
     credit_mode: Option<CreditMode>,
+    /// Another time zone: a name of the IANA database, as in `Asia/Kolkata`. Accounts below keep theirs.
+    time_zone: Option<String>,
     /// Makes it safe to send the mutation again.
     idempotency_key: Option<String>,
 }

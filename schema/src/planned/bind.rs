@@ -129,11 +129,11 @@ impl Arguments {
         };
         let usages = self.usages.bind(values)?.into_iter().map(|asked| {
             let asked = asked.into_owned();
-            (asked.granularity, asked.query(now))
+            Some((asked.granularity, asked.query(now).ok()?))
         });
         Some(Bound {
             pages: self.pages.bind(values)?,
-            usages: usages.collect(),
+            usages: usages.collect::<Option<_>>()?,
             ids: self.ids.bind(values)?,
             names: self.names.bind(values)?,
             keys: self.keys.bind(values)?,
@@ -324,6 +324,7 @@ impl Argument for UsageArguments {
         Some(Self {
             period: given.argument("period", None, values)?,
             granularity: given.argument("granularity", granularity, values)?,
+            time_zone: given.argument("timeZone", None, values)?,
             meters: given.argument("meters", None, values)?,
             include_descendants: given.argument("includeDescendants", Some(false), values)?,
             only_totals: !given.looked_at.rows,

@@ -169,6 +169,7 @@ pub(super) enum TenantField {
     Depth,
     Level,
     Currency,
+    TimeZone,
     CreatedAt,
     PlanInherited,
     BillingMode,
@@ -334,6 +335,7 @@ pub(super) enum MoneyField {
 pub(super) enum UsageField {
     Period(Selection<UsagePeriodField>),
     Granularity,
+    TimeZone,
     Totals(List<Selection<UsageTotalField>>),
     Buckets(List<Selection<UsageBucketField>>),
 }

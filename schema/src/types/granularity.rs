@@ -1,15 +1,15 @@
 //! `Granularity`.
 
 use async_graphql::Enum;
-use canopy_domain::entity::usage_aggregate;
+use canopy_domain::usage;
 
-/// The length of a bucket of usage, in UTC.
+/// The length of a bucket of usage, by the clocks of a time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(remote = "usage_aggregate::Granularity")]
+#[graphql(remote = "usage::Granularity")]
 pub(crate) enum Granularity {
-    /// An hour.
+    /// An hour; where clocks are turned by half an hour, one of 30 minutes too.
     Hour,
-    /// A day.
+    /// A day; where clocks are turned it has 23 or 25 hours.
     Day,
     /// A calendar month.
     Month,

@@ -55,6 +55,12 @@ impl TenantProfile {
         &self.0.row().currency
     }
 
+    /// The time zone of the account: a name of the IANA database. That of its parent when it was made, if no other was
+    /// given; UTC at the top. `usage(timeZone: "ACCOUNT")` goes by it.
+    async fn time_zone(&self) -> &str {
+        &self.0.row().time_zone
+    }
+
     /// When the account was made.
     async fn created_at(&self) -> DateTime {
         self.0.row().created_at.into()

@@ -72,10 +72,14 @@ impl TenantReports {
         #[graphql(desc = "Which usage, by the time at which it occurred. The last 30 days if not given.")]
         period: Option<UsagePeriodInput>,
         #[graphql(
-            desc = "The length of a bucket, in UTC.",
+            desc = "The length of a bucket.",
             default_with = "UsageArguments::DEFAULT_GRANULARITY"
         )]
         granularity: Granularity,
+        #[graphql(
+            desc = "The time zone by whose clocks buckets begin: a name of the IANA database, as in `Asia/Kolkata`, or `ACCOUNT` for each account's own. UTC if not given."
+        )]
+        time_zone: Option<String>,
         #[graphql(desc = "Only these meters. All if not given.")] meters: Option<Vec<String>>,
         #[graphql(desc = "Whether the usage of all accounts below counts too.", default)]
         include_descendants: bool,
@@ -85,11 +89,12 @@ impl TenantReports {
             let asked = UsageArguments {
                 period,
                 granularity,
+                time_zone,
                 meters,
                 include_descendants,
                 only_totals: !ctx.look_ahead().field("buckets").exists(),
             };
-            let read = reads::UsageOf(asked.query(Session::of(ctx).now()));
+            let read = reads::UsageOf(asked.query(Session::of(ctx).now())?);
             let sums = caller.loaders.load(read, self.0.clone()).await?;
             Ok(sums.map(|sums| Usage::new(granularity, sums)))
         };

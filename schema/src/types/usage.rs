@@ -34,6 +34,11 @@ impl Usage {
         self.granularity
     }
 
+    /// The time zone by whose clocks buckets begin: a name of the IANA database.
+    async fn time_zone(&self) -> &str {
+        self.sums.zone.name()
+    }
+
     /// The sum of each meter over the whole period, by name. Meters without usage are left out.
     async fn totals(&self) -> Vec<UsageTotal> {
         self.sums.totals.iter().cloned().map(UsageTotal::from).collect()

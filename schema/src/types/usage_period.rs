@@ -1,8 +1,9 @@
 //! `UsagePeriod` and its input.
 
 use async_graphql::{InputObject, SimpleObject};
+use canopy_domain::Result;
 use canopy_domain::entity::time::Timestamp;
-use canopy_domain::usage::{Period, UsageQuery};
+use canopy_domain::usage::{Clocks, Period, UsageQuery};
 use chrono::Days;
 
 use super::granularity::Granularity;
@@ -41,6 +42,7 @@ impl UsagePeriodInput {
 pub(crate) struct UsageArguments {
     pub(crate) period: Option<UsagePeriodInput>,
     pub(crate) granularity: Granularity,
+    pub(crate) time_zone: Option<String>,
     pub(crate) meters: Option<Vec<String>>,
     pub(crate) include_descendants: bool,
     /// Whether no buckets are selected.
@@ -52,14 +54,16 @@ impl UsageArguments {
     pub(crate) const DEFAULT_GRANULARITY: Granularity = Granularity::Day;
 
     /// What they ask for at the instant `now`.
-    pub(crate) fn query(self, now: Timestamp) -> UsageQuery {
-        UsageQuery {
+    pub(crate) fn query(self, now: Timestamp) -> Result<UsageQuery> {
+        let clocks = self.time_zone.map(|name| Clocks::named(&name, "timeZone"));
+        Ok(UsageQuery {
             period: UsagePeriodInput::or_last_days(self.period, now),
             granularity: self.granularity.into(),
+            clocks: clocks.transpose()?.unwrap_or_default(),
             meters: self.meters,
             include_descendants: self.include_descendants,
             only_totals: self.only_totals,
-        }
+        })
     }
 }
 

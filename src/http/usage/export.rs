@@ -11,8 +11,8 @@ use axum::{
 };
 use canopy_domain::{
     Credentials, Error,
-    entity::{AccountId, time::Timestamp, usage_aggregate::Granularity},
-    usage::{ExportUsage, ExportedRows, Period},
+    entity::{AccountId, time::Timestamp},
+    usage::{ExportUsage, ExportedRows, Granularity, Period},
 };
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use futures_util::{StreamExt, stream, stream::BoxStream};

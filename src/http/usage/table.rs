@@ -7,10 +7,9 @@ use canopy_domain::{
     entity::{
         UsageEventId,
         time::Timestamp,
-        usage_aggregate::Granularity,
         usage_event::{CorrectionPart, RatingStatus},
     },
-    usage::{ExportedEvent, ExportedRows, ExportedSum},
+    usage::{ExportedEvent, ExportedRows, ExportedSum, Granularity},
 };
 use chrono::SecondsFormat;
 use serde::Serialize;

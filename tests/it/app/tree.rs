@@ -56,6 +56,7 @@ impl App {
             name: name.to_owned(),
             currency: "USD".to_owned(),
             plan_id: plan.map(|plan| PlanId::parse(plan).expect("the plan's id is well-formed")),
+            time_zone: None,
         };
         self.domain.create_root(new).await.expect("a root can be made")
     }
@@ -85,6 +86,7 @@ impl App {
             plan_id: None,
             credit_mode,
             external_ref: None,
+            time_zone: None,
         };
         let made = self
             .domain

@@ -56,7 +56,7 @@ async fn each_kind_of_difference_is_found_and_named() {
             "Sums of accounts are the sums of their events",
         ),
         (
-            "UPDATE usage_aggregates SET tree_amount = tree_amount - 1 WHERE granularity = 'HOUR' AND events = 0",
+            "UPDATE usage_aggregates SET tree_amount = tree_amount - 1 WHERE granularity = 'QUARTER' AND events = 0",
             "Sums of trees are the sums of their accounts",
         ),
         (
@@ -64,7 +64,7 @@ async fn each_kind_of_difference_is_found_and_named() {
             "Values of meters are those of the events that put them in",
         ),
         (
-            "UPDATE usage_values SET quantity = 7000000 WHERE granularity = 'HOUR'",
+            "UPDATE usage_values SET quantity = 7000000 WHERE granularity = 'QUARTER'",
             "Values of meters are those of the events that put them in",
         ),
         (

@@ -24,6 +24,7 @@ pub(super) const TENANT: &[Field] = &[
     ("depth", "", Plain),
     ("level", "", Plain),
     ("currency", "", Plain),
+    ("timeZone", "", Plain),
     ("createdAt", "", Plain),
     ("planInherited", "", Plain),
     ("billingMode", "", Plain),
@@ -137,6 +138,7 @@ pub(super) fn fields(ty: &str) -> Vec<Field> {
         "Money" => leaves(&["amount", "currency"]),
         "Usage" => vec![
             ("granularity", "", Plain),
+            ("timeZone", "", Plain),
             ("period", "UsagePeriod", Plain),
             ("totals", "UsageTotal", Plain),
             ("buckets", "UsageBucket", Plain),

@@ -252,9 +252,29 @@ impl<'i> Grammar<'i> {
             });
         }
         if self.chance(60) {
-            given.push(format!("granularity: {}", self.one(&["MONTH", "DAY"])));
+            given.push(format!("granularity: {}", self.one(&["MONTH", "DAY", "HOUR"])));
         } else if self.chance(10) {
             given.push(format!("granularity: {}", self.variable("Granularity", "", None)));
+        }
+        if self.chance(40) {
+            let zones = [
+                "ACCOUNT",
+                "Asia/Kolkata",
+                "America/St_Johns",
+                "UTC",
+                "Europe/Nowhere",
+            ];
+            let zone = match self.chance(5) {
+                true => "null".to_owned(),
+                false => format!("\"{}\"", self.one(&zones)),
+            };
+            given.push(match self.chance(70) {
+                true => format!("timeZone: {zone}"),
+                false => format!(
+                    "timeZone: {}",
+                    self.variable("String", " = \"Asia/Kathmandu\"", None)
+                ),
+            });
         }
         if self.chance(25) {
             given.push(format!(

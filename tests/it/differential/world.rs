@@ -51,6 +51,10 @@ impl World {
             let events: Vec<Value> = ["minutes", "calls"].iter().map(|meter| event(meter)).collect();
             app.accepted(&app.record(&owner, account, json!(events)).await);
         }
+        for (account, zone) in [(&client, "Asia/Kathmandu"), (&branch, "America/New_York")] {
+            let elsewhere = json!({"id": account.id.as_str(), "timeZone": zone});
+            app.update_subaccount(&seller, elsewhere).await.success();
+        }
         let closed = json!({"id": gone.id.as_str(), "status": "CLOSED"});
         app.update_subaccount(&seller, closed).await.success();
         let suspended = json!({"id": sibling.id.as_str(), "status": "SUSPENDED"});

@@ -50,6 +50,7 @@ async fn set_status(app: &App, account: &Account, status: AccountStatus) {
         status: Some(status),
         plan_id: None,
         credit_mode: None,
+        time_zone: None,
     };
     let changed = app
         .domain

@@ -4,7 +4,6 @@ mod statements;
 mod walk;
 
 use canopy_entity::time::Timestamp;
-use canopy_entity::usage_aggregate::Granularity;
 use canopy_entity::usage_event::{CorrectionPart, RatingStatus};
 use canopy_entity::{AccountId, Level, PermissionKey, UsageEventId};
 use futures_util::StreamExt;
@@ -12,8 +11,8 @@ use futures_util::stream::{self, BoxStream};
 use sea_orm::FromQueryResult;
 
 use self::walk::Walk;
-use super::bucket;
 use super::read::{MAX_METERS, Period};
+use super::zone::{Granularity, Zone};
 use crate::{Actor, Domain, Error, Result};
 
 /// Which usage is wanted.
@@ -25,7 +24,7 @@ pub struct ExportUsage {
     pub include_descendants: bool,
     /// When it counts; the ends are moved out to whole buckets.
     pub period: Period,
-    /// The length of the buckets that are wanted; none for single events.
+    /// The length of the buckets that are wanted, in UTC; none for single events.
     pub granularity: Option<Granularity>,
     /// Only these meters, at most [`MAX_METERS`]; all if none.
     pub meters: Option<Vec<String>>,
@@ -156,13 +155,9 @@ fn whole(period: Period, granularity: Option<Granularity>) -> Result<Period> {
     let Some(granularity) = granularity else {
         return Ok(period);
     };
-    let last = bucket::start_of(granularity, period.end);
-    let end = match last == period.end {
-        true => Some(last),
-        false => bucket::end_of(granularity, last),
-    };
+    let end = Zone::UTC.next_start(granularity, period.end);
     Ok(Period {
-        start: bucket::start_of(granularity, period.start),
+        start: Zone::UTC.start_of(granularity, period.start),
         end: end.ok_or_else(|| wrong("The period is too long."))?,
     })
 }

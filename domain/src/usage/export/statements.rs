@@ -61,29 +61,44 @@ WHERE e.account_id = $1 AND coalesce(e.counted_at, e.occurred_at) >= $2
     AND coalesce(e.counted_at, e.occurred_at) < $3 AND e.id > $5 {meters}
 ORDER BY e.id LIMIT $4",
 );
-/// The sums of accounts, in any order.
+/// The sums of accounts, in any order. `{start}` is where the bucket of a sum begins that is kept.
 pub(super) const SUMS_OF: Spelled = Spelled {
     postgres: "
-SELECT g.* FROM jsonb_array_elements_text($1) AS asked
+SELECT asked.value AS account_id, g.* FROM jsonb_array_elements_text($1) AS asked
 CROSS JOIN LATERAL (
-  SELECT * FROM usage_aggregates e
-  WHERE e.account_id = asked.value AND e.granularity = $5 AND (e.events <> 0 OR e.quantity <> 0 OR e.amount <> 0)
-  AND e.bucket_start >= $2 AND e.bucket_start < $3 {meters}
+  SELECT {start} AS bucket_start, e.meter, {sums} FROM usage_aggregates e
+  WHERE e.account_id = asked.value AND e.granularity = $5 AND e.bucket_start >= $2 AND e.bucket_start < $3 {meters}
+  GROUP BY 1, 2 {any}
   LIMIT $4) g
 LIMIT $4",
     sqlite: "
-SELECT e.* FROM json_each($1) AS asked
+SELECT e.account_id, {start} AS bucket_start, e.meter, {sums} FROM json_each($1) AS asked
 CROSS JOIN usage_aggregates e
-WHERE e.account_id = asked.value AND e.granularity = $5 AND (e.events <> 0 OR e.quantity <> 0 OR e.amount <> 0)
-  AND e.bucket_start >= $2 AND e.bucket_start < $3 {meters}
+WHERE e.account_id = asked.value AND e.granularity = $5 AND e.bucket_start >= $2 AND e.bucket_start < $3 {meters}
+GROUP BY 1, 2, 3 {any}
 LIMIT $4",
 };
 /// The next sums of one account.
 pub(super) const SUMS: Spelled = Spelled::alike(
     "
-SELECT e.* FROM usage_aggregates e
-WHERE e.account_id = $1 AND e.granularity = $5 AND (e.events <> 0 OR e.quantity <> 0 OR e.amount <> 0)
-  AND e.bucket_start >= $2 AND e.bucket_start < $3
-  AND (e.bucket_start, e.meter) > ($6, $7) {meters}
-ORDER BY e.bucket_start, e.meter LIMIT $4",
+SELECT e.account_id, {start} AS bucket_start, e.meter, {sums} FROM usage_aggregates e
+WHERE e.account_id = $1 AND e.granularity = $5 AND e.bucket_start >= $2 AND e.bucket_start < $3
+  AND ({start}, e.meter) > ($6, $7) {meters}
+GROUP BY 1, 2, 3 {any}
+ORDER BY 2, 3 LIMIT $4",
 );
+/// What a bucket holds, and that it holds anything.
+const SUMS_ARE: &str = "CAST(SUM(e.quantity) AS bigint) AS quantity, CAST(SUM(e.events) AS bigint) AS events,
+  CAST(SUM(e.amount) AS bigint) AS amount";
+const ANY: &str = "HAVING SUM(e.quantity) <> 0 OR SUM(e.events) <> 0 OR SUM(e.amount) <> 0";
+
+/// The statement for buckets that are kept, or for hours, which are made of quarters.
+pub(super) fn of_buckets(sql: &str, backend: DbBackend, are_kept: bool) -> String {
+    let start = match (are_kept, backend) {
+        (true, _) => "e.bucket_start",
+        (false, DbBackend::Sqlite) => "substr(e.bucket_start, 1, 13) || ':00:00+00:00'",
+        (false, _) => "date_trunc('hour', e.bucket_start, 'UTC')",
+    };
+    let sql = sql.replace("{start}", start);
+    sql.replace("{sums}", SUMS_ARE).replace("{any}", ANY)
+}

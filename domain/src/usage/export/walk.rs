@@ -6,13 +6,14 @@
 use std::collections::{HashMap, VecDeque};
 
 use canopy_entity::time::Timestamp;
+use canopy_entity::usage_aggregate::BucketLength;
 use canopy_entity::{AccountId, AccountPath, Level, PermissionKey, UsageEventId};
-use sea_orm::{ActiveEnum, FromQueryResult, Value};
+use sea_orm::{FromQueryResult, Value};
 
-use super::statements::{BELOW, EVENTS, EVENTS_OF, SUMS, SUMS_OF, Spelled};
+use super::statements::{BELOW, EVENTS, EVENTS_OF, SUMS, SUMS_OF, Spelled, of_buckets};
 use super::{ExportUsage, ExportedEvent, ExportedRows, ExportedSum};
 use crate::statement::{list, statement};
-use crate::usage::Period;
+use crate::usage::{Granularity, Period, bucket};
 use crate::{AccountView, Actor, Domain, Result};
 
 /// Rows of one page.
@@ -71,9 +72,13 @@ impl Walk {
         loop {
             if let Some(last) = self.within.take() {
                 self.domain.0.faults.check("usage.export.next")?;
-                let rows = self.page(&last).await?;
+                let until = self.until(&last);
+                let rows = self.page(&last, until).await?;
                 match rows.last().filter(|_| rows.len() == ROWS) {
                     Some(last) => self.within = Some(last),
+                    None if until < self.wanted.period.end => {
+                        self.within = Some(Last::Sum(until, String::new()));
+                    }
                     None => drop(self.waiting.pop_front()),
                 }
                 if !rows.is_empty() {
@@ -138,14 +143,30 @@ impl Walk {
         match self.wanted.granularity {
             None => self.events(&EVENTS_OF, values).await,
             Some(granularity) => {
-                values.push(granularity.to_value().into());
+                values.push(kept(granularity).as_str().into());
                 self.sums(&SUMS_OF, values).await
             }
         }
     }
 
+    /// Up to when the page behind `last` looks: hours are made of what is kept, so that their order is known only once all
+    /// were made. Those of a month are few enough.
+    fn until(&self, last: &Last) -> Timestamp {
+        let Period { start, end } = self.wanted.period;
+        let is_made = |granularity: Granularity| granularity.kept().is_none();
+        if !self.wanted.granularity.is_some_and(is_made) {
+            return end;
+        }
+        let from = match last {
+            Last::Sum(start, _) => *start,
+            _ => start,
+        };
+        let month = bucket::start_of(BucketLength::Month, from);
+        bucket::end_of(BucketLength::Month, month).map_or(end, |next| next.min(end))
+    }
+
     /// A page of the first account behind `last`.
-    async fn page(&self, last: &Last) -> Result<ExportedRows> {
+    async fn page(&self, last: &Last, until: Timestamp) -> Result<ExportedRows> {
         let Some(account) = self.waiting.front() else {
             return Ok(ExportedRows::Events(Vec::new()));
         };
@@ -164,7 +185,9 @@ impl Walk {
                     Last::Sum(start, meter) => (*start, meter.as_str()),
                     _ => (self.wanted.period.start, ""),
                 };
-                values.extend([granularity.to_value().into(), start.into(), meter.into()]);
+                // The period of the page, within that of the export.
+                (values[1], values[2]) = (start.into(), until.into());
+                values.extend([kept(granularity).as_str().into(), start.into(), meter.into()]);
                 self.sums(&SUMS, values).await?
             }
         };
@@ -179,19 +202,21 @@ impl Walk {
 
     async fn events(&self, sql: &Spelled, values: Vec<Value>) -> Result<ExportedRows> {
         let db = &self.domain.0.db;
-        let statement = self.statement(sql, values);
+        let statement = self.statement(sql.of(db.get_database_backend()), values);
         let rows = ExportedEvent::find_by_statement(statement).all(db).await?;
         Ok(ExportedRows::Events(rows))
     }
 
     async fn sums(&self, sql: &Spelled, values: Vec<Value>) -> Result<ExportedRows> {
         let db = &self.domain.0.db;
-        let statement = self.statement(sql, values);
+        let backend = db.get_database_backend();
+        let are_kept = self.wanted.granularity.is_some_and(|own| own.kept().is_some());
+        let statement = self.statement(&of_buckets(sql.of(backend), backend, are_kept), values);
         let rows = ExportedSum::find_by_statement(statement).all(db).await?;
         Ok(ExportedRows::Sums(rows))
     }
 
-    fn statement(&self, sql: &Spelled, mut values: Vec<Value>) -> sea_orm::Statement {
+    fn statement(&self, sql: &str, mut values: Vec<Value>) -> sea_orm::Statement {
         let backend = self.domain.0.db.get_database_backend();
         let meters = match &self.wanted.meters {
             None => String::new(),
@@ -200,7 +225,7 @@ impl Walk {
                 format!("AND e.meter IN [${}]", values.len())
             }
         };
-        statement(backend, &sql.of(backend).replace("{meters}", &meters), values)
+        statement(backend, &sql.replace("{meters}", &meters), values)
     }
 }
 
@@ -214,6 +239,11 @@ impl ExportedRows {
             }
         })
     }
+}
+
+/// Which buckets are kept that these are, or are made of.
+fn kept(granularity: Granularity) -> BucketLength {
+    granularity.kept().unwrap_or(BucketLength::Quarter)
 }
 
 /// The rows in the order of their accounts and keys, with what they need of their accounts.

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use canopy_entity::ledger_account::LedgerKind;
 use canopy_entity::rule_version::{FailurePolicy, RuleKind};
-use canopy_entity::usage_aggregate::Granularity;
 use canopy_entity::{account, ledger_account, outbox, time};
 use canopy_rules_host::{CompilerCommand, Host, HostSettings};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
@@ -229,6 +228,7 @@ impl House {
                 end: now + chrono::Duration::hours(1),
             },
             granularity: Granularity::Month,
+            clocks: Clocks::default(),
             meters: Some(vec!["minutes".to_owned()]),
             include_descendants,
             only_totals: false,

@@ -93,6 +93,7 @@ impl<'d> Compiler<'d> {
             Ok(match asked.name() {
                 "period" => UsageField::Period(compiler.usage_period(&asked.sets)?),
                 "granularity" => UsageField::Granularity,
+                "timeZone" => UsageField::TimeZone,
                 "totals" => {
                     let total = compiler.select(&asked.sets, "UsageTotal", Self::usage_total)?;
                     UsageField::Totals(asked.list(total))

@@ -49,6 +49,7 @@ impl<'d> Compiler<'d> {
             "depth" => TenantField::Depth,
             "level" => TenantField::Level,
             "currency" => TenantField::Currency,
+            "timeZone" => TenantField::TimeZone,
             "createdAt" => TenantField::CreatedAt,
             "planInherited" => TenantField::PlanInherited,
             "billingMode" => TenantField::BillingMode,

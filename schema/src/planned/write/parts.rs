@@ -139,6 +139,7 @@ impl<'w> Writer<'w> {
                 }));
             }),
             UsageField::Granularity => writer.item::<Granularity>(granularity),
+            UsageField::TimeZone => writer.plain(usage.zone.name()),
             UsageField::Totals(list) => {
                 writer.list(list, usage.totals.iter(), |writer, selection, total| {
                     writer.object(selection, "UsageTotal", |writer, field| {

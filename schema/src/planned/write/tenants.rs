@@ -106,6 +106,7 @@ impl<'w> Writer<'w> {
             TenantField::Depth => self.int(row.depth),
             TenantField::Level => self.int(int(view.level().into())),
             TenantField::Currency => self.text(&row.currency),
+            TenantField::TimeZone => self.text(&row.time_zone),
             TenantField::CreatedAt => self.shown(DateTime(row.created_at)),
             TenantField::PlanInherited => self.boolean(row.plan_inherited),
             TenantField::BillingMode => self.item::<BillingMode>(row.billing_mode),
