@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::AccountId;
 
+/// What an id takes with its slash: the ids of accounts are of one length.
+const STEP: usize = "acc_".len() + 26 + "/".len();
+
 /// `acc_root/acc_child/`: where an account stands in its tree.
 #[derive(
     Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sea_orm::DeriveValueType,
@@ -26,15 +29,13 @@ impl AccountPath {
 
     /// The ids from the root down to the account itself; never empty.
     pub fn ids(&self) -> Vec<AccountId> {
-        self.0
-            .split_terminator('/')
-            .map(|id| AccountId::parse(id).expect("a stored path holds ids, as its check says"))
-            .collect()
+        (0..=self.depth()).filter_map(|place| self.at(place)).collect()
     }
 
     /// The id at `place`, counted from the root; none beyond the end.
     pub fn at(&self, place: usize) -> Option<AccountId> {
-        let id = self.0.split_terminator('/').nth(place)?;
+        let start = place * STEP;
+        let id = self.0.get(start..start + STEP - 1)?;
         Some(AccountId::parse(id).expect("a stored path holds ids, as its check says"))
     }
 
@@ -62,20 +63,12 @@ impl AccountPath {
     /// The ids from `place` on, counted from the root, each followed by a slash: what the account at that place may
     /// know of the path. None beyond the end.
     pub fn seen_from(&self, place: usize) -> Option<&str> {
-        let mut rest = self.0.as_str();
-        for _ in 0..place {
-            (_, rest) = rest.split_once('/')?;
-        }
-        (!rest.is_empty()).then_some(rest)
+        self.0.get(place * STEP..).filter(|rest| !rest.is_empty())
     }
 
     /// How many accounts stand above.
     pub fn depth(&self) -> usize {
-        self.0
-            .bytes()
-            .filter(|byte| *byte == b'/')
-            .count()
-            .saturating_sub(1)
+        (self.0.len() / STEP).saturating_sub(1)
     }
 
     /// The path as it is stored; also the least path of the subtree.

@@ -21,6 +21,17 @@ pub enum Level {
 }
 
 impl Level {
+    /// The level of this name, as it is stored; none if there is none.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "NONE" => Level::None,
+            "READ" => Level::Read,
+            "LIMITED" => Level::Limited,
+            "FULL" => Level::Full,
+            _ => return None,
+        })
+    }
+
     /// The place in the order `None < Limited = Read < Full`.
     pub fn rank(self) -> u8 {
         match self {
@@ -256,6 +267,14 @@ impl PermissionKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn levels_are_read_by_the_names_under_which_they_are_stored() {
+        for level in Level::iter() {
+            assert_eq!(Level::named(&level.to_value()), Some(level));
+        }
+        assert_eq!(Level::named("none"), None);
+    }
 
     #[test]
     fn the_matrix_has_28_keys_and_umbrellas_of_their_own_group() {

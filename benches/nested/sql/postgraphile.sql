@@ -69,3 +69,5 @@ COMMENT ON FUNCTION accounts_permissions(accounts) IS E'@simpleCollections only'
 COMMENT ON FUNCTION accounts_resources(accounts) IS E'@simpleCollections only';
 COMMENT ON FUNCTION accounts_totals(accounts, timestamptz, timestamptz) IS E'@simpleCollections only';
 COMMENT ON COLUMN accounts.status IS E'@behavior +filterBy';
+-- By its own name its type would be that of the edges of a connection to usage_holds.
+COMMENT ON TABLE usage_hold_edges IS E'@name part_of_usage_hold';

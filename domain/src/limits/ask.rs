@@ -225,8 +225,5 @@ fn said_by_rule(
         };
         (Arc::from(limit.name), bound)
     });
-    Source {
-        bounds: bounds.collect(),
-        otherwise: Some(decided_by),
-    }
+    Source::new(bounds, Some(Arc::clone(&decided_by)))
 }

@@ -100,10 +100,12 @@ pub(super) async fn counted(
 ) -> Result<Vec<CountedAccount>> {
     let ids: Vec<&str> = ids.into_iter().map(AccountId::as_str).collect();
     let given = [Given::Texts(&ids), Given::Time(time::now())];
-    domain.rows(&COUNTED, &given).await?.iter().map(read).collect()
+    let rows = domain.rows(&COUNTED, &given).await?;
+    let mut names = Names::default();
+    rows.iter().map(|row| read(row, &mut names)).collect()
 }
 
-fn read(row: &Row) -> Result<CountedAccount> {
+fn read(row: &Row, names: &mut Names) -> Result<CountedAccount> {
     let billing_mode: BillingMode = row.named(4)?;
     let credit_mode = match billing_mode {
         BillingMode::Own => None,
@@ -115,19 +117,38 @@ fn read(row: &Row) -> Result<CountedAccount> {
         kind: row.named(2)?,
         plan_id: row.maybe_parsed(3)?,
         credit_mode,
-        set: limits_set(&row.text(6)?)?,
+        set: limits_set(&row.text(6)?, names)?,
         used: [row.count(7)?, row.count(8)?, row.count(9)?],
     })
 }
 
 /// Reads `RESOURCE=MAXIMUM,RESOURCE=MAXIMUM`, as an account tells it.
-fn limits_set(text: &str) -> Result<Vec<(Arc<str>, u64)>> {
-    let limit = |limit: &str| {
+fn limits_set(text: &str, names: &mut Names) -> Result<Vec<(Arc<str>, u64)>> {
+    let limit = |(place, limit): (usize, &str)| {
         let (resource, maximum) = limit.split_once('=')?;
-        Some((Arc::from(resource), maximum.parse().ok()?))
+        Some((names.shared(place, resource), maximum.parse().ok()?))
     };
-    let limits = text.split_terminator(',').map(limit).collect::<Option<_>>();
+    let limits = text.split_terminator(',').enumerate().map(limit);
+    let limits = limits.collect::<Option<_>>();
     limits.ok_or_else(|| Error::internal(format!("{text} are no limits")))
+}
+
+/// The names of resources that were read before: most accounts have the same ones, each in the same place.
+#[derive(Default)]
+struct Names(Vec<Arc<str>>);
+
+impl Names {
+    fn shared(&mut self, place: usize, name: &str) -> Arc<str> {
+        match self.0.get(place) {
+            Some(known) if **known == *name => Arc::clone(known),
+            _ => {
+                let name: Arc<str> = Arc::from(name);
+                self.0.truncate(place);
+                self.0.push(Arc::clone(&name));
+                name
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -136,9 +157,23 @@ mod tests {
 
     #[test]
     fn the_limits_that_a_parent_set_are_read() {
-        assert_eq!(limits_set("").unwrap(), []);
-        let limits = [(Arc::from("a.b-c_1"), 0), (Arc::from("members"), 25)];
-        assert_eq!(limits_set("a.b-c_1=0,members=25").unwrap(), limits);
-        assert!(limits_set("members=").is_err());
+        let mut names = Names::default();
+        for (text, limits) in [
+            ("", vec![]),
+            ("a.b-c_1=0,members=25", vec![("a.b-c_1", 0), ("members", 25)]),
+            (
+                "a.b-c_1=7,members=25,seats=1",
+                vec![("a.b-c_1", 7), ("members", 25), ("seats", 1)],
+            ),
+            ("members=3,seats=1", vec![("members", 3), ("seats", 1)]),
+        ] {
+            let read = limits_set(text, &mut names).unwrap();
+            let read: Vec<(&str, u64)> = read
+                .iter()
+                .map(|(name, maximum)| (name.as_ref(), *maximum))
+                .collect();
+            assert_eq!(read, limits, "{text}");
+        }
+        assert!(limits_set("members=", &mut names).is_err());
     }
 }

@@ -249,8 +249,5 @@ fn set_by_parent(account: &CountedAccount) -> Source {
         };
         (Arc::clone(resource), bound)
     };
-    Source {
-        bounds: account.set.iter().map(bound).collect(),
-        otherwise: None,
-    }
+    Source::new(account.set.iter().map(bound), None)
 }

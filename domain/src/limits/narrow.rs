@@ -1,6 +1,5 @@
 //! How the bounds on a path combine: each account narrows what those above it leave. Pure.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::LimitDecider;
@@ -17,21 +16,46 @@ pub(super) struct Bound {
 /// What one rule or one set of account limits says: bounds by resource, and what holds for all others.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
-    pub(super) bounds: BTreeMap<Arc<str>, Bound>,
+    /// In the order of the names.
+    bounds: Vec<(Arc<str>, Bound)>,
     /// Who leaves the other resources unlimited; none for account limits, which say nothing about others.
     pub(super) otherwise: Option<Arc<LimitDecider>>,
 }
 
 impl Source {
+    /// Of bounds in any order; where a resource is there twice, the last one counts.
+    pub(super) fn new(
+        bounds: impl Iterator<Item = (Arc<str>, Bound)>,
+        otherwise: Option<Arc<LimitDecider>>,
+    ) -> Self {
+        let mut bounds: Vec<(Arc<str>, Bound)> = bounds.collect();
+        bounds.sort_by(|(one, _), (other, _)| one.cmp(other));
+        bounds.dedup_by(|next, kept| {
+            let is_same = next.0 == kept.0;
+            if is_same {
+                std::mem::swap(next, kept);
+            }
+            is_same
+        });
+        Self { bounds, otherwise }
+    }
+
+    fn named(&self, resource: &str) -> Option<&Bound> {
+        let place = self
+            .bounds
+            .binary_search_by(|(name, _)| name.as_ref().cmp(resource));
+        Some(&self.bounds[place.ok()?].1)
+    }
+
     /// The bound on a resource, if it says anything about it.
     fn max(&self, resource: &str) -> Option<Option<u64>> {
-        let named = self.bounds.get(resource).map(|bound| bound.max);
+        let named = self.named(resource).map(|bound| bound.max);
         named.or_else(|| self.otherwise.as_ref().map(|_| None))
     }
 
     /// What it says about a resource, if anything.
     pub(super) fn bound(&self, resource: &str) -> Option<Bound> {
-        let named = self.bounds.get(resource).cloned();
+        let named = self.named(resource).cloned();
         let unlimited = |decided_by: &Arc<LimitDecider>| Bound {
             max: None,
             decided_by: Arc::clone(decided_by),
@@ -62,13 +86,15 @@ pub(super) struct Narrowed<'a> {
 impl<'a> Narrowed<'a> {
     /// Adds what the next source says.
     pub(super) fn add(&mut self, source: &'a Source) {
+        let mut from = 0;
         for (resource, bound) in &source.bounds {
             let next = Least {
                 max: bound.max,
                 decided_by: &bound.decided_by,
                 reason: bound.reason.as_ref(),
             };
-            match self.place(resource) {
+            let place = self.place(from, resource);
+            match place {
                 Ok(place) => {
                     let least = &mut self.named[place].1;
                     if is_less(next.max, least.max) {
@@ -80,6 +106,7 @@ impl<'a> Narrowed<'a> {
                     self.named.insert(place, (resource, before.unwrap_or(next)));
                 }
             }
+            from = place.unwrap_or_else(|place| place) + 1;
         }
         self.otherwise = self.otherwise.or(source.otherwise.as_ref());
     }
@@ -89,7 +116,7 @@ impl<'a> Narrowed<'a> {
     pub(super) fn bounds(mut self, always: &'a [Arc<str>]) -> Vec<(&'a Arc<str>, Least<'a>)> {
         if let Some(unnamed) = self.unnamed() {
             for resource in always {
-                if let Err(place) = self.place(resource) {
+                if let Err(place) = self.place(0, resource) {
                     self.named.insert(place, (resource, unnamed));
                 }
             }
@@ -97,10 +124,14 @@ impl<'a> Narrowed<'a> {
         self.named
     }
 
-    /// Where a resource is, or would be.
-    fn place(&self, resource: &str) -> Result<usize, usize> {
-        self.named
-            .binary_search_by(|(name, _)| name.as_ref().cmp(resource))
+    /// Where a resource is, or would be, at or behind `from`; most sources name the same ones.
+    fn place(&self, from: usize, resource: &str) -> Result<usize, usize> {
+        let rest = &self.named[from..];
+        if rest.first().is_some_and(|(name, _)| ***name == *resource) {
+            return Ok(from);
+        }
+        let found = rest.binary_search_by(|(name, _)| name.as_ref().cmp(resource));
+        found.map(|place| from + place).map_err(|place| from + place)
     }
 
     fn unnamed(&self) -> Option<Least<'a>> {
@@ -132,6 +163,8 @@ fn is_less(next: Option<u64>, least: Option<u64>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use canopy_entity::{AccountId, RuleVersionId};
 
     use super::*;
@@ -174,13 +207,8 @@ mod tests {
             decided_by: decided_by.clone(),
             reason: None,
         };
-        Source {
-            bounds: bounds
-                .iter()
-                .map(|(name, max)| (Arc::from(*name), bound(*max)))
-                .collect(),
-            otherwise: Some(decided_by),
-        }
+        let bounds = bounds.iter().map(|(name, max)| (Arc::from(*name), bound(*max)));
+        Source::new(bounds, Some(decided_by))
     }
 
     fn set_on(account_id: &AccountId, resource: &str, max: u64) -> Source {
@@ -191,10 +219,7 @@ mod tests {
             }),
             reason: None,
         };
-        Source {
-            bounds: BTreeMap::from([(Arc::from(resource), bound)]),
-            otherwise: None,
-        }
+        Source::new([(Arc::from(resource), bound)].into_iter(), None)
     }
 
     #[test]
@@ -235,6 +260,18 @@ mod tests {
         assert_eq!(of("seats"), (None, &top));
         assert_eq!(of("rooms"), (Some(1), &bottom));
         assert_eq!(narrowed.len(), 4);
+    }
+
+    #[test]
+    fn a_resource_has_one_bound_of_a_source_the_last_one() {
+        let source = source(
+            &AccountId::new(),
+            &[("b", Some(1)), ("a", Some(2)), ("b", Some(3))],
+        );
+        assert_eq!(
+            ["a", "b", "c"].map(|name| source.max(name)),
+            [Some(Some(2)), Some(Some(3)), Some(None)]
+        );
     }
 
     #[test]

@@ -16,21 +16,25 @@ pub(crate) struct Restrictions([Option<Level>; KEYS]);
 impl Restrictions {
     /// Reads `KEY=LEVEL,KEY=LEVEL`, as an account tells it: in the order of the names, or in any other.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        static NAMED_KEYS: Names<PermissionKey> = LazyLock::new(names);
-        static NAMED_LEVELS: Names<Level> = LazyLock::new(names);
+        static NAMED_KEYS: LazyLock<Vec<(String, PermissionKey)>> = LazyLock::new(names);
         let mut restrictions = Self::default();
         // Where the last key was found, the next one is not far.
         let mut from_here = NAMED_KEYS.iter().cycle();
-        for restriction in text.split_terminator(',') {
-            let parts = restriction.split_once('=');
-            let named = parts.and_then(|(key, level)| {
-                let (_, key) = from_here.by_ref().take(KEYS).find(|(name, _)| name == key)?;
-                let (_, level) = NAMED_LEVELS.iter().find(|(name, _)| name == level)?;
-                Some((*key, *level))
+        let mut rest = text;
+        while !rest.is_empty() {
+            let key = from_here.by_ref().take(KEYS).find_map(|(name, key)| {
+                let level = rest.strip_prefix(name.as_str())?.strip_prefix('=')?;
+                Some((*key, level))
             });
-            let (key, level) =
-                named.ok_or_else(|| Error::internal(format!("{restriction} is no restriction")))?;
+            let named = key.and_then(|(key, behind)| {
+                let end = behind.bytes().position(|byte| byte == b',');
+                let (level, behind) = behind.split_at(end.unwrap_or(behind.len()));
+                Some((key, Level::named(level)?, behind))
+            });
+            let (key, level, behind) =
+                named.ok_or_else(|| Error::internal(format!("{text} are no restrictions")))?;
             restrictions.add(key, level);
+            rest = behind.strip_prefix(',').unwrap_or_default();
         }
         Ok(restrictions)
     }
@@ -45,11 +49,9 @@ impl Restrictions {
     }
 }
 
-/// The values of an enumeration with their names, in the order of these.
-type Names<T> = LazyLock<Vec<(String, T)>>;
-
-fn names<T: ActiveEnum<Value = String> + Iterable>() -> Vec<(String, T)> {
-    let mut names: Vec<(String, T)> = T::iter().map(|value| (value.to_value(), value)).collect();
+/// The keys with their names, in the order of these.
+fn names() -> Vec<(String, PermissionKey)> {
+    let mut names: Vec<_> = PermissionKey::iter().map(|key| (key.to_value(), key)).collect();
     names.sort_by(|one, other| one.0.cmp(&other.0));
     names
 }
@@ -74,6 +76,15 @@ mod tests {
             assert_eq!(restrictions.level(key), level);
         }
         assert_eq!(Restrictions::parse("").unwrap(), Restrictions::default());
-        assert!(Restrictions::parse("USAGE=SOME").is_err());
+        for text in [
+            "USAGE=SOME",
+            "USAGE=NONEACCOUNT=FULL",
+            "USAGE",
+            "USAGE=",
+            "=",
+            "ACCOUNTS=NONE",
+        ] {
+            assert!(Restrictions::parse(text).is_err(), "{text}");
+        }
     }
 }
