@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use chrono::SecondsFormat;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -142,7 +143,7 @@ impl Load {
 fn write_event(body: &mut String, event: &Event<'_>) {
     let (key, meter, account) = (&event.key, event.meter, event.account);
     let (whole, tenths) = (event.quantity / 1_000_000, event.quantity / 100_000 % 10);
-    let at = event.at.format("%Y-%m-%dT%H:%M:%S%.3fZ");
+    let at = event.at.to_rfc3339_opts(SecondsFormat::Millis, true);
     let _ = write!(
         body,
         r#"{{"specversion":"1.0","id":"{key}","source":"/bench","type":"{meter}","subject":"{account}","time":"{at}","data":{{"quantity":"{whole}.{tenths}","attributes":{{"direction":"inbound","region":"eu-west"}}}}}}"#

@@ -107,7 +107,7 @@ pub(crate) async fn calls(seeded: &Seeded) -> Result<()> {
             let begin = Instant::now();
             match digests {
                 true => drop(seeded.host.price(&rule, input).await?),
-                false => drop(seeded.host.price_lines(&rule, input).await?),
+                false => drop(seeded.host.examine_pricing(&rule, input).await.result?),
             }
             spent += begin.elapsed();
         }

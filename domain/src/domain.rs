@@ -7,6 +7,7 @@ use canopy_rules_host::Host;
 use sea_orm::DatabaseConnection;
 
 use crate::Result;
+use crate::accounts::RememberedAccounts;
 use crate::auth::{
     ForeignSettings, ForeignTokens, LastUses, Passwords, RememberedActors, SignInSettings, Throttle,
     TokenSettings, Tokens,
@@ -110,6 +111,7 @@ pub(crate) struct Core {
     pub(crate) last_uses: LastUses,
     pub(crate) actors: RememberedActors,
     pub(crate) terms: RememberedTerms,
+    pub(crate) accounts: RememberedAccounts,
     pub(crate) facts: RememberedFacts,
     pub(crate) answers: LimitsAnswers,
     pub(crate) passwords: Passwords,
@@ -142,6 +144,7 @@ impl Domain {
             last_uses: LastUses::new(),
             actors: RememberedActors::new(settings.remember, &hub),
             terms: RememberedTerms::new(settings.remember),
+            accounts: RememberedAccounts::new(settings.remember),
             facts: RememberedFacts::new(settings.remember),
             answers: LimitsAnswers::default(),
             passwords: Passwords::new(),

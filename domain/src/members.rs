@@ -53,6 +53,7 @@ static MEMBERS: LazyLock<PreparedLists> = LazyLock::new(|| {
         table: "members",
         parent: "account_id",
         condition: "true",
+        total: "member_count",
         columns: "page.id, page.account_id, page.user_id, page.role, page.created_at, u.email, u.name, u.last_sign_in_at"
             .to_owned(),
         joined: "JOIN users u ON u.id = page.user_id",

@@ -40,6 +40,18 @@ impl Text {
         Some(Self { bytes, length })
     }
 
+    /// A prefix and a ULID in lower case.
+    fn of_ulid(prefix: &str, ulid: Ulid) -> Self {
+        let mut bytes = [0; PREFIX_LENGTH + ULID_LENGTH];
+        bytes[..PREFIX_LENGTH].copy_from_slice(prefix.as_bytes());
+        ulid.array_to_str(bytes[PREFIX_LENGTH..].first_chunk_mut().expect("there is room"))
+            .make_ascii_lowercase();
+        Self {
+            bytes,
+            length: bytes.len() as u8,
+        }
+    }
+
     fn as_str(&self) -> &str {
         let bytes = &self.bytes[..usize::from(self.length)];
         std::str::from_utf8(bytes).expect("it was made of a string")
@@ -52,18 +64,17 @@ impl std::fmt::Debug for Text {
     }
 }
 
-/// A lower-case ULID that is greater than each one this process made before.
-fn fresh_ulid() -> String {
+/// A ULID that is greater than each one this process made before.
+fn fresh_ulid() -> Ulid {
     static GENERATOR: Mutex<Generator> = Mutex::new(Generator::new());
     let mut generator = GENERATOR
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let ulid = match generator.generate() {
+    match generator.generate() {
         Ok(ulid) => ulid,
         // More than 2^80 ids in a millisecond do not happen; counting on into the next one keeps the order.
         Err(overflow) => overflow.commit_overflow_increment(),
-    };
-    ulid.to_string().to_ascii_lowercase()
+    }
 }
 
 fn first_ulid_at(instant: Timestamp) -> String {
@@ -103,7 +114,7 @@ macro_rules! ids {
             /// A new id, greater than each that this process made before.
             #[expect(clippy::new_without_default, reason = "each id is a new one; there is no default")]
             pub fn new() -> Self {
-                Self(Text::new(&format!("{}{}", $prefix, fresh_ulid())).expect("a prefix and a ULID fit"))
+                Self(Text::of_ulid($prefix, fresh_ulid()))
             }
 
             /// What the text of an id that is made at `instant` is not below: where to begin among ids in their order.

@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn levels_are_read_by_the_names_under_which_they_are_stored() {
         for level in Level::iter() {
-            assert_eq!(Level::named(&level.to_value()), Some(level));
+            assert_eq!(Level::named(&sea_orm::ActiveEnum::to_value(&level)), Some(level));
         }
         assert_eq!(Level::named("none"), None);
     }

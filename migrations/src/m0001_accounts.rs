@@ -25,7 +25,8 @@ impl MigrationTrait for Migration {
         dialect::run(manager, PEOPLE).await?;
         dialect::run(manager, PERMISSIONS_AND_LIMITS).await?;
         told_by_the_account(manager, "restrictions", "permission_levels", ["key", "level"]).await?;
-        told_by_the_account(manager, "limits_set", "account_limits", ["resource", "maximum"]).await
+        told_by_the_account(manager, "limits_set", "account_limits", ["resource", "maximum"]).await?;
+        dialect::run(manager, if sqlite { COUNTS_SQLITE } else { COUNTS_POSTGRES }).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -56,6 +57,8 @@ impl MigrationTrait for Migration {
             dialect::run(manager, "DROP FUNCTION rule_changes_refuse();").await?;
             dialect::run(manager, "DROP FUNCTION restrictions_follow();").await?;
             dialect::run(manager, "DROP FUNCTION limits_set_follow();").await?;
+            dialect::run(manager, "DROP FUNCTION member_count_follow();").await?;
+            dialect::run(manager, "DROP FUNCTION subaccount_count_follow();").await?;
         }
         Ok(())
     }
@@ -125,6 +128,8 @@ CREATE TABLE accounts (
   updated_at {time} NOT NULL,
   restrictions {text} NOT NULL DEFAULT '',
   limits_set {text} NOT NULL DEFAULT '',
+  member_count bigint NOT NULL DEFAULT 0 CHECK (member_count >= 0),
+  subaccount_count bigint NOT NULL DEFAULT 0 CHECK (subaccount_count >= 0),
   CHECK ((parent_id IS NULL) = (depth = 0)),
   CHECK (kind <> 'PLATFORM' OR parent_id IS NULL),
   CHECK (kind <> 'SUBACCOUNT' OR parent_id IS NOT NULL),
@@ -274,6 +279,52 @@ CREATE TABLE account_limits (
   updated_at {time} NOT NULL,
   PRIMARY KEY (account_id, resource)
 );
+";
+
+/// Keep how many members an account has, and how many children that are not closed. What an account may have depends on
+/// the counts of all above it, and a platform has children by the thousand.
+const COUNTS_SQLITE: &str = "
+CREATE TRIGGER member_count_more AFTER INSERT ON members
+BEGIN UPDATE accounts SET member_count = member_count + 1 WHERE id = NEW.account_id; END;
+CREATE TRIGGER member_count_less AFTER DELETE ON members
+BEGIN UPDATE accounts SET member_count = member_count - 1 WHERE id = OLD.account_id; END;
+CREATE TRIGGER subaccount_count_more AFTER INSERT ON accounts WHEN NEW.status <> 'CLOSED'
+BEGIN UPDATE accounts SET subaccount_count = subaccount_count + 1 WHERE id = NEW.parent_id; END;
+CREATE TRIGGER subaccount_count_change AFTER UPDATE OF status, parent_id ON accounts
+BEGIN
+  UPDATE accounts SET subaccount_count = subaccount_count - 1 WHERE id = OLD.parent_id AND OLD.status <> 'CLOSED';
+  UPDATE accounts SET subaccount_count = subaccount_count + 1 WHERE id = NEW.parent_id AND NEW.status <> 'CLOSED';
+END;
+";
+
+const COUNTS_POSTGRES: &str = "
+CREATE FUNCTION member_count_follow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE accounts a SET member_count = a.member_count + CASE TG_OP WHEN 'INSERT' THEN c.members ELSE -c.members END
+  FROM (SELECT account_id, count(*) AS members FROM changed GROUP BY account_id) c WHERE a.id = c.account_id;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER member_count_more AFTER INSERT ON members
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION member_count_follow();
+CREATE TRIGGER member_count_less AFTER DELETE ON members
+  REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION member_count_follow();
+CREATE FUNCTION subaccount_count_follow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    UPDATE accounts a SET subaccount_count = a.subaccount_count + c.children
+    FROM (SELECT parent_id, count(*) AS children FROM changed WHERE status <> 'CLOSED' GROUP BY parent_id) c
+    WHERE a.id = c.parent_id;
+  ELSE
+    UPDATE accounts SET subaccount_count = subaccount_count - 1 WHERE id = OLD.parent_id AND OLD.status <> 'CLOSED';
+    UPDATE accounts SET subaccount_count = subaccount_count + 1 WHERE id = NEW.parent_id AND NEW.status <> 'CLOSED';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER subaccount_count_more AFTER INSERT ON accounts
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION subaccount_count_follow();
+CREATE TRIGGER subaccount_count_change AFTER UPDATE OF status, parent_id ON accounts FOR EACH ROW
+  WHEN ((OLD.status, OLD.parent_id) IS DISTINCT FROM (NEW.status, NEW.parent_id))
+  EXECUTE FUNCTION subaccount_count_follow();
 ";
 
 /// Lets a column of `accounts` say again what the rows of an account in `table` say, as `NAME=VALUE,NAME=VALUE` in the

@@ -74,7 +74,8 @@ CREATE TRIGGER tree_terms_planted AFTER INSERT ON accounts WHEN NEW.parent_id IS
 BEGIN
   INSERT INTO tree_terms (root_id, version) VALUES (NEW.id, 1);
 END;
-CREATE TRIGGER tree_terms_account AFTER UPDATE OF path, status, currency, plan_id, billing_mode, credit_mode ON accounts
+CREATE TRIGGER tree_terms_account AFTER UPDATE OF path, status, currency, plan_id, billing_mode, credit_mode, restrictions
+ON accounts
 BEGIN
   INSERT INTO tree_terms (root_id, version) SELECT NEW.id, 0 WHERE NEW.parent_id IS NULL ON CONFLICT DO NOTHING;
   UPDATE tree_terms SET version = version + 1 WHERE root_id IN
@@ -127,9 +128,10 @@ BEGIN
 END $$;
 CREATE TRIGGER tree_terms_planted AFTER INSERT ON accounts
   FOR EACH ROW WHEN (NEW.parent_id IS NULL) EXECUTE FUNCTION tree_terms_count();
-CREATE TRIGGER tree_terms_account AFTER UPDATE OF path, status, currency, plan_id, billing_mode, credit_mode ON accounts
-  FOR EACH ROW WHEN ((OLD.path, OLD.status, OLD.currency, OLD.plan_id, OLD.billing_mode, OLD.credit_mode)
-    IS DISTINCT FROM (NEW.path, NEW.status, NEW.currency, NEW.plan_id, NEW.billing_mode, NEW.credit_mode))
+CREATE TRIGGER tree_terms_account AFTER UPDATE OF path, status, currency, plan_id, billing_mode, credit_mode, restrictions
+  ON accounts FOR EACH ROW
+  WHEN ((OLD.path, OLD.status, OLD.currency, OLD.plan_id, OLD.billing_mode, OLD.credit_mode, OLD.restrictions)
+    IS DISTINCT FROM (NEW.path, NEW.status, NEW.currency, NEW.plan_id, NEW.billing_mode, NEW.credit_mode, NEW.restrictions))
   EXECUTE FUNCTION tree_terms_count();
 CREATE TRIGGER tree_terms_activated AFTER INSERT ON rule_activations FOR EACH ROW EXECUTE FUNCTION tree_terms_count();
 CREATE TRIGGER tree_terms_retired AFTER UPDATE ON rule_activations FOR EACH ROW EXECUTE FUNCTION tree_terms_count();

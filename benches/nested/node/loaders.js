@@ -21,9 +21,8 @@ const STATEMENTS = {
   members: `SELECT m.* FROM unnest($1::text[]) account CROSS JOIN LATERAL (
       SELECT m.id, m.account_id, m.role, u.email FROM members m JOIN users u ON u.id = m.user_id
       WHERE m.account_id = account ORDER BY m.id LIMIT $2) m`,
-  memberCounts: 'SELECT account_id, count(*) FROM members WHERE account_id = ANY ($1) GROUP BY account_id',
-  childCounts: `SELECT parent_id, count(*) FROM accounts WHERE parent_id = ANY ($1) AND status <> 'CLOSED'
-      GROUP BY parent_id`,
+  memberCounts: 'SELECT id AS account_id, member_count AS count FROM accounts WHERE id = ANY ($1)',
+  childCounts: 'SELECT id AS parent_id, subaccount_count AS count FROM accounts WHERE id = ANY ($1)',
   keyCounts: `SELECT account_id, count(*) FROM api_keys WHERE account_id = ANY ($1) AND revoked_at IS NULL
       AND (expires_at IS NULL OR expires_at > now()) GROUP BY account_id`,
   levels: 'SELECT account_id, key, level FROM permission_levels WHERE account_id = ANY ($1)',

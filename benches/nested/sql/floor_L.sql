@@ -1,12 +1,12 @@
 -- The large query in one statement: floor_M.sql and more. A level of a permission is the least that the account and
 -- those above it leave to the key and to its umbrella; a benchmark's reader is granted everything.
 WITH root AS MATERIALIZED (
-  SELECT a.id, a.name, a.plan_id, a.kind, string_to_array(rtrim(a.path, '/'), '/') AS path
+  SELECT a.id, a.name, a.plan_id, a.kind, a.member_count, a.subaccount_count, string_to_array(rtrim(a.path, '/'), '/') AS path
   FROM accounts a WHERE a.id = $1
 ), above AS MATERIALIZED (
   SELECT b.plan_id, b.kind FROM root, accounts b WHERE b.id = ANY (root.path)
 ), child AS MATERIALIZED (
-  SELECT s.id, s.name, s.kind, s.plan_id, s.billing_mode FROM accounts s
+  SELECT s.id, s.name, s.kind, s.plan_id, s.billing_mode, s.member_count, s.subaccount_count FROM accounts s
   WHERE s.parent_id = $1 AND s.status <> 'CLOSED' ORDER BY s.id LIMIT 25
 ), cap AS MATERIALIZED (
   SELECT p.id AS plan_id, c.key AS resource, c.value::bigint AS max
@@ -65,8 +65,8 @@ SELECT '{"data":{"account":' || (
           WHEN 'api_keys' THEN (SELECT count(*) FROM api_keys k WHERE k.account_id = root.id
             AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()))
           WHEN 'depth' THEN (SELECT count(*) FROM above WHERE kind = 'SUBACCOUNT')
-          WHEN 'members' THEN (SELECT count(*) FROM members m WHERE m.account_id = root.id)
-          WHEN 'subaccounts' THEN (SELECT count(*) FROM accounts c WHERE c.parent_id = root.id AND c.status <> 'CLOSED')
+          WHEN 'members' THEN root.member_count
+          WHEN 'subaccounts' THEN root.subaccount_count
           ELSE 0 END AS used
         FROM (SELECT resource, max FROM inherited) y GROUP BY y.resource ORDER BY y.resource) x) AS limits,
       (SELECT json_build_object('totals', coalesce(json_agg(x), '[]'::json)) FROM (
@@ -79,7 +79,7 @@ SELECT '{"data":{"account":' || (
         SELECT row_to_json(node) AS node FROM (
         SELECT s.id, s.name,
           (SELECT json_build_object(
-            'totalCount', own_members.count,
+            'totalCount', s.member_count,
             'edges', coalesce(json_agg(edge), '[]'::json)) FROM (
             SELECT row_to_json(node) AS node FROM (
               SELECT m.id, m.role, (SELECT row_to_json(x) FROM (SELECT u.email) x) AS "user"
@@ -101,9 +101,8 @@ SELECT '{"data":{"account":' || (
                 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()))
               WHEN 'depth' THEN CASE s.kind
                 WHEN 'SUBACCOUNT' THEN 1 + (SELECT count(*) FROM above WHERE kind = 'SUBACCOUNT') ELSE 0 END
-              WHEN 'members' THEN own_members.count
-              WHEN 'subaccounts' THEN (
-                SELECT count(*) FROM accounts c WHERE c.parent_id = s.id AND c.status <> 'CLOSED')
+              WHEN 'members' THEN s.member_count
+              WHEN 'subaccounts' THEN s.subaccount_count
               ELSE 0 END AS used
             FROM (SELECT resource, max FROM planned WHERE plan_id = s.plan_id) p
             FULL JOIN (SELECT resource, maximum FROM account_limits WHERE account_id = s.id) l
@@ -120,10 +119,8 @@ SELECT '{"data":{"account":' || (
               WHEN (SELECT b.status FROM billing_transfers b WHERE b.account_id = s.id ORDER BY b.id DESC LIMIT 1)
                 = 'IN_PROGRESS' THEN 'IN_PROGRESS'
               ELSE 'PARENT_BILLED' END AS state) x) AS "billingTransfer",
-          (SELECT row_to_json(x) FROM (
-            SELECT count(*) AS "totalCount" FROM accounts c
-            WHERE c.parent_id = s.id AND c.status <> 'CLOSED') x) AS subaccounts
-        FROM child s CROSS JOIN LATERAL (SELECT count(*) AS count FROM members m WHERE m.account_id = s.id) own_members
+          (SELECT row_to_json(x) FROM (SELECT s.subaccount_count AS "totalCount") x) AS subaccounts
+        FROM child s
         ORDER BY s.id) node) edge) AS subaccounts
   ) answer)::text || '}}'
 FROM root

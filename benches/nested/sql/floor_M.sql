@@ -6,7 +6,7 @@ WITH root AS MATERIALIZED (
 ), above AS MATERIALIZED (
   SELECT b.plan_id, b.kind FROM root, accounts b WHERE b.id = ANY (root.path)
 ), child AS MATERIALIZED (
-  SELECT s.id, s.name, s.kind, s.plan_id FROM accounts s
+  SELECT s.id, s.name, s.kind, s.plan_id, s.member_count, s.subaccount_count FROM accounts s
   WHERE s.parent_id = $1 AND s.status <> 'CLOSED' ORDER BY s.id LIMIT 25
 ), cap AS MATERIALIZED (
   SELECT p.id AS plan_id, c.key AS resource, c.value::bigint AS max
@@ -38,16 +38,15 @@ SELECT '{"data":{"account":' || (
                   AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()))
                 WHEN 'depth' THEN CASE s.kind
                   WHEN 'SUBACCOUNT' THEN 1 + (SELECT count(*) FROM above WHERE kind = 'SUBACCOUNT') ELSE 0 END
-                WHEN 'members' THEN own.members
-                WHEN 'subaccounts' THEN (
-                  SELECT count(*) FROM accounts c WHERE c.parent_id = s.id AND c.status <> 'CLOSED')
+                WHEN 'members' THEN s.member_count
+                WHEN 'subaccounts' THEN s.subaccount_count
                 ELSE 0 END AS used
               FROM (SELECT resource, max FROM planned WHERE plan_id = s.plan_id) p
               FULL JOIN (SELECT resource, maximum FROM account_limits WHERE account_id = s.id) l
                 ON l.resource = p.resource
               ORDER BY 1) x) AS limits,
-            (SELECT row_to_json(x) FROM (SELECT own.members AS "totalCount") x) AS members
-          FROM child s CROSS JOIN LATERAL (SELECT count(*) AS members FROM members m WHERE m.account_id = s.id) own
+            (SELECT row_to_json(x) FROM (SELECT s.member_count AS "totalCount") x) AS members
+          FROM child s
           ORDER BY s.id) node) edge) AS subaccounts
   ) answer)::text || '}}'
 FROM root

@@ -38,8 +38,8 @@ CREATE FUNCTION accounts_resources(account accounts) RETURNS SETOF account_resou
     WHEN 'api_keys' THEN (SELECT count(*) FROM api_keys k WHERE k.account_id = account.id
       AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()))
     WHEN 'depth' THEN (SELECT count(*) FROM above WHERE kind = 'SUBACCOUNT')
-    WHEN 'members' THEN (SELECT count(*) FROM members m WHERE m.account_id = account.id)
-    WHEN 'subaccounts' THEN (SELECT count(*) FROM accounts c WHERE c.parent_id = account.id AND c.status <> 'CLOSED')
+    WHEN 'members' THEN account.member_count
+    WHEN 'subaccounts' THEN account.subaccount_count
     ELSE 0 END)::integer
   FROM (
     SELECT c.key AS resource, c.value::bigint AS max

@@ -28,6 +28,7 @@ static CHILDREN: LazyLock<PreparedLists> = LazyLock::new(|| {
         table: "accounts",
         parent: "parent_id",
         condition: "accounts.status <> 'CLOSED'",
+        total: "subaccount_count",
         columns: row::columns("page"),
         joined: "",
     })
@@ -163,7 +164,7 @@ pub fn open_subaccounts(
 }
 
 /// The account as the actor may see it; none if no grant reaches it.
-fn view(actor: &Actor, account: account::Model, standing: Arc<Standing>) -> Option<AccountView> {
+pub(super) fn view(actor: &Actor, account: account::Model, standing: Arc<Standing>) -> Option<AccountView> {
     let access = Access::new(actor.shared_grants(), account.path.clone(), standing)?;
     Some(AccountView::new(account, access))
 }

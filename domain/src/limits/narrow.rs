@@ -208,7 +208,7 @@ mod tests {
             reason: None,
         };
         let bounds = bounds.iter().map(|(name, max)| (Arc::from(*name), bound(*max)));
-        Source::new(bounds, Some(decided_by))
+        Source::new(bounds, Some(Arc::clone(&decided_by)))
     }
 
     fn set_on(account_id: &AccountId, resource: &str, max: u64) -> Source {

@@ -1,5 +1,5 @@
-//! The lists that a nested read is made of: as those of [`keyset`](super::keyset), by statements that are written once
-//! and whose rows need no model. Rows and totals are asked for at the same time.
+//! The lists of an account that a nested read is made of: as those of [`keyset`](super::keyset), by statements that are
+//! written once and whose rows need no model. Rows and totals are asked for at the same time.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -17,6 +17,8 @@ pub(crate) struct Shape {
     pub(crate) parent: &'static str,
     /// What must hold for a row to be in its list.
     pub(crate) condition: &'static str,
+    /// The column in which the parent, an account, says how many rows its list has.
+    pub(crate) total: &'static str,
     /// What is read of each row, which stands under the name `page`.
     pub(crate) columns: String,
     /// What else is read: tables joined to `page`.
@@ -110,6 +112,7 @@ impl Shape {
             condition,
             columns,
             joined,
+            ..
         } = self;
         let mut bounds = String::new();
         let mut place = 2;
@@ -130,17 +133,9 @@ impl Shape {
         )
     }
 
-    /// How many rows each list has. A count per parent, rather than a grouping: each is then a walk along the index.
+    /// How many rows each list has.
     fn totals(&self) -> Query {
-        let Self {
-            table,
-            parent,
-            condition,
-            ..
-        } = self;
-        Query::new(&format!(
-            "SELECT parents.value, (SELECT count(*) FROM {table} WHERE {table}.{parent} = parents.value AND {condition})
-             FROM [$1] AS parents"
-        ))
+        let total = self.total;
+        Query::new(&format!("SELECT id, {total} FROM accounts WHERE id IN [$1]"))
     }
 }

@@ -71,7 +71,11 @@ type Known = (Arc<AccountFacts>, Option<Arc<LiveRule>>);
 /// Facts that were read a moment ago, each for as long as its tree's terms stay as they were.
 pub(crate) struct RememberedFacts(Memory<AccountId, Known>);
 
-const TERMS: &str = "SELECT root_id, version, closed_until FROM tree_terms WHERE root_id IN [$1] ORDER BY root_id [FOR SHARE]";
+const TERMS: &str =
+    "SELECT root_id, version, closed_until FROM tree_terms WHERE root_id IN [$1] ORDER BY root_id";
+
+/// To be held until a transaction ends. Alone it would be one that waits for the disk, as a lock is written there.
+const HELD_TERMS: &str = "SELECT root_id, version, closed_until FROM tree_terms WHERE root_id IN [$1] ORDER BY root_id [FOR SHARE]";
 
 const ACCOUNTS: &str = "
 SELECT a.*, p.limits_configuration AS terms, p.meters,
@@ -95,7 +99,7 @@ impl RememberedFacts {
         let distinct: BTreeSet<&AccountPath> = paths.into_iter().collect();
         let roots: BTreeSet<AccountId> = distinct.iter().map(|path| path.root_id()).collect();
         let mut facts = Facts {
-            terms: terms(db, &roots).await?,
+            terms: terms(db, TERMS, &roots).await?,
             ..Facts::default()
         };
         let mut missing: BTreeMap<AccountId, u64> = BTreeMap::new();
@@ -139,7 +143,7 @@ impl Facts {
     /// activates a rule for it waits.
     pub(crate) async fn hold(&self, txn: &impl ConnectionTrait) -> Result<bool> {
         let roots: BTreeSet<AccountId> = self.terms.keys().cloned().collect();
-        Ok(terms(txn, &roots).await? == self.terms)
+        Ok(terms(txn, HELD_TERMS, &roots).await? == self.terms)
     }
 
     fn learn(&mut self, id: AccountId, (account, rule): Known) {
@@ -211,9 +215,15 @@ impl Facts {
     }
 }
 
-async fn terms(db: &impl ConnectionTrait, roots: &BTreeSet<AccountId>) -> Result<Terms> {
+/// How often anything changed that the facts of a tree hold.
+pub(crate) async fn terms_version(db: &impl ConnectionTrait, root: &AccountId) -> Result<u64> {
+    let terms = terms(db, TERMS, &BTreeSet::from([root.clone()])).await?;
+    Ok(terms[root].version.unsigned_abs())
+}
+
+async fn terms(db: &impl ConnectionTrait, sql: &str, roots: &BTreeSet<AccountId>) -> Result<Terms> {
     let rows = db
-        .query_all_raw(statement(db.get_database_backend(), TERMS, [list(roots)]))
+        .query_all_raw(statement(db.get_database_backend(), sql, [list(roots)]))
         .await?;
     let terms = rows.iter().map(|row| {
         let term = Term {

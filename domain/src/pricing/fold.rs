@@ -5,6 +5,7 @@
 //! next for that line alone: nothing, the rule of a seller above, or the version that was live before.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use canopy_entity::rule_version::{self, FailurePolicy};
 use canopy_entity::time::Timestamp;
@@ -95,7 +96,7 @@ pub(super) struct Answer {
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) rule: &'a rule_version::Model,
-    pub(super) input: PricingInput,
+    pub(super) input: Arc<PricingInput>,
     turn: Turn,
     lines: Vec<usize>,
     /// Places among the accounts of the input.
@@ -190,7 +191,8 @@ impl<'a> Fold<'a> {
                 Call {
                     rule,
                     // Paths begin at the seller: a rule, and who reads its logs, learns of nobody above.
-                    input: PricingInput::new(format!("{seller}/"), account.currency.as_str(), configuration),
+                    input: PricingInput::new(format!("{seller}/"), account.currency.as_str(), configuration)
+                        .into(),
                     turn,
                     lines: Vec::new(),
                     accounts: HashMap::new(),
@@ -299,7 +301,8 @@ impl<'a> Folded<'a> {
     /// Adds this line to the input of its seller's rule.
     fn enter(&self, facts: &Facts, edge: usize, call: &mut Call<'a>) {
         let path = &self.line.path;
-        let input = &mut call.input;
+        // Nobody else has it yet.
+        let input = Arc::make_mut(&mut call.input);
         let account = *call.accounts.entry(path).or_insert_with(|| {
             let buyer = &self.ids[edge + 1];
             let plan = facts.accounts[buyer].plan_id.as_ref();

@@ -1,6 +1,7 @@
 //! Calling the sellers' rules: one call per seller for all lines of a batch, and what to do if one fails.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use canopy_entity::rule_version;
 use canopy_rules_host::{LoadedRule, PricingInput, RuleError};
@@ -47,7 +48,7 @@ impl Domain {
     async fn price_lines(
         &self,
         rule: &rule_version::Model,
-        input: &PricingInput,
+        input: &Arc<PricingInput>,
     ) -> Result<Vec<Result<Answer, Failure>>> {
         let loaded = match self.load_rule(rule).await? {
             Ok(loaded) => loaded,
@@ -68,7 +69,7 @@ struct Question<'a> {
     domain: &'a Domain,
     rule: &'a rule_version::Model,
     loaded: &'a LoadedRule,
-    input: &'a PricingInput,
+    input: &'a Arc<PricingInput>,
 }
 
 impl Oracle for Question<'_> {
@@ -77,12 +78,15 @@ impl Oracle for Question<'_> {
 
     async fn ask(&self, lines: Range<usize>) -> Result<Vec<Answer>, Unanswered<Failure>> {
         let input = self.input;
-        let part = PricingInput {
-            seller_path: input.seller_path.clone(),
-            currency: input.currency.clone(),
-            configuration: input.configuration.clone(),
-            accounts: input.accounts.clone(),
-            lines: input.lines[lines.clone()].to_vec(),
+        let part = match lines.len() == input.lines.len() {
+            true => Arc::clone(input),
+            false => Arc::new(PricingInput {
+                seller_path: input.seller_path.clone(),
+                currency: input.currency.clone(),
+                configuration: input.configuration.clone(),
+                accounts: input.accounts.clone(),
+                lines: input.lines[lines.clone()].to_vec(),
+            }),
         };
         let examined = self.domain.0.rules.examine_pricing(self.loaded, part).await;
         let fuel = i64::try_from(examined.fuel).unwrap_or(i64::MAX);

@@ -50,7 +50,7 @@ const SQLITE: &[(&str, &str)] = &[
     ),
 ];
 
-pub(super) const ALL: [Check; 16] = [
+pub(super) const ALL: [Check; 17] = [
     Check {
         what: "Sums of accounts are the sums of their events",
         sql: "
@@ -240,6 +240,13 @@ UNION ALL
 SELECT h.id FROM usage_holds h JOIN usage_hold_edges e ON e.hold_id = h.id
 JOIN ratings r ON r.event_id = h.event_id AND r.edge = e.edge
 WHERE r.price > e.price OR (r.rule_version_id IS NULL) <> (e.rule_version_id IS NULL) OR r.rule_version_id <> e.rule_version_id",
+    },
+    Check {
+        what: "Accounts have as many members and subaccounts as they say",
+        sql: "
+SELECT a.id AS account_id, a.member_count, a.subaccount_count FROM accounts a
+WHERE a.member_count <> (SELECT count(*) FROM members m WHERE m.account_id = a.id)
+  OR a.subaccount_count <> (SELECT count(*) FROM accounts c WHERE c.parent_id = a.id AND c.status <> 'CLOSED')",
     },
     Check {
         what: "News has its places without gap",

@@ -163,7 +163,12 @@ impl Oracle for Question<'_> {
         let mut attempt = 0;
         loop {
             let input = candidate.input(self.accounts, &self.events[lines.clone()]);
-            let error = match candidate.host.price_lines(&candidate.rule, input).await {
+            let error = match candidate
+                .host
+                .examine_pricing(&candidate.rule, input)
+                .await
+                .result
+            {
                 Ok(priced) => return Ok(priced),
                 Err(error) => error,
             };

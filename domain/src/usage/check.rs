@@ -122,8 +122,8 @@ pub(super) fn is_key(text: &str) -> bool {
 pub(crate) fn digest(event: &NewUsageEvent) -> String {
     let occurred_at = event.occurred_at.map(time::truncate);
     let attributes = canonical(&event.attributes);
-    let payload = serde_json::json!([event.meter, event.quantity, occurred_at, attributes]);
-    hex::encode(Sha256::digest(payload.to_string()))
+    let payload = serde_json::to_vec(&(&event.meter, event.quantity, occurred_at, attributes));
+    hex::encode(Sha256::digest(payload.expect("texts and numbers are JSON")))
 }
 
 /// The text of `json` that does not depend on the order of an object's members.

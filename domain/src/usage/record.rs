@@ -65,8 +65,7 @@ impl Domain {
         }
         let named = input.events.iter().filter_map(|event| event.account_id.as_ref());
         let named: HashSet<&AccountId> = named.chain([&input.account_id]).collect();
-        let named: Vec<AccountId> = named.into_iter().cloned().collect();
-        let accounts = self.accounts(actor, &named).await?;
+        let accounts = self.remembered_accounts(actor, &named).await?;
         let account = accounts.get(&input.account_id);
         let account = account.ok_or(Error::NotFound("account"))?;
         account.access().require(PermissionKey::Usage, Level::Full)?;

@@ -6,6 +6,7 @@
 //! that a broken call could leave to the next one.
 
 use std::str::Utf8Error;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
@@ -76,6 +77,24 @@ pub(crate) trait Question: Send + 'static {
 
     /// Calls the rule and checks its answer.
     fn ask(&self, rule: &Loaded, budget: &Budget) -> Ran<Self::Answer>;
+}
+
+/// A question that whoever asks it keeps.
+impl<Q: Question + Sync> Question for Arc<Q> {
+    type Answer = Q::Answer;
+    const KIND: RuleKind = Q::KIND;
+
+    fn lines(&self) -> usize {
+        Q::lines(self)
+    }
+
+    fn digest(&self) -> Digest {
+        Q::digest(self)
+    }
+
+    fn ask(&self, rule: &Loaded, budget: &Budget) -> Ran<Self::Answer> {
+        Q::ask(self, rule, budget)
+    }
 }
 
 impl Question for PricingInput {

@@ -74,7 +74,8 @@ impl Host {
         rule: &LoadedRule,
         input: PricingInput,
     ) -> Result<Outcome<Vec<PricedLine>>, RuleError> {
-        self.examine_pricing(rule, input).await.outcome()
+        let digest = input.digest();
+        self.examine_pricing(rule, input).await.outcome(digest)
     }
 
     /// Asks a limits rule: the answer is checked.
@@ -83,31 +84,26 @@ impl Host {
         rule: &LoadedRule,
         input: LimitsInput,
     ) -> Result<Outcome<LimitsAnswer>, RuleError> {
-        self.examine_limits(rule, input).await.outcome()
+        let digest = input.digest();
+        self.examine_limits(rule, input).await.outcome(digest)
     }
 
     /// As [`Host::price`], with logs and cost of a call that gave no answer too.
-    pub async fn examine_pricing(&self, rule: &LoadedRule, input: PricingInput) -> Examined<Vec<PricedLine>> {
-        match check_batch(&input) {
-            Ok(()) => self.examine(rule, input).await,
-            Err(error) => Examined::new(input.digest(), Ran::not(error)),
-        }
-    }
-
-    /// As [`Host::price`], without the digests of the call, which for many lines take
-    /// longer than the call.
-    pub async fn price_lines(
+    pub async fn examine_pricing(
         &self,
         rule: &LoadedRule,
-        input: PricingInput,
-    ) -> Result<Vec<PricedLine>, RuleError> {
-        check_batch(&input)?;
-        self.run(rule, input).await.result
+        input: impl Into<Arc<PricingInput>>,
+    ) -> Examined<Vec<PricedLine>> {
+        let input = input.into();
+        Examined::new(match check_batch(&input) {
+            Ok(()) => self.run(rule, input).await,
+            Err(error) => Ran::not(error),
+        })
     }
 
     /// As [`Host::limits`], with logs and cost of a call that gave no answer too.
     pub async fn examine_limits(&self, rule: &LoadedRule, input: LimitsInput) -> Examined<LimitsAnswer> {
-        self.examine(rule, input).await
+        Examined::new(self.run(rule, input).await)
     }
 
     /// The rule as it would be after a restart.
@@ -123,12 +119,8 @@ impl Host {
         rule: &LoadedRule,
         question: Q,
     ) -> Result<Outcome<Q::Answer>, RuleError> {
-        self.examine(rule, question).await.outcome()
-    }
-
-    async fn examine<Q: Question>(&self, rule: &LoadedRule, question: Q) -> Examined<Q::Answer> {
-        let input_digest = question.digest();
-        Examined::new(input_digest, self.run(rule, question).await)
+        let digest = question.digest();
+        Examined::new(self.run(rule, question).await).outcome(digest)
     }
 
     /// Calls a rule, and counts the call.

@@ -23,7 +23,7 @@ pub struct Outcome<T> {
     pub elapsed: Duration,
 }
 
-/// A call, whether it gave an answer or not.
+/// A call, whether it gave an answer or not. It has no digests: for many lines they take longer than the call.
 #[derive(Debug, Clone)]
 pub struct Examined<T> {
     /// The checked answer, or why there is none.
@@ -36,34 +36,28 @@ pub struct Examined<T> {
     pub elapsed: Duration,
     /// Linear memory that the call had at its end, in bytes.
     pub memory: usize,
-    /// SHA-256 of the input's JSON.
-    pub input_digest: Digest,
-    /// SHA-256 of the answer's JSON, if there is one.
-    pub output_digest: Option<Digest>,
 }
 
 impl<T: serde::Serialize> Examined<T> {
-    pub(crate) fn new(input_digest: Digest, ran: Ran<T>) -> Self {
+    pub(crate) fn new(ran: Ran<T>) -> Self {
         Self {
-            output_digest: ran.result.as_ref().ok().map(Digest::of_json),
             result: ran.result,
             logs: ran.logs,
             fuel: ran.fuel,
             elapsed: ran.elapsed,
             memory: ran.memory,
-            input_digest,
         }
     }
 
-    /// The answer alone.
-    pub(crate) fn outcome(self) -> Result<Outcome<T>, RuleError> {
+    /// The answer alone, to a question with this digest.
+    pub(crate) fn outcome(self, input_digest: Digest) -> Result<Outcome<T>, RuleError> {
         let value = self.result?;
         Ok(Outcome {
-            output_digest: self.output_digest.unwrap_or_else(|| Digest::of_json(&value)),
+            output_digest: Digest::of_json(&value),
             value,
             logs: self.logs,
             fuel: self.fuel,
-            input_digest: self.input_digest,
+            input_digest,
             elapsed: self.elapsed,
         })
     }

@@ -114,7 +114,7 @@ async fn answer(
             let body = whole(&gateway, body, &headers, encoding).await?;
             let events = batch::read(&body)?;
             let results = taken(&gateway, &id, &actor, events).await?;
-            return Ok(axum::Json(serde_json::json!({ "results": results })).into_response());
+            return Ok(axum::Json(Results { results }).into_response());
         }
         Mode::Structured => cloud_event::structured(&whole(&gateway, body, &headers, encoding).await?),
         Mode::Binary => cloud_event::binary(&headers, &whole(&gateway, body, &headers, encoding).await?),
@@ -122,6 +122,12 @@ async fn answer(
     let results = taken(&gateway, &id, &actor, vec![received]).await?;
     let result = results.into_iter().next();
     Ok(single(result.expect("each event has its result"), &id))
+}
+
+/// The answer to a batch.
+#[derive(serde::Serialize)]
+struct Results {
+    results: Vec<EventResult>,
 }
 
 async fn taken(

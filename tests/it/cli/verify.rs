@@ -49,7 +49,7 @@ async fn books_that_are_in_order_are_found_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_kind_of_difference_is_found_and_named() {
-    const BREAKS: [(&str, &str); 12] = [
+    const BREAKS: [(&str, &str); 14] = [
         (
             "UPDATE usage_aggregates SET quantity = quantity + 1, tree_quantity = tree_quantity + 1
              WHERE granularity = 'DAY' AND events = 2",
@@ -94,6 +94,14 @@ async fn each_kind_of_difference_is_found_and_named() {
         (
             "UPDATE usage_events SET account_id = 'acc_nobody' WHERE idempotency_key = 'c'",
             "Events and ratings name what is there",
+        ),
+        (
+            "UPDATE accounts SET member_count = member_count + 1 WHERE kind = 'MAIN'",
+            "Accounts have as many members and subaccounts as they say",
+        ),
+        (
+            "UPDATE accounts SET subaccount_count = subaccount_count + 1 WHERE kind = 'SUBACCOUNT'",
+            "Accounts have as many members and subaccounts as they say",
         ),
         (
             "DELETE FROM outbox WHERE position = 2",

@@ -37,6 +37,7 @@ async fn replay(rules: &mut Rules<'_>, step: &Value, input: &str, rule: &str) ->
     let input: PricingInput =
         serde_json::from_str(input).context("the receipt's input is not of this contract")?;
     let (digest, rule) = rules.fetch(rule).await?;
+    let input_digest = input.digest();
     let ran = rules.host.examine_pricing(&rule, input).await;
     let (id, name) = (text(&receipt["id"]), text(&receipt["ruleName"]));
     let price = format!(
@@ -48,7 +49,7 @@ async fn replay(rules: &mut Rules<'_>, step: &Value, input: &str, rule: &str) ->
     let mut step_here = Step::new(title, json!({ "rating": id, "rule": name, "price": price }), &ran);
     let mut hold = |what: &str, here: Value, server: &Value| step_here.hold(what, &here, server);
     hold("rule", json!(digest), &receipt["ruleDigest"]);
-    hold("input", json!(ran.input_digest), &receipt["inputDigest"]);
+    hold("input", json!(input_digest), &receipt["inputDigest"]);
     match ran.result.as_deref() {
         Ok([line]) => {
             hold("price", amount(line.amount), &receipt["price"]["amount"]);

@@ -29,6 +29,8 @@ table!(account, "accounts", {
     status: String,
     plan_id: Option<String>,
     billing_mode: String,
+    member_count: i64,
+    subaccount_count: i64,
 });
 
 table!(plan, "plans", {

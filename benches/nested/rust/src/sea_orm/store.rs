@@ -85,6 +85,13 @@ impl Store {
         Ok(rows.into_iter().map(|row| (row.id, row.count)).collect())
     }
 
+    /// What accounts say of their counts themselves.
+    async fn kept(&self, ids: Vec<String>, column: account::Column) -> Read<Count> {
+        let counts = account::Entity::find().filter(account::Column::Id.is_in(ids));
+        let counts = counts.select_only().column(account::Column::Id).column(column);
+        counts.into_tuple().all(&self.0).await.map_err(Arc::new)
+    }
+
     pub async fn accounts(&self, ids: Vec<String>) -> Read<Account> {
         let rows = self
             .all(account::Entity::find().filter(account::Column::Id.is_in(ids)))
@@ -135,12 +142,11 @@ impl Store {
     }
 
     pub async fn member_counts(&self, ids: Vec<String>) -> Read<Count> {
-        let members = member::Entity::find().filter(member::Column::AccountId.is_in(ids));
-        self.counts(members, member::Column::AccountId).await
+        self.kept(ids, account::Column::MemberCount).await
     }
 
     pub async fn child_counts(&self, ids: Vec<String>) -> Read<Count> {
-        self.counts(open_children(ids), account::Column::ParentId).await
+        self.kept(ids, account::Column::SubaccountCount).await
     }
 
     pub async fn key_counts(&self, ids: Vec<String>) -> Read<Count> {

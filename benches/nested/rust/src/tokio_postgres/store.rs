@@ -83,17 +83,13 @@ impl Store {
     }
 
     pub async fn member_counts(&self, ids: Vec<String>) -> Read<Count> {
-        self.counts(
-            "SELECT account_id, count(*) FROM members WHERE account_id = ANY ($1) GROUP BY account_id",
-            ids,
-        )
-        .await
+        self.counts("SELECT id, member_count FROM accounts WHERE id = ANY ($1)", ids)
+            .await
     }
 
     pub async fn child_counts(&self, ids: Vec<String>) -> Read<Count> {
         self.counts(
-            "SELECT parent_id, count(*) FROM accounts WHERE parent_id = ANY ($1) AND status <> 'CLOSED'
-             GROUP BY parent_id",
+            "SELECT id, subaccount_count FROM accounts WHERE id = ANY ($1)",
             ids,
         )
         .await
