@@ -186,13 +186,12 @@ impl<'a> Fold<'a> {
             };
             let turn = folded.turn;
             let call = calls.entry((seller.clone(), turn)).or_insert_with(|| {
-                let account = &facts.accounts[seller];
+                let currency = facts.accounts[seller].currency.as_str();
                 let configuration = receipt::configuration(rule);
                 Call {
                     rule,
                     // Paths begin at the seller: a rule, and who reads its logs, learns of nobody above.
-                    input: PricingInput::new(format!("{seller}/"), account.currency.as_str(), configuration)
-                        .into(),
+                    input: PricingInput::new(format!("{seller}/"), currency, configuration).into(),
                     turn,
                     lines: Vec::new(),
                     accounts: HashMap::new(),
@@ -255,10 +254,8 @@ impl<'a> Fold<'a> {
 
     /// What became of each line, in order, and what rules failed on.
     pub(super) fn finish(self) -> (Vec<Outcome>, Vec<Failed>) {
-        let outcomes = self
-            .lines
-            .into_iter()
-            .map(|folded| folded.ended.unwrap_or(Outcome::Rated(folded.edges)));
+        let lines = self.lines.into_iter();
+        let outcomes = lines.map(|folded| folded.ended.unwrap_or(Outcome::Rated(folded.edges)));
         (outcomes.collect(), self.failed)
     }
 }
@@ -301,7 +298,6 @@ impl<'a> Folded<'a> {
     /// Adds this line to the input of its seller's rule.
     fn enter(&self, facts: &Facts, edge: usize, call: &mut Call<'a>) {
         let path = &self.line.path;
-        // Nobody else has it yet.
         let input = Arc::make_mut(&mut call.input);
         let account = *call.accounts.entry(path).or_insert_with(|| {
             let buyer = &self.ids[edge + 1];

@@ -3,6 +3,7 @@
 mod group_commit;
 mod recording;
 mod retries;
+mod rights;
 mod streams;
 
 use std::path::PathBuf;
