@@ -45,7 +45,11 @@ impl Domain {
         let mut views = HashMap::with_capacity(ids.len());
         let mut missing = Vec::new();
         for id in ids {
-            match memory.get(id, version) {
+            // The terms of one tree say nothing of another.
+            let known = memory
+                .get(id, version)
+                .filter(|(row, _)| row.path.root_id() == root);
+            match known {
                 Some((row, standing)) if actor.scope().covers(&row.path) => {
                     let row = account::Model::clone(&row);
                     views.extend(view(actor, row, standing).map(|view| (view.id().clone(), view)));

@@ -74,9 +74,6 @@ pub(crate) struct RememberedFacts(Memory<AccountId, Known>);
 const TERMS: &str =
     "SELECT root_id, version, closed_until FROM tree_terms WHERE root_id IN [$1] ORDER BY root_id";
 
-/// To be held until a transaction ends. Alone it would be one that waits for the disk, as a lock is written there.
-const HELD_TERMS: &str = "SELECT root_id, version, closed_until FROM tree_terms WHERE root_id IN [$1] ORDER BY root_id [FOR SHARE]";
-
 const ACCOUNTS: &str = "
 SELECT a.*, p.limits_configuration AS terms, p.meters,
   EXISTS (SELECT 1 FROM usage_alerts u WHERE u.account_id = a.id) AS has_alerts
@@ -143,7 +140,9 @@ impl Facts {
     /// activates a rule for it waits.
     pub(crate) async fn hold(&self, txn: &impl ConnectionTrait) -> Result<bool> {
         let roots: BTreeSet<AccountId> = self.terms.keys().cloned().collect();
-        Ok(terms(txn, HELD_TERMS, &roots).await? == self.terms)
+        // Only here: a lock is written, and outside a transaction it would be one of its own that waits for the disk.
+        let held = format!("{TERMS} [FOR SHARE]");
+        Ok(terms(txn, &held, &roots).await? == self.terms)
     }
 
     fn learn(&mut self, id: AccountId, (account, rule): Known) {
