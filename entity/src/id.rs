@@ -20,7 +20,7 @@ impl std::fmt::Display for MalformedId {
 
 impl std::error::Error for MalformedId {}
 
-const ULID_LENGTH: usize = 26;
+pub(crate) const ULID_LENGTH: usize = 26;
 const PREFIX_LENGTH: usize = 4;
 
 /// The text of an id, in place: ids are copied and compared more often than anything else.

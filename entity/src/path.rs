@@ -5,9 +5,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::AccountId;
+use crate::id::ULID_LENGTH;
 
 /// What an id takes with its slash: the ids of accounts are of one length.
-const STEP: usize = "acc_".len() + 26 + "/".len();
+const STEP: usize = AccountId::PREFIX.len() + ULID_LENGTH + "/".len();
 
 /// `acc_root/acc_child/`: where an account stands in its tree.
 #[derive(

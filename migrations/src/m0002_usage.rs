@@ -48,9 +48,9 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// A row for each tree: `version` grows with each change of what prices in it depend on. Who records usage locks the row
-/// for reading, and so knows that the prices still hold without reading a row of each account. Months that end before
-/// `closed_until` are closed; closing one counts as a change.
+/// A row for each tree: `version` grows with each change of what prices in it depend on, and of who may record usage
+/// there. Who records usage locks the row for reading, and so knows that the prices still hold without reading a row of each
+/// account. Months that end before `closed_until` are closed; closing one counts as a change.
 const TERMS: &str = "
 CREATE TABLE tree_terms (
   root_id {text} PRIMARY KEY REFERENCES accounts (id),

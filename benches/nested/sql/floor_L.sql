@@ -1,7 +1,8 @@
 -- The large query in one statement: floor_M.sql and more. A level of a permission is the least that the account and
 -- those above it leave to the key and to its umbrella; a benchmark's reader is granted everything.
 WITH root AS MATERIALIZED (
-  SELECT a.id, a.name, a.plan_id, a.kind, a.member_count, a.subaccount_count, string_to_array(rtrim(a.path, '/'), '/') AS path
+  SELECT a.id, a.name, a.plan_id, a.kind, a.member_count, a.subaccount_count,
+    string_to_array(rtrim(a.path, '/'), '/') AS path
   FROM accounts a WHERE a.id = $1
 ), above AS MATERIALIZED (
   SELECT b.plan_id, b.kind FROM root, accounts b WHERE b.id = ANY (root.path)
