@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use canopy_domain::entity::account;
 use canopy_domain::entity::time::{self, Timestamp};
-use canopy_domain::entity::{AccountId, RatingId, RuleVersionId, UsageBatchId, UsageEventId};
+use canopy_domain::entity::{AccountId, RuleVersionId, UsageBatchId, UsageEventId};
 use canopy_domain::rules_host::{
     ENGINE, Host, LoadedRule, PeriodTotals, PricingAccount, PricingInput, UsageLine, builtin,
 };
@@ -144,9 +144,16 @@ impl Bulk<'_> {
         let mut days: HashMap<(AccountId, Timestamp, usize), (i64, i64)> = HashMap::new();
         for start in (0..events).step_by(BATCH) {
             let end = events.min(start + BATCH);
-            let (rows, ratings) = self.batch(start..end, events, &mut days).await?;
+            let rows = self.batch(start..end, events, &mut days).await?;
+            let (first, last) = (&rows[0], &rows[rows.len() - 1]);
+            let found = [self.seller.id.to_string(), self.rule.to_string()].map(|rated_by| {
+                json!({
+                    "rated_by": rated_by, "batch_id": first["batch_id"],
+                    "first_event_id": first["id"], "last_event_id": last["id"],
+                })
+            });
+            insert(self.db, "rated_batches", found.to_vec()).await?;
             insert(self.db, "usage_events", rows).await?;
-            insert(self.db, "ratings", ratings).await?;
         }
         let mut trees: HashMap<(AccountId, Timestamp, usize), (i64, i64)> = days.clone();
         for ((_, day, meter), (quantity, events)) in &days {
@@ -177,11 +184,12 @@ impl Bulk<'_> {
         numbers: std::ops::Range<usize>,
         events: usize,
         days: &mut HashMap<(AccountId, Timestamp, usize), (i64, i64)>,
-    ) -> Result<(Vec<Value>, Vec<Value>)> {
+    ) -> Result<Vec<Value>> {
         let seller = format!("{}/", self.seller.id);
         let mut input = PricingInput::new(seller.as_str(), "USD", tiers().to_string());
+        let batch = UsageBatchId::new();
         let mut rows = Vec::new();
-        for number in numbers {
+        for (place, number) in numbers.enumerate() {
             // As they come in: all accounts mixed, in the order of time; the last two days are those recorded.
             let (buyer, meter) = ((number * 7_919) % self.buyers.len(), number % METERS.len());
             let account = &self.buyers[buyer];
@@ -218,35 +226,38 @@ impl Bulk<'_> {
             sum.1 += 1;
             rows.push(json!({
                 "id": UsageEventId::new(), "account_id": account.id, "path": account.path,
-                "batch_id": UsageBatchId::new(), "place": 0,
+                "batch_id": batch, "place": place,
                 "idempotency_key": format!("bulk {number}"), "payload_digest": "0".repeat(64),
                 "meter": METERS[meter], "quantity": quantity(number), "occurred_at": text(at),
                 "recorded_at": text(at), "attributes": ATTRIBUTES, "rating_status": "RATED", "rating_attempts": 0,
             }));
         }
-        let ratings = self.price(&input, &rows).await?;
-        Ok((rows, ratings))
+        self.price(&input, &mut rows).await?;
+        Ok(rows)
     }
 
-    async fn price(&self, input: &PricingInput, rows: &[Value]) -> Result<Vec<Value>> {
+    async fn price(&self, input: &PricingInput, rows: &mut [Value]) -> Result<()> {
         let outcome = self.host.price(&self.loaded, input.clone()).await?;
         let digest = self.loaded.digest().to_string();
         let priced = outcome.value.iter().zip(&input.lines).zip(rows).enumerate();
-        Ok(priced
-            .map(|(number, ((priced, line), row))| {
-                let account = &input.accounts[line.account as usize];
-                json!({
-                    "id": RatingId::new(), "event_id": row["id"], "batch_id": row["batch_id"], "edge": 0,
-                    "seller_account_id": self.seller.id, "buyer_account_id": account.buyer,
-                    "rule_version_id": self.rule, "rule_digest": digest,
-                    "input_digest": input.single(number).expect("a line of the input").digest(),
-                    "output_digest": priced.digest(), "engine": ENGINE, "buyer_plan": account.buyer_plan,
-                    "period_start": line.period.start, "period_quantity": line.period.quantity,
-                    "period_lines": line.period.lines, "fuel": outcome.fuel, "cost": 0, "price": priced.amount,
-                    "currency": "USD", "line_items": json!(priced.items), "created_at": row["recorded_at"],
-                })
-            })
-            .collect())
+        for (number, ((priced, line), row)) in priced {
+            let account = &input.accounts[line.account as usize];
+            let ratings = json!({
+                "currency": "USD",
+                "edges": [{
+                    "cost": 0, "price": priced.amount, "items": priced.items,
+                    "receipt": {
+                        "rule": self.rule, "digest": digest,
+                        "input": input.single(number).expect("a line of the input").digest(),
+                        "output": priced.digest(), "engine": ENGINE, "plan": account.buyer_plan,
+                        "period": [line.period.start, line.period.quantity, line.period.lines],
+                        "fuel": outcome.fuel,
+                    },
+                }],
+            });
+            row["ratings"] = ratings.to_string().into();
+        }
+        Ok(())
     }
 }
 

@@ -11,8 +11,6 @@ use crate::Result;
 
 /// No text of ours: a character that is deleted.
 const NO_TEXT: &str = "\u{7f}";
-/// No number of ours: all lie within 2^53.
-const NO_NUMBER: i64 = i64::MIN;
 /// No time of ours: the first instant of the year 1.
 const NO_TIME: i64 = -62_135_596_800;
 
@@ -27,8 +25,6 @@ struct Column {
     array: ArrayType,
     /// What stands for NULL, which the driver's arrays cannot hold, where there may be any.
     null: Option<&'static str>,
-    /// What makes the column's type of what is given, on PostgreSQL.
-    cast: &'static str,
     given: Given,
 }
 
@@ -69,15 +65,6 @@ impl Rows {
         self.column(name, ArrayType::BigInt, numbers.map(Value::from))
     }
 
-    pub(crate) fn some_numbers(self, name: &'static str, numbers: impl Iterator<Item = Option<i64>>) -> Self {
-        self.column(
-            name,
-            ArrayType::BigInt,
-            numbers.map(|number| number.unwrap_or(NO_NUMBER).into()),
-        )
-        .with_null("'-9223372036854775808'::bigint")
-    }
-
     pub(crate) fn times(self, name: &'static str, times: impl Iterator<Item = Timestamp>) -> Self {
         self.column(name, ArrayType::ChronoDateTimeUtc, times.map(Value::from))
     }
@@ -95,12 +82,6 @@ impl Rows {
         .with_null("'0001-01-01T00:00:00Z'::timestamptz")
     }
 
-    /// Texts of JSON.
-    pub(crate) fn json<'a>(self, name: &'static str, texts: impl Iterator<Item = &'a str>) -> Self {
-        self.column(name, ArrayType::String, texts.map(Value::from))
-            .with_cast("::jsonb")
-    }
-
     fn column(self, name: &'static str, array: ArrayType, values: impl Iterator<Item = Value>) -> Self {
         self.given(name, array, Given::Each(values.collect()))
     }
@@ -110,7 +91,6 @@ impl Rows {
             name,
             array,
             null: None,
-            cast: "",
             given,
         });
         self
@@ -119,13 +99,6 @@ impl Rows {
     fn with_null(mut self, null: &'static str) -> Self {
         if let Some(column) = self.columns.last_mut() {
             column.null = Some(null);
-        }
-        self
-    }
-
-    fn with_cast(mut self, cast: &'static str) -> Self {
-        if let Some(column) = self.columns.last_mut() {
-            column.cast = cast;
         }
         self
     }
@@ -186,7 +159,7 @@ impl Rows {
                 Given::Each(each) => {
                     selected.push(match column.null {
                         Some(null) => format!("nullif({}, {null})", column.name),
-                        None => format!("{}{}", column.name, column.cast),
+                        None => column.name.to_owned(),
                     });
                     arrays.push(format!("${place}::{kind}[]"));
                     names.push(column.name);
@@ -226,7 +199,6 @@ impl Column {
         };
         match value {
             Value::String(Some(text)) if self.null.is_some() && text == NO_TEXT => serde_json::Value::Null,
-            Value::BigInt(Some(NO_NUMBER)) if self.null.is_some() => serde_json::Value::Null,
             Value::ChronoDateTimeUtc(Some(time)) if self.null.is_some() && time.timestamp() == NO_TIME => {
                 serde_json::Value::Null
             }

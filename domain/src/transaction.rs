@@ -139,6 +139,15 @@ pub(crate) fn breaks_uniqueness(error: &DbErr) -> bool {
     )
 }
 
+/// True if `error` says that a row breaks the check of this name.
+pub(crate) fn breaks_check(error: &Error, name: &str) -> bool {
+    let Error::Internal(cause) = error else {
+        return false;
+    };
+    let error = cause.downcast_ref::<DbErr>();
+    error.is_some_and(|error| error.to_string().contains(name))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};

@@ -199,8 +199,6 @@ ids! {
     UsageEventId = "evt_", is_ulid;
     /// A batch of usage: what one transaction recorded, or rated.
     UsageBatchId = "bat_", is_ulid;
-    /// What one seller charged one buyer for one usage event.
-    RatingId = "rat_", is_ulid;
     /// An account of the ledger.
     LedgerAccountId = "lac_", is_ulid;
     /// Credits that are held for usage to come.
@@ -227,6 +225,53 @@ ids! {
     AuditId = "aud_", is_ulid;
 }
 
+/// What one seller charged one buyer for one usage event: `rat_`, the event's ULID, and the place of the seller in the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RatingId {
+    event: UsageEventId,
+    edge: u16,
+}
+
+impl RatingId {
+    /// What each id of this kind begins with.
+    pub const PREFIX: &'static str = "rat_";
+
+    /// The rating of `event` at `edge`.
+    pub fn new(event: &UsageEventId, edge: u16) -> Self {
+        Self {
+            event: event.clone(),
+            edge,
+        }
+    }
+
+    /// Reads an id that came from outside.
+    pub fn parse(text: &str) -> Result<Self, MalformedId> {
+        let (event, edge) = text
+            .strip_prefix(Self::PREFIX)
+            .and_then(|rest| rest.split_once('_'))
+            .ok_or(MalformedId)?;
+        let id = Self {
+            event: UsageEventId::parse(&format!("{}{event}", UsageEventId::PREFIX))?,
+            edge: edge.parse().map_err(|_| MalformedId)?,
+        };
+        // One text for each: no sign, and no zeros before the number.
+        (id.to_string() == text).then_some(id).ok_or(MalformedId)
+    }
+
+    /// The event that it is of.
+    pub fn event(&self) -> &UsageEventId {
+        &self.event
+    }
+}
+
+impl std::fmt::Display for RatingId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let event = self.event.as_str();
+        let ulid = event.strip_prefix(UsageEventId::PREFIX).unwrap_or(event);
+        write!(formatter, "{}{ulid}_{}", Self::PREFIX, self.edge)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,9 +286,31 @@ mod tests {
     #[test]
     fn the_first_id_of_an_instant_is_not_greater_than_those_made_then() {
         let now = crate::time::now();
-        let id = RatingId::new();
-        assert!(RatingId::first_at(now) <= id.to_string());
-        assert!(RatingId::first_at(now + chrono::Duration::seconds(9)) > id.to_string());
+        let id = UsageEventId::new();
+        assert!(UsageEventId::first_at(now) <= id.to_string());
+        assert!(UsageEventId::first_at(now + chrono::Duration::seconds(9)) > id.to_string());
+    }
+
+    #[test]
+    fn the_id_of_a_rating_names_its_event_and_has_one_text() {
+        let event = UsageEventId::new();
+        let id = RatingId::new(&event, 12);
+        assert_eq!(RatingId::parse(&id.to_string()), Ok(id.clone()));
+        assert_eq!(id.event(), &event);
+        let ulid = &event.as_str()[4..];
+        for text in [
+            format!("rat_{ulid}"),
+            format!("rat_{ulid}_"),
+            format!("rat_{ulid}_+1"),
+            format!("rat_{ulid}_01"),
+            format!("rat_{ulid}_-1"),
+            format!("rat_{ulid}_1_1"),
+            format!("rat_{ulid}_70000"),
+            format!("evt_{ulid}_1"),
+            event.to_string(),
+        ] {
+            assert_eq!(RatingId::parse(&text), Err(MalformedId), "{text}");
+        }
     }
 
     #[test]

@@ -40,6 +40,12 @@ impl AccountPath {
         Some(AccountId::parse(id).expect("a stored path holds ids, as its check says"))
     }
 
+    /// The path of the account at `place`, counted from the root; none beyond the end.
+    pub fn upto(&self, place: usize) -> Option<AccountPath> {
+        let path = self.0.get(..(place + 1) * STEP)?;
+        Some(Self(path.to_owned()))
+    }
+
     /// The id of the topmost account.
     pub fn root_id(&self) -> AccountId {
         self.at(0).expect("a path is never empty")

@@ -1,16 +1,17 @@
-//! What each seller of the chain charged for an event; the database refuses to change it.
+//! What each seller of the chain charged for an event. The prices of an event lie in its row, as one text: they are written
+//! with it, read with it, and as final as it is. The database shows them as rows, too, in the view `ratings`.
 
-use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use crate::{AccountId, RatingId, RuleVersionId, UsageBatchId, UsageEventId, time::Timestamp};
+use crate::time::Timestamp;
+use crate::usage_event::{self, CorrectionPart};
+use crate::{AccountId, RatingId, RuleVersionId, UsageBatchId, UsageEventId};
 
 /// What one seller charged one buyer for one event, with its receipt.
-#[derive(Debug, Clone, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
-#[sea_orm(table_name = "ratings")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     /// The id.
-    #[sea_orm(primary_key, auto_increment = false)]
     pub id: RatingId,
     /// The event.
     pub event_id: UsageEventId,
@@ -49,18 +50,127 @@ pub struct Model {
     pub cost: i64,
     /// What the buyer pays, in micro-units.
     pub price: i64,
-    /// ISO 4217 code of both.
+    /// ISO 4217 code of all amounts.
     pub currency: String,
     /// How the price came about.
-    pub line_items: Json,
+    pub line_items: serde_json::Value,
     /// When it was rated.
     pub created_at: Timestamp,
     /// When its price counts, if the period in which its event counts was closed before it was rated.
     pub counted_at: Option<Timestamp>,
 }
 
-/// Rows are joined by hand in the statements that need it.
-#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub enum Relation {}
+/// The prices of an event as its row keeps them.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Stored<'a> {
+    /// ISO 4217 code of all amounts; empty where nobody sold anything.
+    #[serde(borrow)]
+    pub currency: &'a str,
+    /// When they were made, if that was later than the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// When they count, if the period was closed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted_at: Option<Timestamp>,
+    /// From the topmost seller down.
+    #[serde(borrow)]
+    pub edges: Vec<StoredEdge<'a>>,
+}
 
-impl ActiveModelBehavior for ActiveModel {}
+/// What one seller charged, as it is kept: amounts in micro-units.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StoredEdge<'a> {
+    /// What the seller paid.
+    pub cost: i64,
+    /// What the buyer pays.
+    pub price: i64,
+    /// None if no rule priced it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<StoredReceipt<'a>>,
+    /// How the price came about: a JSON array; none if it is empty.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<&'a RawValue>,
+}
+
+/// The receipt of a price, as it is kept: see [`Model`] for what each is.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StoredReceipt<'a> {
+    /// Id of the rule version.
+    pub rule: &'a str,
+    /// Digest of the rule's wasm.
+    pub digest: &'a str,
+    /// Digest of the question.
+    pub input: &'a str,
+    /// Digest of the answer.
+    pub output: &'a str,
+    /// The engine.
+    pub engine: &'a str,
+    /// The buyer's plan.
+    pub plan: &'a str,
+    /// What was used before: the beginning of the month, how much, and in how many events.
+    pub period: (i64, i64, i64),
+    /// What the call used.
+    pub fuel: i64,
+}
+
+/// The ratings in the row of `event`, from the topmost edge down; none while its price is pending.
+pub fn of(event: &usage_event::Model) -> serde_json::Result<Vec<Model>> {
+    let Some(text) = &event.ratings else {
+        return Ok(Vec::new());
+    };
+    let stored: Stored<'_> = serde_json::from_str(text)?;
+    let edges = (0..).zip(&stored.edges);
+    edges
+        .map(|(edge, charged)| one(event, &stored, edge, charged))
+        .collect()
+}
+
+fn one(
+    event: &usage_event::Model,
+    stored: &Stored<'_>,
+    edge: u16,
+    charged: &StoredEdge<'_>,
+) -> serde_json::Result<Model> {
+    use serde::de::Error;
+
+    let sides = (
+        event.path.at(usize::from(edge)),
+        event.path.at(usize::from(edge) + 1),
+    );
+    let (Some(seller), Some(buyer)) = sides else {
+        return Err(Error::custom("more prices than sellers"));
+    };
+    let receipt = charged.receipt.as_ref();
+    let text = |text: fn(&StoredReceipt<'_>) -> String| receipt.map(text);
+    let rule = receipt.map(|receipt| receipt.rule.parse().map_err(Error::custom));
+    let is_reversal = event.correction == Some(CorrectionPart::Reversal);
+    let reversed = event.corrects_id.as_ref().filter(|_| is_reversal);
+    Ok(Model {
+        id: RatingId::new(&event.id, edge),
+        event_id: event.id.clone(),
+        edge: i32::from(edge),
+        batch_id: event.rated_batch_id.as_ref().unwrap_or(&event.batch_id).clone(),
+        reverses_id: reversed.map(|event| RatingId::new(event, edge)),
+        seller_account_id: seller,
+        buyer_account_id: buyer,
+        rule_version_id: rule.transpose()?,
+        rule_digest: text(|receipt| receipt.digest.to_owned()),
+        input_digest: text(|receipt| receipt.input.to_owned()),
+        output_digest: text(|receipt| receipt.output.to_owned()),
+        engine: text(|receipt| receipt.engine.to_owned()),
+        buyer_plan: text(|receipt| receipt.plan.to_owned()),
+        period_start: receipt.map(|receipt| receipt.period.0),
+        period_quantity: receipt.map(|receipt| receipt.period.1),
+        period_lines: receipt.map(|receipt| receipt.period.2),
+        fuel: receipt.map(|receipt| receipt.fuel),
+        cost: charged.cost,
+        price: charged.price,
+        currency: stored.currency.to_owned(),
+        line_items: match charged.items {
+            Some(items) => serde_json::from_str(items.get())?,
+            None => serde_json::Value::Array(Vec::new()),
+        },
+        created_at: stored.at.unwrap_or(event.recorded_at),
+        counted_at: stored.counted_at,
+    })
+}

@@ -84,6 +84,10 @@ pub struct Model {
     pub rating_status: RatingStatus,
     /// How often a rating was tried in vain.
     pub rating_attempts: i32,
+    /// What each seller charged, as [`crate::rating::of`] reads it; none while the price is pending.
+    pub ratings: Option<String>,
+    /// The batch that rated it, if that was not the one that recorded it.
+    pub rated_batch_id: Option<UsageBatchId>,
     /// Which part of a correction it is; none if it was reported as usage. Then what follows is none, too.
     pub correction: Option<CorrectionPart>,
     /// The event that it takes out or stands for.

@@ -18,7 +18,13 @@ impl MigrationTrait for Migration {
         dialect::run(manager, TERMS).await?;
         dialect::run(manager, terms).await?;
         dialect::run(manager, USAGE).await?;
-        dialect::append_only(manager, "ratings").await
+        let kept = if dialect::is_sqlite(manager) {
+            KEPT_SQLITE
+        } else {
+            KEPT_POSTGRES
+        };
+        dialect::run(manager, kept).await?;
+        dialect::run(manager, &ratings(dialect::is_sqlite(manager))).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -27,11 +33,12 @@ impl MigrationTrait for Migration {
         } else {
             "CASCADE"
         };
-        for table in ["ratings", "usage_aggregates", "usage_events"] {
+        dialect::run(manager, "DROP VIEW ratings;").await?;
+        for table in ["rated_batches", "usage_aggregates", "usage_events"] {
             dialect::run(manager, &format!("DROP TABLE {table} {cascade};")).await?;
         }
         if !dialect::is_sqlite(manager) {
-            dialect::run(manager, "DROP FUNCTION ratings_refuse();").await?;
+            dialect::run(manager, "DROP FUNCTION usage_events_refuse();").await?;
         }
         for (trigger, table) in CHANGES {
             let on = if dialect::is_sqlite(manager) {
@@ -143,29 +150,35 @@ const DROP_FUNCTIONS: &str = "DROP FUNCTION tree_terms_count();";
 
 /// Rows that are written by the thousand name others without a foreign key, which would look each of them up again:
 /// the transaction that writes them has locked the terms of the tree that they are in, and neither accounts nor rules are
-/// ever deleted.
+/// ever deleted. Nor are their ids held against patterns, which took as long as an index.
 ///
 /// `batch_id` and `place` say with which others an event was recorded, and in which order. The sums of an account are its
-/// own and, as `tree_`, those of everything at and below it.
+/// own and, as `tree_`, those of everything at and below it; both stay within 2^53, where numbers are exact everywhere.
 ///
-/// A correction is an event of its own that names the one that it corrects: each is taken out, and replaced, at most once,
-/// and each rating is taken back at most once. Both indexes have no entry for what was never corrected.
+/// `ratings` are the prices of the event, edge by edge, as one text of JSON (see `canopy_entity::rating`), written by the batch
+/// that recorded it, or by `rated_batch_id` later. `rated_batches` says where to find those of a seller, or by a version of a
+/// rule: each batch that has any, and between which events.
+///
+/// A correction is an event of its own that names the one that it corrects: each is taken out, and replaced, at most once.
+/// The index has no entry for what was never corrected.
 const USAGE: &str = "
 CREATE TABLE usage_events (
-  id {text} PRIMARY KEY CHECK (id LIKE 'evt\\_%' ESCAPE '\\'),
+  id {text} PRIMARY KEY,
   account_id {text} NOT NULL,
   path {text} NOT NULL,
-  batch_id {text} NOT NULL CHECK (batch_id LIKE 'bat\\_%' ESCAPE '\\'),
+  batch_id {text} NOT NULL,
   place integer NOT NULL CHECK (place >= 0),
-  idempotency_key {text} NOT NULL CHECK (length(idempotency_key) BETWEEN 1 AND 255),
-  payload_digest {text} NOT NULL CHECK (length(payload_digest) = 64),
-  meter {text} NOT NULL CHECK (length(meter) BETWEEN 1 AND 64),
+  idempotency_key {text} NOT NULL CHECK (octet_length(idempotency_key) BETWEEN 1 AND 255),
+  payload_digest {text} NOT NULL CHECK (octet_length(payload_digest) = 64),
+  meter {text} NOT NULL CHECK (octet_length(meter) BETWEEN 1 AND 64),
   quantity bigint NOT NULL,
   occurred_at {time} NOT NULL,
   recorded_at {time} NOT NULL,
   attributes {text} NOT NULL,
   rating_status {text} NOT NULL CHECK (rating_status IN ('PENDING', 'RATED', 'VOIDED')),
   rating_attempts integer NOT NULL DEFAULT 0,
+  ratings {text},
+  rated_batch_id {text},
   correction {text} CHECK (correction IN ('REVERSAL', 'REPLACEMENT')),
   corrects_id {text},
   reason {text},
@@ -173,6 +186,8 @@ CREATE TABLE usage_events (
   counted_at {time},
   adjusts {time},
   UNIQUE (account_id, idempotency_key),
+  CHECK ((rating_status = 'RATED') = (ratings IS NOT NULL)),
+  CHECK (rated_batch_id IS NULL OR ratings IS NOT NULL),
   CHECK (quantity >= 0 OR correction IS NOT NULL AND correction = 'REVERSAL'),
   CHECK ((correction IS NULL) = (corrects_id IS NULL)),
   CHECK ((correction IS NULL) = (reason IS NULL)),
@@ -193,46 +208,102 @@ CREATE TABLE usage_aggregates (
   tree_quantity bigint NOT NULL,
   tree_events bigint NOT NULL,
   tree_amount bigint NOT NULL,
-  PRIMARY KEY (account_id, granularity, bucket_start, meter)
+  PRIMARY KEY (account_id, granularity, bucket_start, meter),
+  CONSTRAINT sums_are_exact CHECK (
+    tree_quantity BETWEEN -9007199254740992 AND 9007199254740992 AND tree_amount BETWEEN -9007199254740992 AND 9007199254740992)
 ) {roomy};
-CREATE TABLE ratings (
-  id {text} PRIMARY KEY CHECK (id LIKE 'rat\\_%' ESCAPE '\\'),
-  event_id {text} NOT NULL,
-  edge integer NOT NULL CHECK (edge >= 0),
+CREATE TABLE rated_batches (
+  rated_by {text} NOT NULL,
   batch_id {text} NOT NULL,
-  reverses_id {text},
-  seller_account_id {text} NOT NULL,
-  buyer_account_id {text} NOT NULL,
-  rule_version_id {text},
-  rule_digest {text},
-  input_digest {text},
-  output_digest {text},
-  engine {text},
-  buyer_plan {text},
-  period_start bigint,
-  period_quantity bigint,
-  period_lines bigint,
-  fuel bigint,
-  cost bigint NOT NULL,
-  price bigint NOT NULL,
-  currency {text} NOT NULL,
-  line_items {json} NOT NULL,
-  created_at {time} NOT NULL,
-  counted_at {time},
-  UNIQUE (event_id, edge),
-  CHECK ((rule_version_id IS NULL) = (rule_digest IS NULL)),
-  CHECK ((rule_version_id IS NULL) = (input_digest IS NULL)),
-  CHECK ((rule_version_id IS NULL) = (output_digest IS NULL)),
-  CHECK ((rule_version_id IS NULL) = (engine IS NULL)),
-  CHECK ((rule_version_id IS NULL) = (buyer_plan IS NULL)),
-  CHECK ((rule_version_id IS NULL) = (period_start IS NULL)),
-  CHECK ((rule_version_id IS NULL) = (period_quantity IS NULL)),
-  CHECK ((rule_version_id IS NULL) = (period_lines IS NULL)),
-  CHECK (rule_version_id IS NOT NULL OR price = cost OR reverses_id IS NOT NULL),
-  CHECK (rule_version_id IS NULL OR reverses_id IS NULL)
+  first_event_id {text} NOT NULL,
+  last_event_id {text} NOT NULL,
+  PRIMARY KEY (rated_by, batch_id),
+  CHECK (first_event_id <= last_event_id)
 );
-CREATE INDEX ratings_seller ON ratings (seller_account_id, id);
-CREATE INDEX ratings_buyer ON ratings (buyer_account_id, id);
-CREATE INDEX ratings_rule ON ratings (rule_version_id, id);
-CREATE UNIQUE INDEX ratings_reversed ON ratings (reverses_id) WHERE reverses_id IS NOT NULL;
 ";
+
+/// What was recorded stays as it is but for its price, which may come later.
+const KEPT_SQLITE: &str = "
+CREATE TRIGGER usage_events_no_update BEFORE UPDATE ON usage_events WHEN OLD.rating_status <> 'PENDING'
+BEGIN SELECT RAISE(ABORT, 'usage_events is append-only'); END;
+CREATE TRIGGER usage_events_no_delete BEFORE DELETE ON usage_events
+BEGIN SELECT RAISE(ABORT, 'usage_events is append-only'); END;
+";
+
+const KEPT_POSTGRES: &str = "
+CREATE FUNCTION usage_events_refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'usage_events is append-only'; END $$;
+CREATE TRIGGER usage_events_no_update BEFORE UPDATE ON usage_events
+  FOR EACH ROW WHEN (OLD.rating_status <> 'PENDING') EXECUTE FUNCTION usage_events_refuse();
+CREATE TRIGGER usage_events_no_delete BEFORE DELETE OR TRUNCATE ON usage_events
+  FOR EACH STATEMENT EXECUTE FUNCTION usage_events_refuse();
+";
+
+/// The prices in the rows of events as a table of their own, for checks and for who looks into the database: a row for each
+/// edge of each event that has its prices. Ids of accounts are of one length, so those of a path stand at fixed places.
+const RATINGS: &str = "
+CREATE VIEW ratings AS SELECT
+  'rat_' || substr(e.id, 5) || '_' || {edge} AS id,
+  e.id AS event_id,
+  CAST({edge} AS integer) AS edge,
+  coalesce(e.rated_batch_id, e.batch_id) AS batch_id,
+  CASE e.correction WHEN 'REVERSAL' THEN 'rat_' || substr(e.corrects_id, 5) || '_' || {edge} END AS reverses_id,
+  substr(e.path, CAST({edge} AS integer) * 31 + 1, 30) AS seller_account_id,
+  substr(e.path, CAST({edge} AS integer) * 31 + 32, 30) AS buyer_account_id,
+  {charged receipt rule} AS rule_version_id,
+  {charged receipt digest} AS rule_digest,
+  {charged receipt input} AS input_digest,
+  {charged receipt output} AS output_digest,
+  {charged receipt engine} AS engine,
+  {charged receipt plan} AS buyer_plan,
+  CAST({charged receipt period 0} AS bigint) AS period_start,
+  CAST({charged receipt period 1} AS bigint) AS period_quantity,
+  CAST({charged receipt period 2} AS bigint) AS period_lines,
+  CAST({charged receipt fuel} AS bigint) AS fuel,
+  CAST({charged cost} AS bigint) AS cost,
+  CAST({charged price} AS bigint) AS price,
+  {all currency} AS currency,
+  coalesce(CAST({charged items} AS {json}), '[]') AS line_items,
+  coalesce(CAST({all at} AS {time}), e.recorded_at) AS created_at,
+  CAST({all counted_at} AS {time}) AS counted_at
+FROM usage_events e CROSS JOIN {edges};
+";
+
+/// The view, with members of JSON as each database spells them: `{charged …}` of an edge, `{all …}` of the whole.
+fn ratings(sqlite: bool) -> String {
+    let (edges, edge) = match sqlite {
+        true => ("json_each(e.ratings, '$.edges') AS charged", "charged.key"),
+        false => (
+            "LATERAL jsonb_array_elements(CAST(e.ratings AS jsonb) -> 'edges') WITH ORDINALITY AS charged (value, place)",
+            "(charged.place - 1)",
+        ),
+    };
+    let mut view = RATINGS.replace("{edges}", edges).replace("{edge}", edge);
+    for (of, json) in [("{charged ", "charged.value"), ("{all ", "e.ratings")] {
+        while let Some((before, rest)) = view.split_once(of) {
+            let (names, after) = rest.split_once('}').expect("a bracket of ours is closed");
+            view = format!("{before}{}{after}", member(sqlite, json, names));
+        }
+    }
+    view
+}
+
+/// A member of `json`, by the names on the way to it.
+fn member(sqlite: bool, json: &str, names: &str) -> String {
+    let names: Vec<&str> = names.split(' ').collect();
+    if sqlite {
+        let path = names.iter().map(|name| match name.parse::<usize>() {
+            Ok(place) => format!("[{place}]"),
+            Err(_) => format!(".{name}"),
+        });
+        return format!("json_extract({json}, '${}')", path.collect::<String>());
+    }
+    let steps = names.iter().map(|name| match name.parse::<usize>() {
+        Ok(place) => place.to_string(),
+        Err(_) => format!("'{name}'"),
+    });
+    let steps: Vec<String> = steps.collect();
+    let (last, above) = steps.split_last().expect("a member has a name");
+    let above: String = above.iter().map(|name| format!(" -> {name}")).collect();
+    format!("(CAST({json} AS jsonb){above} ->> {last})")
+}

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use canopy_domain::entity::account::Model as Account;
 use canopy_domain::entity::rule_version::RuleKind;
-use canopy_domain::entity::{Role, RuleVersionId, rating, rule_activation, usage_event};
+use canopy_domain::entity::{Role, RuleVersionId, rule_activation};
 use canopy_domain::rules::RuleSource;
 use futures_util::future::join_all;
 use sea_orm::EntityTrait;
@@ -121,20 +121,12 @@ impl House {
     async fn assert_priced_by_what_was_live(&self) {
         let db = &self.app.probe;
         let activations = rule_activation::Entity::find().all(db).await.unwrap();
-        let events = usage_event::Entity::find().all(db).await.unwrap();
-        let events: HashMap<_, _> = events
-            .into_iter()
-            .map(|event| (event.id.clone(), event))
-            .collect();
-        let ratings = rating::Entity::find().all(db).await.unwrap();
-        assert_eq!(
-            ratings.len(),
-            2 * events.len(),
-            "one rating for each edge of each event"
-        );
+        let events = self.app.ratings().await;
         let mut used: HashMap<RuleVersionId, usize> = HashMap::new();
-        for rating in ratings {
-            let event = &events[&rating.event_id];
+        for (event, rating) in events
+            .iter()
+            .flat_map(|(event, ratings)| ratings.iter().map(move |rating| (event, rating)))
+        {
             let version = rating
                 .rule_version_id
                 .clone()
@@ -153,6 +145,12 @@ impl House {
             assert_eq!(rating.price, event.quantity * self.prices[&version], "{version}");
             *used.entry(version).or_default() += 1;
         }
+        let ratings: usize = used.values().sum();
+        assert_eq!(
+            ratings,
+            2 * events.len(),
+            "one rating for each edge of each event"
+        );
         println!("ratings by version: {:?}", used.values().collect::<Vec<_>>());
     }
 

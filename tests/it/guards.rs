@@ -18,10 +18,10 @@ async fn house_with_books() -> App {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ratings_postings_and_the_audit_log_cannot_be_changed() {
+async fn usage_postings_and_the_audit_log_cannot_be_changed() {
     let app = house_with_books().await;
     for (table, change) in [
-        ("ratings", "price = price + 1"),
+        ("usage_events", "quantity = quantity + 1"),
         ("postings", "amount = amount + 1"),
         ("audit_log", "actor = 'somebody else'"),
         ("rule_changes", "changed_by = 'somebody else'"),
@@ -82,22 +82,24 @@ async fn a_posting_has_two_sides_one_currency_and_an_amount() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_has_each_key_once_and_each_edge_one_rating() {
+async fn an_event_has_each_key_once_and_keeps_its_prices() {
     let app = house_with_books().await;
-    let copy = |table: &str, id: &str, columns: &str| {
-        format!("INSERT INTO {table} (id, {columns}) SELECT '{id}', {columns} FROM {table} LIMIT 1")
-    };
-    let event =
-        "account_id, path, batch_id, place, idempotency_key, payload_digest, meter, quantity, occurred_at, recorded_at,
-        attributes, rating_status";
-    let rating =
-        "event_id, edge, batch_id, seller_account_id, buyer_account_id, rule_version_id, rule_digest, input_digest,
-        output_digest, engine, buyer_plan, period_start, period_quantity, period_lines, fuel, cost, price, currency, line_items, created_at";
-    for sql in [
-        copy("usage_events", "evt_01jd0000000000000000000000", event),
-        copy("ratings", "rat_01jd0000000000000000000000", rating),
+    let columns = "account_id, path, batch_id, place, idempotency_key, payload_digest, meter, quantity, occurred_at, recorded_at,
+        attributes, rating_status, ratings";
+    let copy = format!(
+        "INSERT INTO usage_events (id, {columns}) SELECT 'evt_01jd0000000000000000000000', {columns} FROM usage_events LIMIT 1"
+    );
+    for (sql, why) in [
+        (copy.as_str(), "unique"),
+        ("UPDATE usage_events SET ratings = '{}'", "append-only"),
+        (
+            "UPDATE usage_events SET rating_status = 'PENDING', ratings = NULL",
+            "append-only",
+        ),
+        ("UPDATE usage_events SET quantity = quantity + 1", "append-only"),
+        ("DELETE FROM usage_events", "append-only"),
     ] {
-        let refusal = app.tamper(&sql).await.expect_err(&sql).to_string().to_lowercase();
-        assert!(refusal.contains("unique"), "{sql}: {refusal}");
+        let refusal = app.tamper(sql).await.expect_err(sql).to_string().to_lowercase();
+        assert!(refusal.contains(why), "{sql}: {refusal}");
     }
 }

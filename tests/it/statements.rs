@@ -103,7 +103,7 @@ const TENANT_TABLES: [&str; 19] = [
     "rule_failures",
     "usage_events",
     "usage_aggregates",
-    "ratings",
+    "rated_batches",
     "ledger_accounts",
     "postings",
     "outbox",

@@ -196,9 +196,11 @@ async fn an_event_that_is_rated_later_is_told_twice() {
     let owner = app.member(&main, Role::Owner).await;
     let start = now(&app, &owner, &client).await;
     let mut stream = watch(&app, &owner, &client, false, Some(&start)).await;
-    app.tamper("UPDATE usage_events SET rating_status = 'RATED'")
-        .await
-        .unwrap();
+    app.tamper(
+        r#"UPDATE usage_events SET rating_status = 'RATED', ratings = '{"currency":"USD","edges":[]}'"#,
+    )
+    .await
+    .unwrap();
     app.accepted(&app.record(&owner, &client, json!([event("a")])).await);
     app.relay().await;
     let first = next(&mut stream).await.unwrap();

@@ -62,6 +62,8 @@ fn event(account: &Planted, day: u64, meter: &str, place: u64) -> usage_event::M
         attributes: told.attributes.to_string(),
         rating_status: RatingStatus::Pending,
         rating_attempts: 0,
+        ratings: None,
+        rated_batch_id: None,
         correction: None,
         corrects_id: None,
         reason: None,

@@ -1,12 +1,11 @@
 //! Giving back what was paid for a rating: to the wallets that it came from.
 //!
 //! What a batch moves between the same two accounts is one posting, so no row says which wallet paid for one rating of
-//! many. It follows from the order: a buyer's ratings are paid in the order of their ids, out of its purchased credits
+//! many. It follows from the order: a buyer's ratings are paid in the order of their events, out of its purchased credits
 //! while there are any, then out of its pool, and what is left is its parent's.
 
 use canopy_entity::ledger_account::LedgerKind;
-use canopy_entity::{RatingId, rating};
-use chrono::Duration;
+use canopy_entity::rating;
 use sea_orm::ConnectionTrait;
 
 use super::Movement;
@@ -14,21 +13,18 @@ use super::settle::{Currency, Slot};
 use crate::statement::statement;
 use crate::{Error, Result};
 
-/// `$1` is the buyer, `$2` the batch, `$3` the rating, `$4` an id from before the batch: the buyer's ratings of a batch lie
-/// together in the index.
+/// `$1` is the buyer, `$2` the batch, `$3` the event, `$4` the seller, who knows where the batch begins.
 const PAID: &str = "
 SELECT CAST((SELECT COALESCE(SUM(r.price), 0) FROM ratings r
-             WHERE r.buyer_account_id = $1 AND r.batch_id = $2 AND r.reverses_id IS NULL
-               AND r.id > $4 AND r.id < $3) AS bigint) AS before,
+             WHERE r.buyer_account_id = $1 AND r.batch_id = $2 AND r.reverses_id IS NULL AND r.event_id < $3
+               AND r.event_id >= (SELECT b.first_event_id FROM rated_batches b
+                                  WHERE b.rated_by = $4 AND b.batch_id = $2)) AS bigint) AS before,
        CAST((SELECT COALESCE(SUM(p.amount), 0) FROM postings p JOIN ledger_accounts l ON l.id = p.debit_id
              WHERE p.batch_id = $2 AND p.kind = 'USAGE' AND l.account_id = $1 AND l.kind = 'PURCHASED') AS bigint)
          AS purchased,
        CAST((SELECT COALESCE(SUM(p.amount), 0) FROM postings p JOIN ledger_accounts l ON l.id = p.debit_id
              WHERE p.batch_id = $2 AND p.kind = 'USAGE' AND l.account_id = $1 AND l.kind = 'POOL') AS bigint) AS pool
 ";
-
-/// How far the clock may have been set back while a batch was written.
-const CLOCK: Duration = Duration::minutes(5);
 
 /// What moves back when `ratings` are taken back.
 pub(crate) async fn refunds(db: &impl ConnectionTrait, ratings: &[rating::Model]) -> Result<Vec<Movement>> {
@@ -37,8 +33,8 @@ pub(crate) async fn refunds(db: &impl ConnectionTrait, ratings: &[rating::Model]
         let values = [
             rating.buyer_account_id.as_str().into(),
             rating.batch_id.as_str().into(),
-            rating.id.as_str().into(),
-            RatingId::first_at(rating.created_at - CLOCK).into(),
+            rating.event_id.as_str().into(),
+            rating.seller_account_id.as_str().into(),
         ];
         let row = db
             .query_one_raw(statement(db.get_database_backend(), PAID, values))
@@ -88,14 +84,15 @@ fn back(rating: &rating::Model, paid: Paid) -> Vec<Movement> {
 
 #[cfg(test)]
 mod tests {
-    use canopy_entity::{AccountId, UsageBatchId, UsageEventId, time};
+    use canopy_entity::{AccountId, RatingId, UsageBatchId, UsageEventId, time};
 
     use super::*;
 
     fn rating(price: i64) -> rating::Model {
+        let event = UsageEventId::new();
         rating::Model {
-            id: RatingId::new(),
-            event_id: UsageEventId::new(),
+            id: RatingId::new(&event, 0),
+            event_id: event,
             edge: 0,
             batch_id: UsageBatchId::new(),
             reverses_id: None,

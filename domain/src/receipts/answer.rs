@@ -101,11 +101,12 @@ mod tests {
     use super::*;
 
     fn rated(priced: &PricedLine, stored: &str) -> rating::Model {
+        let event = UsageEventId::new();
         rating::Model {
-            id: RatingId::new(),
+            id: RatingId::new(&event, 0),
             batch_id: canopy_entity::UsageBatchId::new(),
             reverses_id: None,
-            event_id: UsageEventId::new(),
+            event_id: event,
             edge: 0,
             seller_account_id: AccountId::new(),
             buyer_account_id: AccountId::new(),

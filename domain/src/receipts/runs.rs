@@ -1,14 +1,16 @@
 //! What a rule version did last: the newest ratings that it priced, run again for their logs, and its newest failures.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use canopy_entity::time::Timestamp;
-use canopy_entity::{RatingId, RuleVersionId, rating, rule_failure};
+use canopy_entity::{RatingId, RuleVersionId, rating, rule_failure, usage_event};
 use sea_orm::FromQueryResult;
 
 use super::{PriceStep, Reruns};
 use crate::rules::RuleVersionView;
 use crate::statement::{list, statement};
+use crate::usage::ratings;
 use crate::{Actor, Domain, Error, Result};
 
 /// The most runs of a version that are read at once.
@@ -17,11 +19,13 @@ pub const MAX_RUNS: i32 = 100;
 /// The most runs of all versions of one read.
 const MAX_RUNS_AT_ONCE: usize = 1_000;
 
-/// Each version's newest ratings: so many entries of its index, and no more.
+/// The newest events that each version priced: its newest batches, until there are enough.
 const NEWEST: &str = "
-SELECT r.* FROM rule_versions v JOIN ratings r ON r.id IN (
-  SELECT newest.id FROM ratings newest WHERE newest.rule_version_id = v.id ORDER BY newest.id DESC LIMIT $2)
-WHERE v.id IN [$1] ORDER BY r.id
+SELECT n.* FROM rule_versions v JOIN usage_events n ON n.id IN (
+  SELECT e.id FROM {events}
+  WHERE b.rated_by = v.id AND {in batch} AND e.ratings LIKE '%\"' || v.id || '\"%'
+  ORDER BY b.batch_id DESC, e.id DESC LIMIT $2)
+WHERE v.id IN [$1] ORDER BY n.id
 ";
 
 /// A call of a rule: one that priced something, or one that failed.
@@ -35,10 +39,10 @@ pub enum RuleRun {
 
 impl RuleRun {
     /// Tells runs of one instant apart; ids grow with time.
-    fn id(&self) -> &str {
+    fn id(&self) -> String {
         match self {
-            RuleRun::Priced(step) => step.rating.id.as_str(),
-            RuleRun::Failed(failure) => failure.id.as_str(),
+            RuleRun::Priced(step) => step.rating.id.to_string(),
+            RuleRun::Failed(failure) => failure.id.to_string(),
         }
     }
 
@@ -98,7 +102,7 @@ impl Domain {
             }
         }
         for runs in runs.values_mut() {
-            runs.sort_by(|one, other| (other.at(), other.id()).cmp(&(one.at(), one.id())));
+            runs.sort_by_key(|run| Reverse((run.at(), run.id())));
             runs.truncate(first);
         }
         Ok(runs)
@@ -111,7 +115,17 @@ impl Domain {
         let db = &self.0.db;
         let limit = i64::try_from(first).unwrap_or(0);
         let values = [list(versions), limit.into()];
-        let statement = statement(db.get_database_backend(), NEWEST, values);
-        Ok(rating::Model::find_by_statement(statement).all(db).await?)
+        let backend = db.get_database_backend();
+        let newest = NEWEST
+            .replace("{events}", ratings::events_of_batches(backend))
+            .replace("{in batch}", ratings::IN_BATCH);
+        let newest = statement(backend, &newest, values);
+        let mut ratings = Vec::new();
+        for event in usage_event::Model::find_by_statement(newest).all(db).await? {
+            ratings.extend(ratings::of(&event)?);
+        }
+        let is_by = |id: &RuleVersionId| versions.contains(&id);
+        ratings.retain(|rating| rating.rule_version_id.as_ref().is_some_and(is_by));
+        Ok(ratings)
     }
 }

@@ -11,11 +11,10 @@ use sea_orm::FromQueryResult;
 use super::again::Receipt;
 use super::{PriceStep, Replayed, Reruns};
 use crate::statement::{list, statement};
+use crate::usage::ratings;
 use crate::{Actor, Domain, Error, Result};
 
-const EVENTS: &str = "SELECT * FROM usage_events WHERE id IN [$1]";
-const RATINGS: &str = "SELECT * FROM ratings WHERE id IN [$1]";
-const RATINGS_OF: &str = "SELECT * FROM ratings WHERE event_id IN [$1] ORDER BY event_id, edge";
+const EVENTS: &str = "SELECT * FROM usage_events WHERE id IN [$1] ORDER BY id";
 
 impl Domain {
     /// How each of `ratings`, which the actor may see, came about: the steps of its event from the topmost seller
@@ -105,34 +104,40 @@ impl Domain {
     }
 
     async fn chains(&self, ratings: &[rating::Model]) -> Result<Chains> {
-        let db = &self.0.db;
-        let backend = db.get_database_backend();
         let ids: BTreeSet<&UsageEventId> = ratings.iter().map(|rating| &rating.event_id).collect();
-        let events = statement(backend, EVENTS, [list(&ids)]);
-        let events = usage_event::Model::find_by_statement(events).all(db).await?;
-        let ratings = statement(backend, RATINGS_OF, [list(&ids)]);
-        let ratings = rating::Model::find_by_statement(ratings).all(db).await?;
-        let taken_back: Vec<&RatingId> = ratings
+        let events = self.events_of(ids).await?;
+        let corrected: BTreeSet<&UsageEventId> = events
             .iter()
-            .filter_map(|rating| rating.reverses_id.as_ref())
+            .filter_map(|event| event.corrects_id.as_ref())
             .collect();
-        let mut reversed = Vec::new();
-        if !taken_back.is_empty() {
-            let taken_back = statement(backend, RATINGS, [list(taken_back)]);
-            reversed = rating::Model::find_by_statement(taken_back).all(db).await?;
-        }
+        let corrected = match corrected.is_empty() {
+            true => Vec::new(),
+            false => self.events_of(corrected).await?,
+        };
         Ok(Chains {
+            ratings: all_of(&events)?,
+            reversed: all_of(&corrected)?
+                .into_iter()
+                .map(|rating| (rating.id.clone(), rating))
+                .collect(),
             events: events
                 .into_iter()
                 .map(|event| (event.id.clone(), event))
                 .collect(),
-            ratings,
-            reversed: reversed
-                .into_iter()
-                .map(|rating| (rating.id.clone(), rating))
-                .collect(),
         })
     }
+
+    /// In the order of their ids.
+    async fn events_of(&self, ids: BTreeSet<&UsageEventId>) -> Result<Vec<usage_event::Model>> {
+        let db = &self.0.db;
+        let events = statement(db.get_database_backend(), EVENTS, [list(ids)]);
+        Ok(usage_event::Model::find_by_statement(events).all(db).await?)
+    }
+}
+
+fn all_of(events: &[usage_event::Model]) -> Result<Vec<rating::Model>> {
+    let ratings = events.iter().map(ratings::of).collect::<Result<Vec<_>>>()?;
+    Ok(ratings.into_iter().flatten().collect())
 }
 
 /// Events with all their ratings, whoever may see them.

@@ -50,7 +50,7 @@ const SQLITE: &[(&str, &str)] = &[
     ),
 ];
 
-pub(super) const ALL: [Check; 17] = [
+pub(super) const ALL: [Check; 18] = [
     Check {
         what: "Sums of accounts are the sums of their events",
         sql: "
@@ -152,6 +152,17 @@ GROUP BY batch_id, account_id, currency HAVING sum(amount) <> 0",
         sql: "
 SELECT p.id AS posting_id, p.batch_id FROM postings p
 WHERE p.kind IN ('USAGE', 'REVERSAL') AND NOT EXISTS (SELECT 1 FROM ratings r WHERE r.batch_id = p.batch_id)",
+    },
+    Check {
+        what: "Sellers and rules find what was rated",
+        sql: "
+SELECT r.id AS rating_id FROM ratings r WHERE r.reverses_id IS NULL AND NOT EXISTS (
+  SELECT 1 FROM rated_batches b WHERE b.rated_by = r.seller_account_id AND b.batch_id = r.batch_id
+    AND r.event_id >= b.first_event_id AND r.event_id <= b.last_event_id)
+UNION ALL
+SELECT r.id FROM ratings r WHERE r.rule_version_id IS NOT NULL AND NOT EXISTS (
+  SELECT 1 FROM rated_batches b WHERE b.rated_by = r.rule_version_id AND b.batch_id = r.batch_id
+    AND r.event_id >= b.first_event_id AND r.event_id <= b.last_event_id)",
     },
     Check {
         what: "What is taken back is the opposite of what it takes back",

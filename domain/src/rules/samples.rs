@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use canopy_entity::time;
+use canopy_entity::{time, usage_event};
 use canopy_rules_host::Samples;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use crate::pricing::{Facts, Line, Outcome, Totals};
 use crate::statement::statement;
+use crate::usage::ratings;
 use crate::{AccountView, Domain, Result};
 
 /// Usage of this month and of so many days before counts as recent.
@@ -21,11 +22,13 @@ WHERE account_id = $1 AND granularity = 'MONTH' AND bucket_start >= $2
 GROUP BY meter ORDER BY SUM(tree_events) DESC, meter LIMIT 16
 ";
 
-/// What the account was charged last.
-const PAID: &str = "
-SELECT e.meter, e.quantity, r.price
-FROM (SELECT event_id, price FROM ratings WHERE buyer_account_id = $1 ORDER BY id DESC LIMIT 500) r
-CROSS JOIN usage_events e WHERE e.id = r.event_id AND e.quantity > 0
+/// What was used at the account last, and below it.
+const OWN: &str = "
+SELECT * FROM usage_events WHERE account_id = $1 AND rating_status = 'RATED' AND quantity > 0 ORDER BY id DESC LIMIT 500
+";
+const SOLD: &str = "
+SELECT e.* FROM {events} WHERE b.rated_by = $1 AND {in batch} AND e.path > $2 AND e.path < $3 AND e.quantity > 0
+ORDER BY b.batch_id DESC, e.id DESC LIMIT 500
 ";
 
 const UNIT: i64 = 1_000_000;
@@ -67,19 +70,12 @@ impl Domain {
     /// asks for more may still be, since a price above may go by what is not known here.
     async fn unit_costs(&self, facts: &Facts, account: &AccountView) -> Result<UnitCosts> {
         let mut costs = UnitCosts::new();
-        let db = &self.0.db;
-        let values = [account.id().as_str().into()];
-        for row in db
-            .query_all_raw(statement(db.get_database_backend(), PAID, values))
-            .await?
-        {
-            let meter: String = row.try_get("", "meter")?;
-            lower(
-                &mut costs,
-                meter,
-                row.try_get("", "price")?,
-                row.try_get("", "quantity")?,
-            );
+        for event in self.used_last(account).await? {
+            for rating in ratings::of(&event)? {
+                if rating.buyer_account_id == *account.id() {
+                    lower(&mut costs, event.meter.clone(), rating.price, event.quantity);
+                }
+            }
         }
         let now = time::now();
         let line = |(meter, quantity): (&String, i64)| Line {
@@ -103,6 +99,25 @@ impl Domain {
         }
         costs.retain(|_, cost| *cost > 0);
         Ok(costs)
+    }
+
+    /// The last events of the account, and of those below it.
+    async fn used_last(&self, account: &AccountView) -> Result<Vec<usage_event::Model>> {
+        let db = &self.0.db;
+        let backend = db.get_database_backend();
+        let own = statement(backend, OWN, [account.id().as_str().into()]);
+        let mut events = usage_event::Model::find_by_statement(own).all(db).await?;
+        let sold = SOLD
+            .replace("{events}", ratings::events_of_batches(backend))
+            .replace("{in batch}", ratings::IN_BATCH);
+        let values = [
+            account.id().as_str().into(),
+            account.path().as_str().into(),
+            account.path().end().into(),
+        ];
+        let sold = usage_event::Model::find_by_statement(statement(backend, &sold, values));
+        events.extend(sold.all(db).await?);
+        Ok(events)
     }
 }
 

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use canopy_entity::simulation;
 use canopy_entity::time::{self, Timestamp};
 use canopy_entity::usage_aggregate::BucketLength;
-use canopy_entity::{AccountId, AccountPath, RatingId, account, rule_version};
+use canopy_entity::{AccountId, AccountPath, UsageBatchId, account, rule_version};
 use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
 
 use super::accounts::Accounts;
 use super::before::Before;
 use super::candidate::Candidate;
-use super::page::Edge;
+use super::page::{self, Edge};
 use super::run::{self, Reading, Run, Watch};
 use super::store::{self, Held};
 use super::tally::Tally;
@@ -93,7 +93,7 @@ impl Domain {
     /// Reads what a dry run would read and does nothing with it: what the benchmark compares with.
     #[doc(hidden)]
     pub async fn read_for_simulation(&self, seller: &account::Model, from: Timestamp) -> Result<u64> {
-        run::count(&self.0.db, seller.id.clone(), RatingId::first_at(from - EARLY)).await
+        run::count(&self.0.db, seller, page::begin(from - EARLY)).await
     }
 
     async fn run_held(&self, row: &simulation::Model, held: &Held<'_>) -> Result<()> {
@@ -108,22 +108,19 @@ impl Domain {
         let depth = seller.path.ids().len();
         let mut edges: Vec<Edge> = Vec::new();
         for root in &roots {
-            let buyer = root.ids().swap_remove(depth);
-            if !edges
-                .iter()
-                .any(|edge| matches!(edge, Edge::Buyer(known) if *known == buyer))
-            {
-                edges.push(Edge::Buyer(buyer));
+            let edge = Edge::of(&seller, root.upto(depth).as_ref());
+            if !edges.contains(&edge) {
+                edges.push(edge);
             }
         }
         if edges.is_empty() {
-            edges.push(Edge::Seller(seller.id.clone()));
+            edges.push(Edge::of(&seller, None));
         }
         let reading = Reading {
             db: db.clone(),
             edges,
-            after: RatingId::first_at(row.period_from - EARLY),
-            end: RatingId::new(),
+            after: page::begin(row.period_from - EARLY),
+            end: UsageBatchId::new(),
             receipts: row.verify,
         };
         let mut run = Run {

@@ -1,16 +1,18 @@
 //! Reading rated usage of an edge by the page: one row for thousands of events, a column of it for each thing that a
 //! rule is told. A row per event would cost more than the rule.
 //!
-//! Pages go by the ratings' ids, which are in the order in which they were made: so each page lies together on the
+//! Pages go by the batches in which prices were made, and within them by the events' ids: so each page lies together on the
 //! disk. By account it would cost three times as much, as an account's events are strewn over the whole month.
 
-use canopy_entity::{AccountId, RatingId, account};
+use canopy_entity::time::Timestamp;
+use canopy_entity::{AccountId, AccountPath, UsageBatchId, account};
 use canopy_rules_host::PeriodTotals;
 use chrono::{NaiveDate, NaiveDateTime};
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 
 use crate::events::usage_news::member;
 use crate::statement::statement;
+use crate::usage::ratings;
 use crate::{Error, Result};
 
 /// Events of one page.
@@ -42,24 +44,41 @@ const RECEIPTS: [(&str, char); 3] = [
 /// What stands for a value that is not there.
 const NONE: &str = "-";
 
-/// The ratings `r` of one edge with their events `e`.
+/// The events `e` with the price `r.edge` of one edge.
 const OF_EVENTS: &str = "
-SELECT r.id, e.account_id, e.meter, e.quantity, {occurred} AS occurred, e.attributes,
-       COALESCE(r.buyer_plan, '-') AS buyer_plan,
-       COALESCE(CAST(r.period_start AS text), '-') AS period_start,
-       COALESCE(CAST(r.period_quantity AS text), '-') AS period_quantity,
-       COALESCE(CAST(r.period_lines AS text), '-') AS period_lines, r.cost, r.price,
-       COALESCE(r.rule_version_id, '-') AS rule_version_id, COALESCE(r.input_digest, '-') AS input_digest,
-       COALESCE(r.output_digest, '-') AS output_digest
+SELECT {position} AS position, e.account_id, e.meter, e.quantity, {occurred} AS occurred, e.attributes,
+       COALESCE({receipt plan}, '-') AS buyer_plan,
+       COALESCE(CAST({receipt period 0} AS text), '-') AS period_start,
+       COALESCE(CAST({receipt period 1} AS text), '-') AS period_quantity,
+       COALESCE(CAST({receipt period 2} AS text), '-') AS period_lines, {cost} AS cost, {price} AS price,
+       COALESCE({receipt rule}, '-') AS rule_version_id, COALESCE({receipt input}, '-') AS input_digest,
+       COALESCE({receipt output}, '-') AS output_digest
 ";
 
-/// Whose edge a page is of.
-#[derive(Debug, Clone)]
-pub(super) enum Edge {
-    /// All that this account sells.
-    Seller(AccountId),
-    /// All that its parent sells to this account and those below it.
-    Buyer(AccountId),
+/// What a seller sells to some of the accounts below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Edge {
+    seller: AccountId,
+    /// Its place in the chain; 0 is the topmost seller.
+    place: usize,
+    /// The paths of those accounts are between these.
+    paths: (String, String),
+}
+
+impl Edge {
+    /// What `seller` sells to the subtree of `buyer`, or to all below itself if that is none.
+    pub(super) fn of(seller: &account::Model, buyer: Option<&AccountPath>) -> Self {
+        let paths = match buyer {
+            None => (seller.path.as_str().to_owned(), seller.path.end()),
+            // Without its slash it is before its own path, and behind those of all that are before it.
+            Some(buyer) => (buyer.as_str().trim_end_matches('/').to_owned(), buyer.end()),
+        };
+        Self {
+            seller: seller.id.clone(),
+            place: seller.path.depth(),
+            paths,
+        }
+    }
 }
 
 /// Some events of an edge, as columns.
@@ -96,27 +115,41 @@ pub(super) struct Receipt<'p> {
     pub(super) output: &'p str,
 }
 
-/// The next page of an edge behind the rating `after`, up to the rating `end`; none if there is none. What was taken back
+/// Before all that a batch made which began at `from`.
+pub(super) fn begin(from: Timestamp) -> String {
+    format!("{} ", UsageBatchId::first_at(from))
+}
+
+/// The next page of an edge behind the position `after`, of batches before `end`; none if there is none. What was taken back
 /// until then is left out, with what took it back.
 pub(super) async fn read(
     db: &impl ConnectionTrait,
     edge: &Edge,
     after: &str,
-    end: &RatingId,
+    end: &UsageBatchId,
     receipts: bool,
 ) -> Result<Option<Page>> {
-    let (column, account) = match edge {
-        Edge::Seller(account) => ("seller_account_id", account),
-        Edge::Buyer(account) => ("buyer_account_id", account),
-    };
+    let backend = db.get_database_backend();
+    let (events, in_batch) = (ratings::events_of_batches(backend), ratings::IN_BATCH);
     let rows = format!(
-        "{OF_EVENTS} FROM ratings r CROSS JOIN usage_events e
-         WHERE e.id = r.event_id AND r.{column} = $1 AND r.id > $2 AND r.id < $3 AND r.reverses_id IS NULL
-           AND NOT EXISTS (SELECT 1 FROM ratings back WHERE back.reverses_id = r.id AND back.id < $3)
-         ORDER BY r.id LIMIT {PAGE}"
+        "{OF_EVENTS} FROM {events} {{prices}}
+         WHERE b.rated_by = $1 AND b.batch_id >= $2 AND b.batch_id < $3 AND (b.batch_id > $2 OR e.id > $4) AND {in_batch}
+           AND e.path > $5 AND e.path < $6 AND (e.correction IS NULL OR e.correction <> 'REVERSAL')
+           AND NOT EXISTS (SELECT 1 FROM usage_events back
+             WHERE back.corrects_id = e.id AND back.correction = 'REVERSAL' AND back.batch_id < $3)
+         ORDER BY b.batch_id, e.id LIMIT {PAGE}"
     );
-    let values = [account.as_str().into(), after.into(), end.as_str().into()];
-    of(db, &rows, "MAX(id)", values, receipts).await
+    let (batch, event) = after.split_once(' ').unwrap_or((after, ""));
+    let values = [
+        edge.seller.as_str().into(),
+        batch.into(),
+        end.as_str().into(),
+        event.into(),
+        edge.paths.0.as_str().into(),
+        edge.paths.1.as_str().into(),
+    ];
+    let rows = spelled(backend, &rows, "b.batch_id || ' ' || e.id", edge.place);
+    of(db, &rows, values, receipts).await
 }
 
 /// News of events that have their prices, at and below a seller.
@@ -127,35 +160,47 @@ pub(super) struct News<'a> {
     pub(super) seller: &'a account::Model,
 }
 
-/// The ratings at a seller's edge that the news tell of; none if they tell of none. An event is told with its prices
+/// The prices at a seller's edge that the news tell of; none if they tell of none. An event is told with its prices
 /// once: by the batch that rated it. Corrections are left out: what they take out cannot be taken out of what was looked at.
 pub(super) async fn told(db: &impl ConnectionTrait, news: &News<'_>) -> Result<Option<Page>> {
-    let [batch, first, last] = ["batch", "first", "last"].map(|name| member(db.get_database_backend(), name));
+    let backend = db.get_database_backend();
+    let [batch, first, last] = ["batch", "first", "last"].map(|name| member(backend, name));
+    let events = match backend {
+        DbBackend::Sqlite => "CROSS JOIN usage_events e".to_owned(),
+        _ => format!(
+            "CROSS JOIN LATERAL (SELECT e.* FROM usage_events e WHERE e.id >= {first} AND e.id <= {last} OFFSET 0) e"
+        ),
+    };
     let rows = format!(
-        "{OF_EVENTS} FROM outbox o CROSS JOIN ratings r CROSS JOIN usage_events e
-         WHERE o.position > $1 AND o.position <= $2 AND o.topic = 'usage'
-           AND r.event_id >= {first} AND r.event_id <= {last} AND r.batch_id = {batch}
-           AND r.seller_account_id = $3 AND e.id = r.event_id AND e.correction IS NULL
-         ORDER BY o.position, r.event_id"
+        "{OF_EVENTS} FROM outbox o {events} {{prices}}
+         WHERE o.position > $1 AND o.position <= $2 AND o.topic = 'usage' AND e.id >= {first} AND e.id <= {last}
+           AND e.rating_status = 'RATED' AND coalesce(e.rated_batch_id, e.batch_id) = {batch}
+           AND e.path > $3 AND e.path < $4 AND e.correction IS NULL
+         ORDER BY o.position, e.id"
     );
-    let values = [news.after.into(), news.end.into(), news.seller.id.as_str().into()];
-    of(db, &rows, "MAX(id)", values, false).await
+    let path = &news.seller.path;
+    let values = [
+        news.after.into(),
+        news.end.into(),
+        path.as_str().into(),
+        path.end().into(),
+    ];
+    let rows = spelled(backend, &rows, "e.id", path.depth());
+    of(db, &rows, values, false).await
 }
 
-/// A page of the `rows` of a statement, with the text `last` of them all.
+/// A page of the `rows` of a statement.
 async fn of(
     db: &impl ConnectionTrait,
     rows: &str,
-    last: &str,
     values: impl IntoIterator<Item = Value>,
     receipts: bool,
 ) -> Result<Option<Page>> {
     let backend = db.get_database_backend();
     let columns = columns(receipts).map(|(column, separator)| joined(backend, column, separator));
     let columns: Vec<String> = columns.collect();
-    let rows = spelled(backend, rows);
     let sql = format!(
-        "SELECT COUNT(*) AS events, {last} AS last, {} FROM ({rows}) AS page",
+        "SELECT COUNT(*) AS events, MAX(position) AS last, {} FROM ({rows}) AS page",
         columns.join(", ")
     );
     let row = db.query_one_raw(statement(backend, &sql, values)).await?;
@@ -176,13 +221,46 @@ fn joined(backend: DbBackend, column: &str, separator: char) -> String {
     }
 }
 
-fn spelled(backend: DbBackend, rows: &str) -> String {
+/// The statement with its `position`, and with the members of the edge at `place`.
+fn spelled(backend: DbBackend, rows: &str, position: &str, place: usize) -> String {
+    let sqlite = backend == DbBackend::Sqlite;
     // SQLite keeps an instant as the text of it, which is read faster here than there.
-    let occurred = match backend {
-        DbBackend::Sqlite => "e.occurred_at",
-        _ => "CAST(round(date_part('epoch', e.occurred_at) * 1000000) AS bigint)",
+    let occurred = match sqlite {
+        true => "e.occurred_at",
+        false => "CAST(round(date_part('epoch', e.occurred_at) * 1000000) AS bigint)",
     };
-    rows.replace("{occurred}", occurred)
+    let prices = match sqlite {
+        true => String::new(),
+        false => format!(
+            "CROSS JOIN LATERAL (SELECT CAST(e.ratings AS jsonb) -> 'edges' -> {place} AS edge OFFSET 0) r"
+        ),
+    };
+    let mut sql = rows
+        .replace("{occurred}", occurred)
+        .replace("{position}", position)
+        .replace("{prices}", &prices);
+    for name in ["cost", "price"] {
+        let is = match sqlite {
+            true => format!("json_extract(e.ratings, '$.edges[{place}].{name}')"),
+            false => format!("(r.edge ->> '{name}')"),
+        };
+        sql = sql.replace(&format!("{{{name}}}"), &is);
+    }
+    for name in ["plan", "rule", "input", "output"] {
+        let is = match sqlite {
+            true => format!("json_extract(e.ratings, '$.edges[{place}].receipt.{name}')"),
+            false => format!("(r.edge -> 'receipt' ->> '{name}')"),
+        };
+        sql = sql.replace(&format!("{{receipt {name}}}"), &is);
+    }
+    for at in 0..3 {
+        let is = match sqlite {
+            true => format!("json_extract(e.ratings, '$.edges[{place}].receipt.period[{at}]')"),
+            false => format!("(r.edge -> 'receipt' -> 'period' ->> {at})"),
+        };
+        sql = sql.replace(&format!("{{receipt period {at}}}"), &is);
+    }
+    sql
 }
 
 impl Page {
@@ -282,8 +360,6 @@ fn instant(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use canopy_entity::time::Timestamp;
-
     use super::*;
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use canopy_entity::time::Timestamp;
-use canopy_entity::{AccountId, RatingId};
+use canopy_entity::{AccountId, UsageBatchId, account};
 use sea_orm::DatabaseConnection;
 use tokio::sync::mpsc;
 
@@ -36,12 +36,12 @@ pub(super) trait Watch: Send {
     fn moved(&mut self, sums: &Tally, failure: Option<&str>) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Which ratings are read: of which edges, those behind the first id and before the second.
+/// Which prices are read: of which edges of a seller, those behind a position, of batches before `end`.
 pub(super) struct Reading {
     pub(super) db: DatabaseConnection,
     pub(super) edges: Vec<Edge>,
     pub(super) after: String,
-    pub(super) end: RatingId,
+    pub(super) end: UsageBatchId,
     pub(super) receipts: bool,
 }
 
@@ -74,12 +74,12 @@ impl Reading {
 }
 
 /// How many events the pages of a seller's edge hold, rated from `from` on; nothing is done with them.
-pub(super) async fn count(db: &DatabaseConnection, seller: AccountId, from: String) -> Result<u64> {
+pub(super) async fn count(db: &DatabaseConnection, seller: &account::Model, from: String) -> Result<u64> {
     let reading = Reading {
         db: db.clone(),
-        edges: vec![Edge::Seller(seller)],
+        edges: vec![Edge::of(seller, None)],
         after: from,
-        end: RatingId::new(),
+        end: UsageBatchId::new(),
         receipts: false,
     };
     let (sender, mut pages) = mpsc::channel(READ_AHEAD);

@@ -75,6 +75,8 @@ pub(super) fn event(
         attributes,
         rating_status: RatingStatus::Pending,
         rating_attempts: 0,
+        ratings: None,
+        rated_batch_id: None,
         correction: None,
         corrects_id: None,
         reason: None,

@@ -9,13 +9,13 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 
 use super::periods;
 use super::values::{self, Unfit};
-use super::write::{self, Ready};
+use super::write::{self, KeyTaken, Ready};
 use crate::pricing::{Facts, Line, Outcome, Totals};
 use crate::statement::{array, list, statement};
 use crate::{Domain, Error, Result, transaction};
 
-/// How often a batch is priced again because an account or a rule changed meanwhile.
-const MAX_PRICINGS: usize = 5;
+/// How often a batch is priced again because an account or a rule changed meanwhile, or since a key was taken.
+const MAX_PRICINGS: usize = 8;
 
 /// Each pair of account and key is looked up in the index.
 const KNOWN_POSTGRES: &str = "
@@ -53,17 +53,17 @@ pub(super) enum Fate {
 
 impl Domain {
     /// Records events with different keys; answers the fate of each, in order.
+    ///
+    /// Most keys are new. So they are not looked up first: the database refuses one that is taken, and then nothing of the
+    /// batch was written. Neither is anything refused whose key was not looked up, since a retry is answered as it was.
     pub(super) async fn commit_usage(&self, rows: Vec<Arc<usage_event::Model>>) -> Result<Vec<Fate>> {
         let mut fates: Vec<Option<Fate>> = vec![None; rows.len()];
-        let known = known_by_key(&self.0.db, rows.iter().map(AsRef::as_ref)).await?;
-        let mut new: Vec<(usize, Arc<usage_event::Model>)> = Vec::with_capacity(rows.len());
-        for (place, row) in rows.into_iter().enumerate() {
-            match known.get(&key(&row)) {
-                Some(known) => fates[place] = Some(Fate::Known(known.clone())),
-                None => new.push((place, row)),
-            }
-        }
+        let mut new: Vec<(usize, Arc<usage_event::Model>)> = rows.into_iter().enumerate().collect();
+        let mut looks_up = self.0.intake.expects_retries();
         for _ in 0..MAX_PRICINGS {
+            if looks_up {
+                self.look_up(&mut new, &mut fates).await?;
+            }
             if new.is_empty() {
                 break;
             }
@@ -76,75 +76,127 @@ impl Domain {
             for (_, row) in &mut new {
                 periods::place(&facts, row, now);
             }
-            let ready = self.price(&facts, &mut new, &mut fates).await?;
-            let (domain, facts, ready) = (self, &facts, &ready);
-            let written = transaction::run(&self.0.db, "record-usage", |txn| {
-                transaction::work(async move { write::batch(txn, &domain.0.faults, facts, ready).await })
-            })
-            .await?;
-            if let Some(written) = written {
-                self.0.hub.written();
-                self.0.faults.check("usage.committed")?;
-                for (ready, fate) in ready.iter().zip(written) {
-                    fates[ready.place] = Some(fate);
+            let (ready, refused) = self.price(&facts, &new).await?;
+            if !refused.is_empty() && !looks_up {
+                looks_up = true;
+                continue;
+            }
+            for (place, fate) in refused {
+                fates[place] = Some(fate);
+            }
+            new.retain(|(place, _)| fates[*place].is_none());
+            match self.write(&facts, &ready, looks_up).await? {
+                Written::All(written) => {
+                    for (ready, fate) in ready.iter().zip(written) {
+                        fates[ready.place] = Some(fate);
+                    }
+                    new.clear();
                 }
-                new.clear();
+                Written::NothingAsPricesChanged => {}
+                Written::NothingAsKeysAreTaken => looks_up = true,
             }
         }
         let decided: Option<Vec<Fate>> = fates.into_iter().collect();
         decided.ok_or_else(Error::busy)
     }
 
-    /// Prices what is new; what cannot be recorded as things stand has its fate then.
+    /// Takes out what is known already, which has its fate then.
+    async fn look_up(
+        &self,
+        new: &mut Vec<(usize, Arc<usage_event::Model>)>,
+        fates: &mut [Option<Fate>],
+    ) -> Result<()> {
+        let known = known_by_key(&self.0.db, new.iter().map(|(_, row)| row.as_ref())).await?;
+        if known.is_empty() {
+            return Ok(());
+        }
+        self.0.intake.met_retry();
+        new.retain(|(place, row)| match known.get(&key(row)) {
+            None => true,
+            Some(known) => {
+                fates[*place] = Some(Fate::Known(Arc::clone(known)));
+                false
+            }
+        });
+        Ok(())
+    }
+
+    async fn write(&self, facts: &Facts, ready: &[Ready], looked_up: bool) -> Result<Written> {
+        if ready.is_empty() {
+            return Ok(Written::All(Vec::new()));
+        }
+        let faults = &self.0.faults;
+        let written = transaction::run(&self.0.db, "record-usage", |txn| {
+            transaction::work(async move { write::batch(txn, faults, facts, ready, looked_up).await })
+        });
+        match written.await {
+            Ok(Some(written)) => {
+                self.0.hub.written();
+                faults.check("usage.committed")?;
+                Ok(Written::All(written))
+            }
+            Ok(None) => Ok(Written::NothingAsPricesChanged),
+            Err(Error::Internal(cause)) if cause.is::<KeyTaken>() => Ok(Written::NothingAsKeysAreTaken),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Prices what is new; answers what may be recorded, and the fate of what cannot be as things stand.
     async fn price(
         &self,
         facts: &Facts,
-        new: &mut Vec<(usize, Arc<usage_event::Model>)>,
-        fates: &mut [Option<Fate>],
-    ) -> Result<Vec<Ready>> {
-        new.retain(|(place, row)| {
-            let is_active = facts.all_active(&row.path);
-            if !is_active {
-                fates[*place] = Some(Fate::Inactive);
-            }
-            let unfit = values::unfit(facts, row).filter(|_| is_active);
-            let is_fit = unfit.is_none();
-            if let Some(unfit) = unfit {
-                fates[*place] = Some(Fate::Unfit(unfit));
-            }
-            is_active && is_fit
+        new: &[(usize, Arc<usage_event::Model>)],
+    ) -> Result<(Vec<Ready>, Vec<(usize, Fate)>)> {
+        let mut refused = Vec::new();
+        let fit = new.iter().filter(|(place, row)| {
+            let fate = match facts.all_active(&row.path) {
+                false => Some(Fate::Inactive),
+                true => values::unfit(facts, row).map(Fate::Unfit),
+            };
+            let is_fit = fate.is_none();
+            refused.extend(fate.map(|fate| (*place, fate)));
+            is_fit
         });
-        let lines: Vec<Line> = new.iter().map(|(_, row)| line(row)).collect();
+        let fit: Vec<&(usize, Arc<usage_event::Model>)> = fit.collect();
+        let lines: Vec<Line> = fit.iter().map(|(_, row)| line(row)).collect();
         let totals = Totals::read(&self.0.db, facts, &lines).await?;
         let prices = self.rate(facts, &lines, totals).await?;
         self.0.faults.check("usage.priced")?;
 
-        let mut ready = Vec::with_capacity(new.len());
-        for ((place, row), outcome) in new.iter().zip(prices) {
+        let mut ready = Vec::with_capacity(fit.len());
+        for ((place, row), outcome) in fit.into_iter().zip(prices) {
             let edges = match outcome {
                 Outcome::Rated(edges) => Some(edges),
                 Outcome::Pending => None,
                 Outcome::Throttled => {
-                    fates[*place] = Some(Fate::Throttled);
+                    refused.push((*place, Fate::Throttled));
                     continue;
                 }
                 Outcome::Denied { seller, message } => {
-                    fates[*place] = Some(Fate::Denied { seller, message });
+                    refused.push((*place, Fate::Denied { seller, message }));
                     continue;
                 }
             };
             ready.push(Ready {
                 place: *place,
-                row: row.clone(),
+                row: Arc::clone(row),
                 edges,
             });
         }
-        Ok(ready)
+        Ok((ready, refused))
     }
 }
 
+/// What became of a batch that was to be written.
+enum Written {
+    /// The fate of each event.
+    All(Vec<Fate>),
+    NothingAsPricesChanged,
+    NothingAsKeysAreTaken,
+}
+
 /// The events that have the keys of `rows`, by account and key.
-pub(super) async fn known_by_key<'a>(
+async fn known_by_key<'a>(
     db: &impl ConnectionTrait,
     rows: impl IntoIterator<Item = &'a usage_event::Model>,
 ) -> Result<HashMap<(AccountId, String), Arc<usage_event::Model>>> {
@@ -168,7 +220,7 @@ pub(super) async fn known_by_key<'a>(
     Ok(known.map(|row| (key(&row), Arc::new(row))).collect())
 }
 
-pub(super) fn key(row: &usage_event::Model) -> (AccountId, String) {
+fn key(row: &usage_event::Model) -> (AccountId, String) {
     (row.account_id.clone(), row.idempotency_key.clone())
 }
 

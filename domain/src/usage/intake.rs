@@ -5,6 +5,7 @@
 //! bounded in bytes; what does not fit is turned away at once.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use canopy_entity::{AccountId, usage_event};
@@ -14,8 +15,12 @@ use super::commit::Fate;
 use crate::{Domain, Error, Result};
 
 /// So many transactions of one tree are on their way at once: while one is written, the next is priced. More of them
-/// would wait for the same accounts of the ledger.
+/// would wait for the same accounts of the ledger. Another is begun only with this part of what one may take: what waits a
+/// little longer shares the cost of a transaction with more.
 const AT_ONCE: usize = 2;
+const WORTH_ANOTHER: usize = 2;
+/// For so many batches after one with a key that was taken, keys are looked up before anything is priced.
+const RETRIES: u32 = 64;
 /// What an event takes beside its texts, in bytes, about.
 const EVENT: usize = 512;
 
@@ -41,6 +46,8 @@ impl Default for IntakeSettings {
 pub(crate) struct Intake {
     settings: IntakeSettings,
     waiting: Mutex<Waiting>,
+    /// For how many batches more retries are expected.
+    retries: AtomicU32,
 }
 
 #[derive(Default)]
@@ -55,6 +62,8 @@ struct Waiting {
 #[derive(Default)]
 struct Tree {
     jobs: VecDeque<Job>,
+    /// Events of the jobs.
+    events: usize,
     running: usize,
 }
 
@@ -70,7 +79,21 @@ impl Intake {
         Self {
             settings,
             waiting: Mutex::default(),
+            retries: AtomicU32::new(0),
         }
+    }
+
+    /// Whether the next batch may well have keys that are taken, since one before it had.
+    pub(super) fn expects_retries(&self) -> bool {
+        let less = |left: u32| left.checked_sub(1);
+        self.retries
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .is_ok()
+    }
+
+    /// Says that a batch had a key that was taken.
+    pub(super) fn met_retry(&self) {
+        self.retries.store(RETRIES, Ordering::Relaxed);
     }
 
     /// How many requests wait, or are on their way.
@@ -92,17 +115,24 @@ impl Intake {
         waiting.bytes += job.bytes;
         waiting.requests += 1;
         let tree = waiting.trees.entry(root.clone()).or_default();
+        tree.events += job.rows.len();
         tree.jobs.push_back(job);
-        let send = tree.running < AT_ONCE;
+        let send = tree.running < AT_ONCE && (tree.running == 0 || self.settings.is_worth_another(tree));
         tree.running += usize::from(send);
         Ok(send)
     }
 
     /// Takes the next jobs of a tree, as many as fit into one transaction. Two with the same key do not: the later one,
-    /// often a retry, waits for the next. None, and whoever was sent is done, if there are no more.
+    /// often a retry, waits for the next. None, and whoever was sent has left, if there are no more, or if what there is can
+    /// wait for somebody else.
     fn take(&self, root: &AccountId) -> Option<Vec<Job>> {
         let mut waiting = self.lock();
         let tree = waiting.trees.get_mut(root)?;
+        let others = tree.running > 1;
+        if tree.jobs.is_empty() || (others && !self.settings.is_worth_another(tree)) {
+            waiting.leave(root);
+            return None;
+        }
         let (mut taken, mut left): (Vec<Job>, VecDeque<Job>) = (Vec::new(), VecDeque::new());
         let mut events = 0;
         let mut keys: HashSet<(AccountId, String)> = HashSet::new();
@@ -122,7 +152,8 @@ impl Intake {
         }
         left.append(&mut tree.jobs);
         tree.jobs = left;
-        (!taken.is_empty()).then_some(taken)
+        tree.events -= events;
+        Some(taken)
     }
 
     fn done(&self, requests: usize, bytes: usize) {
@@ -130,13 +161,22 @@ impl Intake {
         waiting.bytes -= bytes;
         waiting.requests -= requests;
     }
+}
 
-    fn leave(&self, root: &AccountId) {
-        let mut waiting = self.lock();
-        if let Some(tree) = waiting.trees.get_mut(root) {
+impl IntakeSettings {
+    /// Whether so much waits in a tree that a transaction is begun beside one that is on its way.
+    fn is_worth_another(&self, tree: &Tree) -> bool {
+        tree.events >= self.batch / WORTH_ANOTHER
+    }
+}
+
+impl Waiting {
+    /// Somebody who was sent leaves a tree.
+    fn leave(&mut self, root: &AccountId) {
+        if let Some(tree) = self.trees.get_mut(root) {
             tree.running -= 1;
             if tree.running == 0 && tree.jobs.is_empty() {
-                waiting.trees.remove(root);
+                self.trees.remove(root);
             }
         }
     }
@@ -162,6 +202,7 @@ impl Domain {
                 Sent {
                     domain: self.clone(),
                     root,
+                    has_left: false,
                 }
                 .work(),
             );
@@ -204,19 +245,23 @@ impl Domain {
 struct Sent {
     domain: Domain,
     root: AccountId,
+    has_left: bool,
 }
 
 impl Sent {
-    async fn work(self) {
+    async fn work(mut self) {
         while let Some(jobs) = self.domain.0.intake.take(&self.root) {
             self.domain.commit_jobs(jobs).await;
         }
+        self.has_left = true;
     }
 }
 
 impl Drop for Sent {
-    /// Also after a panic, which must not leave a tree without anybody.
+    /// After a panic, which must not leave a tree without anybody.
     fn drop(&mut self) {
-        self.domain.0.intake.leave(&self.root);
+        if !self.has_left {
+            self.domain.0.intake.lock().leave(&self.root);
+        }
     }
 }

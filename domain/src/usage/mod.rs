@@ -17,7 +17,7 @@ mod holds;
 mod intake;
 mod pending;
 mod periods;
-mod ratings;
+pub(crate) mod ratings;
 mod read;
 mod record;
 mod sums;

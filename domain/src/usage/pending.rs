@@ -8,8 +8,8 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::commit::line;
 use super::periods;
-use super::ratings::{self, Priced};
-use super::sums::Sums;
+use super::ratings::{self, Later};
+use super::sums::{self, Sums};
 use super::write::{charged, dues, lock_ledger};
 use crate::domain::Faults;
 use crate::events::{Counted, UsageUpdateKind, outbox, own_charge};
@@ -25,8 +25,10 @@ const TRIED_IN_VAIN: &str = "
 UPDATE usage_events SET rating_attempts = rating_attempts + 1 WHERE rating_status = 'PENDING' AND id IN [$1]
 ";
 
-const RATED: &str =
-    "UPDATE usage_events SET rating_status = 'RATED' WHERE id = $1 AND rating_status = 'PENDING'";
+const RATED: &str = "
+UPDATE usage_events SET rating_status = 'RATED', ratings = $2, rated_batch_id = $3
+WHERE id = $1 AND rating_status = 'PENDING'
+";
 
 /// The event comes before the ledger, as in a correction of it: the two wait for each other and never in a circle.
 const LOCK: &str = "SELECT rating_status FROM usage_events WHERE id = $1 [FOR NO KEY UPDATE]";
@@ -116,20 +118,26 @@ async fn write_late(
     let Ok(movements) = books.balances.settle(&dues(facts, edges)) else {
         return Ok(Late::Unpaid);
     };
-    let rated = statement(txn.get_database_backend(), RATED, [event.id.as_str().into()]);
-    if txn.execute_raw(rated).await?.rows_affected() == 0 {
-        return Ok(Late::Overtaken);
-    }
     // What it is charged is news, and a closed period hears of none.
     let counts_at = event.counts_at();
     let counted_at = periods::counted_at(facts, &event.path, counts_at, now);
     let batch = UsageBatchId::new();
-    let priced = Priced {
-        event: &event.id,
-        edges,
-        counted_at,
+    let event = &usage_event::Model {
+        rating_status: RatingStatus::Rated,
+        ratings: Some(ratings::stored(edges, Some(Later { at: now, counted_at }))?),
+        rated_batch_id: Some(batch.clone()),
+        ..event.clone()
     };
-    ratings::insert(txn, &batch, &[priced], now).await?;
+    let values = [
+        event.id.as_str().into(),
+        event.ratings.as_deref().into(),
+        batch.as_str().into(),
+    ];
+    let rated = statement(txn.get_database_backend(), RATED, values);
+    if txn.execute_raw(rated).await?.rows_affected() == 0 {
+        return Ok(Late::Overtaken);
+    }
+    ratings::index(txn, &batch, std::iter::once((&event.id, edges))).await?;
     faults.check("usage.rated")?;
     let movements = movements.into_iter().flatten();
     books
@@ -139,13 +147,9 @@ async fn write_late(
     faults.check("usage.late.rated")?;
     let mut sums = Sums::default();
     sums.add_amount(facts, event, counted_at.unwrap_or(counts_at), charged(edges));
-    alerts::announce(txn, sums.write(txn, facts, now).await?).await?;
-    let event = usage_event::Model {
-        rating_status: RatingStatus::Rated,
-        ..event.clone()
-    };
+    alerts::announce(txn, sums::write(sums.into_rows(), txn, facts, now).await?).await?;
     let news = [Counted {
-        event: &event,
+        event,
         charged: own_charge(edges),
     }];
     outbox::write(txn, UsageUpdateKind::Rated, &batch, &news, now).await?;

@@ -1,75 +1,132 @@
-//! Writing ratings: what each seller of a chain charges for events, with its receipt.
+//! The prices of events as they are kept: each in its event's row, and the batches that made them where sellers and rules
+//! find them.
 
+use std::collections::BTreeMap;
+
+use canopy_entity::rating::{self, Stored, StoredEdge, StoredReceipt};
 use canopy_entity::time::Timestamp;
-use canopy_entity::{RatingId, UsageBatchId, UsageEventId};
-use sea_orm::ConnectionTrait;
+use canopy_entity::{UsageBatchId, UsageEventId, usage_event};
+use sea_orm::{ConnectionTrait, DbBackend};
+use serde_json::value::RawValue;
 
-use crate::Result;
 use crate::pricing::{EdgePrice, Receipt};
 use crate::rows::Rows;
+use crate::{Error, Result};
 
-/// An event that has its prices.
-pub(super) struct Priced<'a> {
-    pub(super) event: &'a UsageEventId,
-    pub(super) edges: &'a [EdgePrice],
-    /// When the prices count, if the period is closed in which the event counts that has been there before.
+/// Line items of a price that has none.
+const NO_ITEMS: &str = "[]";
+
+/// When prices are made, and when they count, that are later than their event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Later {
+    pub(super) at: Timestamp,
+    /// If the period is closed in which the event counts that has been there before.
     pub(super) counted_at: Option<Timestamp>,
 }
 
-/// Writes the ratings of what is `priced`, all by `batch`.
-pub(super) async fn insert(
+/// The ratings in the row of an event, from the topmost edge down.
+pub(crate) fn of(event: &usage_event::Model) -> Result<Vec<rating::Model>> {
+    rating::of(event).map_err(Error::internal)
+}
+
+/// The events `e` that the batches `b` rated, with [`IN_BATCH`] as a condition: in the one order that costs what is found, and
+/// not what was ever recorded.
+pub(crate) fn events_of_batches(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Sqlite => "rated_batches b CROSS JOIN usage_events e",
+        _ => {
+            "rated_batches b CROSS JOIN LATERAL (
+               SELECT e.* FROM usage_events e WHERE e.id >= b.first_event_id AND e.id <= b.last_event_id OFFSET 0) e"
+        }
+    }
+}
+
+/// That the batch `b` rated the event `e`.
+pub(crate) const IN_BATCH: &str = "e.id >= b.first_event_id AND e.id <= b.last_event_id
+  AND e.rating_status = 'RATED' AND coalesce(e.rated_batch_id, e.batch_id) = b.batch_id";
+
+/// The prices of an event as its row keeps them.
+pub(super) fn stored(edges: &[EdgePrice], later: Option<Later>) -> Result<String> {
+    let stored = edges.iter().map(|edge| {
+        let items = match edge.line_items.as_str() {
+            NO_ITEMS => None,
+            items => Some(serde_json::from_str::<&RawValue>(items).map_err(Error::internal)?),
+        };
+        Ok(StoredEdge {
+            cost: edge.cost,
+            price: edge.price,
+            receipt: edge.receipt.as_ref().map(receipt),
+            items,
+        })
+    });
+    let stored = Stored {
+        currency: edges.first().map_or("", |edge| edge.currency.as_str()),
+        at: later.map(|later| later.at),
+        counted_at: later.and_then(|later| later.counted_at),
+        edges: stored.collect::<Result<_>>()?,
+    };
+    serde_json::to_string(&stored).map_err(Error::internal)
+}
+
+/// The prices that take `ratings` back. No rule was asked for them.
+pub(super) fn reversed(ratings: &[rating::Model]) -> Result<String> {
+    let edges = ratings.iter().map(|rating| StoredEdge {
+        cost: -rating.cost,
+        price: -rating.price,
+        receipt: None,
+        items: None,
+    });
+    let stored = Stored {
+        currency: ratings.first().map_or("", |rating| rating.currency.as_str()),
+        at: None,
+        counted_at: None,
+        edges: edges.collect(),
+    };
+    serde_json::to_string(&stored).map_err(Error::internal)
+}
+
+fn receipt(receipt: &Receipt) -> StoredReceipt<'_> {
+    StoredReceipt {
+        rule: receipt.rule_version_id.as_str(),
+        digest: &receipt.rule_digest,
+        input: &receipt.input_digest,
+        output: &receipt.output_digest,
+        engine: receipt.engine,
+        plan: &receipt.buyer_plan,
+        period: (
+            receipt.period.start,
+            receipt.period.quantity,
+            receipt.period.lines,
+        ),
+        fuel: receipt.fuel,
+    }
+}
+
+/// Writes where the sellers and the rules of `rated` find what `batch` made: events with their prices, in the order of their
+/// ids.
+pub(super) async fn index<'a>(
     txn: &impl ConnectionTrait,
     batch: &UsageBatchId,
-    priced: &[Priced<'_>],
-    now: Timestamp,
+    rated: impl Iterator<Item = (&'a UsageEventId, &'a [EdgePrice])>,
 ) -> Result<()> {
-    let rows = priced
-        .iter()
-        .flat_map(|priced| priced.edges.iter().map(move |edge| (priced, edge)));
-    let rows: Vec<(&Priced<'_>, &EdgePrice)> = rows.collect();
-    let ids: Vec<RatingId> = rows.iter().map(|_| RatingId::new()).collect();
-    let edges = || rows.iter().map(|(_, edge)| *edge);
-    let receipts = || edges().map(|edge| edge.receipt.as_ref());
-    fn texts<'a>(
-        receipts: impl Iterator<Item = Option<&'a Receipt>>,
-        text: fn(&Receipt) -> &str,
-    ) -> impl Iterator<Item = Option<&'a str>> {
-        receipts.map(move |receipt| receipt.map(text))
+    let mut spans: BTreeMap<&str, (&UsageEventId, &UsageEventId)> = BTreeMap::new();
+    for (event, edges) in rated {
+        for edge in edges {
+            let rule = edge
+                .receipt
+                .as_ref()
+                .map(|receipt| receipt.rule_version_id.as_str());
+            for rated_by in [edge.seller.as_str()].into_iter().chain(rule) {
+                spans.entry(rated_by).or_insert((event, event)).1 = event;
+            }
+        }
     }
-    let numbers = |number: fn(&Receipt) -> i64| receipts().map(move |receipt| receipt.map(number));
-    let mut given = Rows::default();
-    if rows.iter().any(|(priced, _)| priced.counted_at.is_some()) {
-        given = given.some_times("counted_at", rows.iter().map(|(priced, _)| priced.counted_at));
-    }
-    given
-        .texts("id", ids.iter().map(RatingId::as_str))
-        .texts("event_id", rows.iter().map(|(priced, _)| priced.event.as_str()))
-        .numbers("edge", edges().map(|edge| edge.edge.into()))
+    Rows::default()
+        .texts("rated_by", spans.keys().copied())
         .text("batch_id", batch.as_str())
-        .texts("seller_account_id", edges().map(|edge| edge.seller.as_str()))
-        .texts("buyer_account_id", edges().map(|edge| edge.buyer.as_str()))
-        .some_texts(
-            "rule_version_id",
-            texts(receipts(), |receipt| receipt.rule_version_id.as_str()),
-        )
-        .some_texts("rule_digest", texts(receipts(), |receipt| &receipt.rule_digest))
-        .some_texts("input_digest", texts(receipts(), |receipt| &receipt.input_digest))
-        .some_texts(
-            "output_digest",
-            texts(receipts(), |receipt| &receipt.output_digest),
-        )
-        .some_texts("engine", texts(receipts(), |receipt| receipt.engine))
-        .some_texts("buyer_plan", texts(receipts(), |receipt| &receipt.buyer_plan))
-        .some_numbers("period_start", numbers(|receipt| receipt.period.start))
-        .some_numbers("period_quantity", numbers(|receipt| receipt.period.quantity))
-        .some_numbers("period_lines", numbers(|receipt| receipt.period.lines))
-        .some_numbers("fuel", numbers(|receipt| receipt.fuel))
-        .numbers("cost", edges().map(|edge| edge.cost))
-        .numbers("price", edges().map(|edge| edge.price))
-        .texts("currency", edges().map(|edge| edge.currency.as_str()))
-        .json("line_items", edges().map(|edge| edge.line_items.as_str()))
-        .time("created_at", now)
-        .insert(txn, "ratings", "")
+        .texts("first_event_id", spans.values().map(|(first, _)| first.as_str()))
+        .texts("last_event_id", spans.values().map(|(_, last)| last.as_str()))
+        .insert(txn, "rated_batches", "")
         .await?;
     Ok(())
 }

@@ -10,6 +10,7 @@ use sea_orm::sea_query::Condition;
 
 use super::asked::Asked;
 use super::building::Building;
+use super::ratings;
 use super::values::KnownValues;
 use super::zone::{Clocks, Granularity, Zone};
 use crate::page::{List, Pages};
@@ -88,8 +89,6 @@ pub const MAX_METERS: usize = 50;
 const MAX_SUMS: usize = 50_000;
 
 const EVENTS: &str = "SELECT * FROM usage_events WHERE id IN [$1]";
-const RATINGS: &str = "SELECT * FROM ratings WHERE id IN [$1]";
-const RATINGS_OF: &str = "SELECT * FROM ratings WHERE event_id IN [$1] ORDER BY event_id, edge";
 
 /// A part of the usage of an account: a sum of one meter.
 pub(super) struct Part {
@@ -219,14 +218,17 @@ impl Domain {
         actor: &Actor,
         events: &[usage_event::Model],
     ) -> Result<HashMap<UsageEventId, Vec<rating::Model>>> {
-        let mut of_events: HashMap<UsageEventId, Vec<rating::Model>> = events
-            .iter()
-            .map(|event| (event.id.clone(), Vec::new()))
-            .collect();
-        for rating in self.ratings(actor, RATINGS_OF, list(of_events.keys())).await? {
-            if let Some(ratings) = of_events.get_mut(&rating.event_id) {
-                ratings.push(rating);
-            }
+        let mut of_events = HashMap::with_capacity(events.len());
+        for event in events {
+            of_events.insert(event.id.clone(), ratings::of(event)?);
+        }
+        let buyers = of_events
+            .values()
+            .flatten()
+            .map(|rating| &rating.buyer_account_id);
+        let readable = self.readable(actor, buyers).await?;
+        for ratings in of_events.values_mut() {
+            ratings.retain(|rating| readable.contains(&rating.buyer_account_id));
         }
         Ok(of_events)
     }
@@ -237,22 +239,14 @@ impl Domain {
         actor: &Actor,
         ids: &[RatingId],
     ) -> Result<HashMap<RatingId, rating::Model>> {
-        let ratings = self.ratings(actor, RATINGS, list(ids)).await?;
-        Ok(ratings
-            .into_iter()
-            .map(|rating| (rating.id.clone(), rating))
-            .collect())
-    }
-
-    /// The ratings that `sql` selects by `ids`, in its order, as far as the actor may see the usage of their buyers.
-    async fn ratings(&self, actor: &Actor, sql: &str, ids: sea_orm::Value) -> Result<Vec<rating::Model>> {
         let db = &self.0.db;
-        let statement = statement(db.get_database_backend(), sql, [ids]);
-        let mut ratings = rating::Model::find_by_statement(statement).all(db).await?;
-        let buyers = ratings.iter().map(|rating| &rating.buyer_account_id);
-        let readable = self.readable(actor, buyers).await?;
-        ratings.retain(|rating| readable.contains(&rating.buyer_account_id));
-        Ok(ratings)
+        let named: HashSet<&UsageEventId> = ids.iter().map(RatingId::event).collect();
+        let statement = statement(db.get_database_backend(), EVENTS, [list(named)]);
+        let events = usage_event::Model::find_by_statement(statement).all(db).await?;
+        let of_events = self.ratings_of(actor, &events).await?;
+        let ratings = of_events.into_values().flatten();
+        let ratings = ratings.filter(|rating| ids.contains(&rating.id));
+        Ok(ratings.map(|rating| (rating.id.clone(), rating)).collect())
     }
 
     /// Those of `accounts` that are in the actor's scope with `USAGE` FULL.

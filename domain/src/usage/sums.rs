@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 use canopy_entity::time::Timestamp;
 use canopy_entity::usage_aggregate::{self, BucketLength};
 use canopy_entity::{AccountId, AccountPath, usage_event};
-use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::bucket;
 use crate::alerts::{Reached, Watched};
 use crate::pricing::Facts;
 use crate::rows::Rows;
-use crate::{Error, Micros, Result};
+use crate::transaction::breaks_check;
+use crate::{Error, Result};
 
 const ADD: &str = "
 ON CONFLICT (account_id, granularity, bucket_start, meter) DO UPDATE SET
@@ -22,11 +23,7 @@ ON CONFLICT (account_id, granularity, bucket_start, meter) DO UPDATE SET
   tree_quantity = usage_aggregates.tree_quantity + excluded.tree_quantity,
   tree_events = usage_aggregates.tree_events + excluded.tree_events,
   tree_amount = usage_aggregates.tree_amount + excluded.tree_amount
-RETURNING {columns}
 ";
-
-/// What has to be looked at of each sum; all of it where there are alerts.
-const BOUNDED: &str = "tree_quantity, tree_amount";
 
 /// What is to be added, by the path of the account that used something, meter and quarter of an hour: many events of a
 /// batch share these, and are added up before each goes to the sums of all on its path.
@@ -165,46 +162,47 @@ impl Sums {
         }
         sorted.into_iter().map(row).collect()
     }
+}
 
-    /// Writes the sums at this time; answers the thresholds that they cross by it. One that would leave the range of exact
-    /// numbers is an error.
-    pub(super) async fn write(
-        self,
-        txn: &impl ConnectionTrait,
-        facts: &Facts,
-        now: Timestamp,
-    ) -> Result<Vec<Reached>> {
-        let rows = self.into_rows();
-        let watched = Watched::of(facts, &rows);
-        let columns = if watched.is_empty() { BOUNDED } else { "*" };
-        let sums = Rows::default()
-            .texts("account_id", rows.iter().map(|row| row.account_id.as_str()))
-            .texts("granularity", rows.iter().map(|row| row.granularity.as_str()))
-            .times("bucket_start", rows.iter().map(|row| row.bucket_start))
-            .texts("meter", rows.iter().map(|row| row.meter.as_str()))
-            .numbers("quantity", rows.iter().map(|row| row.quantity))
-            .numbers("events", rows.iter().map(|row| row.events))
-            .numbers("amount", rows.iter().map(|row| row.amount))
-            .numbers("tree_quantity", rows.iter().map(|row| row.tree_quantity))
-            .numbers("tree_events", rows.iter().map(|row| row.tree_events))
-            .numbers("tree_amount", rows.iter().map(|row| row.tree_amount))
-            .insert_returning(txn, "usage_aggregates", &ADD.replace("{columns}", columns))
-            .await?;
-        let is_exact = |sum: &QueryResult, column: &str| -> Result<bool> {
-            Ok(Micros::new(sum.try_get("", column)?).is_ok())
-        };
-        let mut reached = Vec::new();
-        for sum in sums {
-            if !is_exact(&sum, "tree_quantity")? || !is_exact(&sum, "tree_amount")? {
-                let message = "The sum of a meter would be too large.";
-                return Err(Error::bad_input(&["events"], message));
-            }
-            if !watched.is_empty() {
-                let sum = usage_aggregate::Model::from_query_result(&sum, "")?;
-                reached.extend(watched.crossed_by(&sum, now));
-            }
-        }
-        Ok(reached)
+/// Adds the rows of sums to what is kept, at this time; answers the thresholds that they cross by it. One that would leave the
+/// range of exact numbers is an error.
+pub(super) async fn write(
+    rows: Vec<usage_aggregate::Model>,
+    txn: &impl ConnectionTrait,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Vec<Reached>> {
+    let watched = Watched::of(facts, &rows);
+    let rows = Rows::default()
+        .texts("account_id", rows.iter().map(|row| row.account_id.as_str()))
+        .texts("granularity", rows.iter().map(|row| row.granularity.as_str()))
+        .times("bucket_start", rows.iter().map(|row| row.bucket_start))
+        .texts("meter", rows.iter().map(|row| row.meter.as_str()))
+        .numbers("quantity", rows.iter().map(|row| row.quantity))
+        .numbers("events", rows.iter().map(|row| row.events))
+        .numbers("amount", rows.iter().map(|row| row.amount))
+        .numbers("tree_quantity", rows.iter().map(|row| row.tree_quantity))
+        .numbers("tree_events", rows.iter().map(|row| row.tree_events))
+        .numbers("tree_amount", rows.iter().map(|row| row.tree_amount));
+    if watched.is_empty() {
+        rows.insert(txn, "usage_aggregates", ADD).await.map_err(inexact)?;
+        return Ok(Vec::new());
+    }
+    let add = format!("{ADD} RETURNING *");
+    let sums = rows.insert_returning(txn, "usage_aggregates", &add).await;
+    let mut reached = Vec::new();
+    for sum in sums.map_err(inexact)? {
+        let sum = usage_aggregate::Model::from_query_result(&sum, "")?;
+        reached.extend(watched.crossed_by(&sum, now));
+    }
+    Ok(reached)
+}
+
+/// What is told of a sum that would be too large, which the table refuses.
+fn inexact(error: Error) -> Error {
+    match breaks_check(&error, "sums_are_exact") {
+        true => Error::bad_input(&["events"], "The sum of a meter would be too large."),
+        false => error,
     }
 }
 

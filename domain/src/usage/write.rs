@@ -1,24 +1,24 @@
 //! The one transaction of a batch: all that its events cause, or nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use canopy_entity::posting::PostingKind;
 use canopy_entity::time::{self, Timestamp};
+use canopy_entity::usage_aggregate;
 use canopy_entity::usage_event::{self, RatingStatus};
 use canopy_entity::{AccountId, UsageBatchId, UsageEventId};
 use sea_orm::ConnectionTrait;
 
-use super::commit::{Fate, key, known_by_key};
-use super::ratings::{self, Priced};
-use super::sums::Sums;
+use super::commit::Fate;
+use super::ratings;
+use super::sums::{self, Sums};
 use super::values::Values;
 use crate::domain::Faults;
 use crate::events::{Counted, UsageUpdateKind, outbox, own_charge};
-use crate::ledger::{Books, Currency, Due, Source};
+use crate::ledger::{Books, Currency, Due, Movement, Source};
 use crate::pricing::{EdgePrice, Facts};
 use crate::rows::Rows;
-use crate::statement::{list, statement};
 use crate::{Error, Result, alerts};
 
 /// The steps of recording a batch and of rating an event later, at which a test may break off: the first before
@@ -27,8 +27,8 @@ pub const FAULT_POINTS: &[&str] = &[
     "usage.priced",
     "usage.locked",
     "usage.claimed",
-    "usage.funded",
     "usage.rated",
+    "usage.funded",
     "usage.posted",
     "usage.summed",
     "usage.announced",
@@ -38,11 +38,8 @@ pub const FAULT_POINTS: &[&str] = &[
     "usage.late.announced",
 ];
 
+/// A key that is taken is found by how many rows were written, and not by an error, which would end the transaction.
 const CLAIM: &str = "ON CONFLICT (account_id, idempotency_key) DO NOTHING";
-
-const CLAIMED: &str = "SELECT id FROM usage_events WHERE id IN [$1]";
-
-const UNCLAIM: &str = "DELETE FROM usage_events WHERE id IN [$1]";
 
 /// An event that may be recorded, with its prices; none if they are pending.
 pub(super) struct Ready {
@@ -52,44 +49,67 @@ pub(super) struct Ready {
     pub(super) edges: Option<Vec<EdgePrice>>,
 }
 
+/// Some of the keys of a batch are taken, or may be: nothing was written, and they are to be looked up.
+#[derive(Debug, thiserror::Error)]
+#[error("a key of a batch of usage is taken")]
+pub(super) struct KeyTaken;
+
 /// Records what is `ready`; answers the fate of each, in order. None, and nothing written, if the prices no longer
-/// follow from the facts.
+/// follow from the facts. [`KeyTaken`] if a key is; also if something cannot be paid and its key was not `looked_up`, since
+/// what is known already is not paid again.
 pub(super) async fn batch(
     txn: &impl ConnectionTrait,
     faults: &Faults,
     facts: &Facts,
     ready: &[Ready],
+    looked_up: bool,
 ) -> Result<Option<Vec<Fate>>> {
     if !facts.hold(txn).await? {
         return Ok(None);
     }
     faults.check("usage.locked")?;
-    // After the lock, so that the time agrees with those of activations, whichever side of them this is on.
-    let now = time::now();
     let batch = UsageBatchId::new();
-    let rows = to_record(ready, &batch, now);
-    let claimed = claim(txn, &rows, &batch, now).await?;
+    // Who pays comes last where nobody can fall short: from the lock on the ledger on batches of a tree follow one another.
+    let priced = || ready.iter().filter_map(|ready| ready.edges.as_deref());
+    let is_sure = priced().all(|edges| is_sure(facts, edges));
+    let mut books = Books::default();
+    let mut movements = Vec::new();
+    let mut unpaid = HashMap::new();
+    if !is_sure {
+        books = lock_ledger(txn, priced()).await?;
+        (movements, unpaid) = settle_each(&mut books, facts, ready);
+        if !unpaid.is_empty() && !looked_up {
+            return Err(Error::internal(KeyTaken));
+        }
+    }
+    // After the locks on terms, so that the time agrees with those of activations, whichever side of them this is on.
+    let now = time::now();
+    let fates = (0..)
+        .zip(ready)
+        .map(|(place, ready)| match unpaid.get(&ready.place) {
+            Some(buyer) => Ok(Fate::Unpaid {
+                its_own: *buyer == ready.row.account_id,
+            }),
+            None => Ok(Fate::Recorded(Arc::new(to_record(ready, &batch, place, now)?))),
+        });
+    let fates = fates.collect::<Result<Vec<Fate>>>()?;
+    let recorded = || fates.iter().zip(ready).filter_map(row_of);
+    claim(txn, recorded().map(|(row, _)| row), &batch, now).await?;
     faults.check("usage.claimed")?;
-    let raced = rows.iter().map(AsRef::as_ref);
-    let raced = raced.filter(|row: &&usage_event::Model| !claimed.contains(&row.id));
-    let known = known_by_key(txn, raced).await?;
-
-    let claimed_edges = || {
-        let edges = ready.iter().map(|ready| ready.edges.as_deref());
-        let rows = rows.iter().map(AsRef::<usage_event::Model>::as_ref);
-        rows.zip(edges).filter(|(row, _)| claimed.contains(&row.id))
-    };
-    let priced = claimed_edges().filter_map(|(row, edges)| {
-        Some(Priced {
-            event: &row.id,
-            edges: edges?,
-            counted_at: None,
-        })
-    });
-    let unpaid = settle(txn, faults, facts, &batch, priced.collect(), now).await?;
-
-    let recorded = || claimed_edges().filter(|(row, _)| !unpaid.contains_key(&row.id));
-    add_up(txn, facts, recorded, now).await?;
+    let rated = recorded().filter_map(|(row, edges)| Some((&row.id, edges?)));
+    ratings::index(txn, &batch, rated).await?;
+    faults.check("usage.rated")?;
+    let additions = Additions::of(facts, recorded);
+    if is_sure {
+        books = lock_ledger(txn, priced()).await?;
+        movements = settle_all(&mut books, facts, priced())?;
+    }
+    faults.check("usage.funded")?;
+    books
+        .post_batch(txn, PostingKind::Usage, &batch, movements, now)
+        .await?;
+    faults.check("usage.posted")?;
+    additions.write(txn, facts, now).await?;
     faults.check("usage.summed")?;
     let news = recorded().map(|(event, edges)| Counted {
         event,
@@ -98,86 +118,95 @@ pub(super) async fn batch(
     let news: Vec<Counted<'_>> = news.collect();
     outbox::write(txn, UsageUpdateKind::Recorded, &batch, &news, now).await?;
     faults.check("usage.announced")?;
-
-    let fates = rows.iter().map(|row| match unpaid.get(&row.id) {
-        Some(buyer) => Ok(Fate::Unpaid {
-            its_own: *buyer == row.account_id,
-        }),
-        None if claimed.contains(&row.id) => Ok(Fate::Recorded(row.clone())),
-        None => known
-            .get(&key(row))
-            .map(|row| Fate::Known(row.clone()))
-            .ok_or_else(|| Error::internal("a key is taken and its event is missing")),
-    });
-    fates.collect::<Result<_>>().map(Some)
+    Ok(Some(fates))
 }
 
-/// Rates what is priced, as far as it can be paid, and pays it. Answers what cannot, which is not recorded, with who falls
-/// short.
-async fn settle<'r>(
-    txn: &impl ConnectionTrait,
-    faults: &Faults,
-    facts: &Facts,
-    batch: &UsageBatchId,
-    mut priced: Vec<Priced<'r>>,
-    now: Timestamp,
-) -> Result<HashMap<&'r UsageEventId, AccountId>> {
-    // Ratings say what is owed and not who pays: where nobody can fall short they are written before the ledger is locked,
-    // so that the next batch of the tree waits for less.
-    let is_sure = priced.iter().all(|priced| is_sure(facts, priced.edges));
-    if is_sure {
-        ratings::insert(txn, batch, &priced, now).await?;
-        faults.check("usage.rated")?;
+/// The row of what is recorded, with its prices.
+fn row_of<'r>(
+    (fate, ready): (&'r Fate, &'r Ready),
+) -> Option<(&'r usage_event::Model, Option<&'r [EdgePrice]>)> {
+    match fate {
+        Fate::Recorded(row) => Some((row, ready.edges.as_deref())),
+        _ => None,
     }
-    let mut books = lock_ledger(txn, priced.iter().map(|priced| priced.edges)).await?;
-    let mut movements = Vec::new();
-    let mut unpaid: HashMap<&'r UsageEventId, AccountId> = HashMap::new();
-    for priced in &priced {
-        match books.balances.settle(&dues(facts, priced.edges)) {
-            Ok(moved) => movements.extend(moved.into_iter().flatten()),
-            Err(short) => drop(unpaid.insert(priced.event, short.buyer)),
+}
+
+/// What events add to the sums, and to the values that some meters need.
+pub(super) struct Additions<'r> {
+    sums: Vec<usage_aggregate::Model>,
+    values: Values<'r>,
+}
+
+impl<'r> Additions<'r> {
+    /// Those of events with their prices, as far as they have any.
+    pub(super) fn of<I>(facts: &Facts, recorded: impl Fn() -> I) -> Self
+    where
+        I: Iterator<Item = (&'r usage_event::Model, Option<&'r [EdgePrice]>)>,
+    {
+        let mut sums = Sums::default();
+        for (row, edges) in recorded() {
+            sums.add(facts, row, charged(edges.unwrap_or_default()));
+        }
+        Self {
+            sums: sums.into_rows(),
+            values: Values::of(facts, recorded().map(|(row, _)| row)),
         }
     }
-    if !unpaid.is_empty() {
-        let unclaim = statement(txn.get_database_backend(), UNCLAIM, [list(unpaid.keys())]);
-        txn.execute_raw(unclaim).await?;
+
+    /// Adds them, and tells of the thresholds that the sums reach.
+    pub(super) async fn write(self, txn: &impl ConnectionTrait, facts: &Facts, now: Timestamp) -> Result<()> {
+        let reached = sums::write(self.sums, txn, facts, now).await?;
+        self.values.write(txn).await?;
+        alerts::announce(txn, reached).await
     }
-    faults.check("usage.funded")?;
-    if !is_sure {
-        priced.retain(|priced| !unpaid.contains_key(priced.event));
-        ratings::insert(txn, batch, &priced, now).await?;
-        faults.check("usage.rated")?;
-    }
-    books
-        .post_batch(txn, PostingKind::Usage, batch, movements, now)
-        .await?;
-    faults.check("usage.posted")?;
-    Ok(unpaid)
 }
 
-/// Adds events to the sums, and to the values that some meters need; tells of the thresholds that they reach.
-pub(super) async fn add_up<'r, I>(
-    txn: &impl ConnectionTrait,
+/// Pays for each event by itself, in order. Answers what moves, and by place of what cannot be paid, who falls short.
+fn settle_each(
+    books: &mut Books,
     facts: &Facts,
-    recorded: impl Fn() -> I,
-    now: Timestamp,
-) -> Result<()>
-where
-    I: Iterator<Item = (&'r usage_event::Model, Option<&'r [EdgePrice]>)>,
-{
-    let mut sums = Sums::default();
-    for (row, edges) in recorded() {
-        sums.add(facts, row, charged(edges.unwrap_or_default()));
+    ready: &[Ready],
+) -> (Vec<Movement>, HashMap<usize, AccountId>) {
+    let mut movements = Vec::new();
+    let mut unpaid = HashMap::new();
+    for ready in ready {
+        match books
+            .balances
+            .settle(&dues(facts, ready.edges.as_deref().unwrap_or_default()))
+        {
+            Ok(moved) => movements.extend(moved.into_iter().flatten()),
+            Err(short) => drop(unpaid.insert(ready.place, short.buyer)),
+        }
     }
-    let values = Values::of(facts, recorded().map(|(row, _)| row));
-    let reached = sums.write(txn, facts, now).await?;
-    values.write(txn).await?;
-    alerts::announce(txn, reached).await
+    (movements, unpaid)
 }
 
-/// The rows as they are written: ids are made as late as possible, so that events are in the order of their ids.
-fn to_record(ready: &[Ready], batch: &UsageBatchId, now: Timestamp) -> Vec<Arc<usage_event::Model>> {
-    let rows = (0..).zip(ready).map(|(place, ready)| usage_event::Model {
+/// Pays for all events at once, of which each can be paid: out of the same wallets, in the same order, as one by one.
+fn settle_all<'r>(
+    books: &mut Books,
+    facts: &Facts,
+    edges: impl Iterator<Item = &'r [EdgePrice]>,
+) -> Result<Vec<Movement>> {
+    let mut sums: BTreeMap<(&AccountId, &AccountId), Due> = BTreeMap::new();
+    for edge in edges.flatten().filter(|edge| edge.price != 0) {
+        sums.entry((&edge.seller, &edge.buyer))
+            .and_modify(|due| due.price += edge.price)
+            .or_insert_with(|| due(facts, edge));
+    }
+    let sums: Vec<Due> = sums.into_values().collect();
+    match books.balances.settle(&sums) {
+        Ok(moved) => Ok(moved.into_iter().flatten().collect()),
+        Err(short) => Err(Error::internal(format!(
+            "{} falls short, and has a parent",
+            short.buyer
+        ))),
+    }
+}
+
+/// A row as it is written: ids are made as late as possible, so that events are in the order of their ids.
+fn to_record(ready: &Ready, batch: &UsageBatchId, place: i32, now: Timestamp) -> Result<usage_event::Model> {
+    let ratings = ready.edges.as_deref().map(|edges| ratings::stored(edges, None));
+    Ok(usage_event::Model {
         id: UsageEventId::new(),
         batch_id: batch.clone(),
         place,
@@ -186,20 +215,20 @@ fn to_record(ready: &[Ready], batch: &UsageBatchId, now: Timestamp) -> Vec<Arc<u
             Some(_) => RatingStatus::Rated,
             None => RatingStatus::Pending,
         },
+        ratings: ratings.transpose()?,
         ..usage_event::Model::clone(&ready.row)
-    });
-    rows.map(Arc::new).collect()
+    })
 }
 
-/// Inserts the events whose keys are free; answers which. Keys are claimed in their order, so that two batches with
-/// the same keys wait for each other and never in a circle.
+/// Inserts events. Keys are claimed in their order, so that two batches with the same keys wait for each other and never
+/// in a circle.
 async fn claim(
     txn: &impl ConnectionTrait,
-    rows: &[Arc<usage_event::Model>],
+    rows: impl Iterator<Item = &usage_event::Model>,
     batch: &UsageBatchId,
     now: Timestamp,
-) -> Result<HashSet<UsageEventId>> {
-    let mut rows: Vec<&usage_event::Model> = rows.iter().map(AsRef::as_ref).collect();
+) -> Result<()> {
+    let mut rows: Vec<&usage_event::Model> = rows.collect();
     rows.sort_by_key(|row| (&row.account_id, &row.idempotency_key));
     let mut given = Rows::default();
     if rows.iter().any(|row| row.adjusts.is_some()) {
@@ -227,15 +256,13 @@ async fn claim(
         .time("recorded_at", now)
         .texts("attributes", rows.iter().map(|row| row.attributes.as_str()))
         .texts("rating_status", rows.iter().map(|row| row.rating_status.as_str()))
+        .some_texts("ratings", rows.iter().map(|row| row.ratings.as_deref()))
         .insert(txn, "usage_events", CLAIM)
         .await?;
-    let ids = rows.iter().map(|row| &row.id);
-    if inserted == rows.len() as u64 {
-        return Ok(ids.cloned().collect());
+    match inserted == rows.len() as u64 {
+        true => Ok(()),
+        false => Err(Error::internal(KeyTaken)),
     }
-    let claimed = statement(txn.get_database_backend(), CLAIMED, [list(ids)]);
-    let claimed = txn.query_all_raw(claimed).await?;
-    claimed.iter().map(|row| Ok(row.try_get("", "id")?)).collect()
 }
 
 /// Locks the ledger of all accounts that the edges touch; none if there is nothing to pay.
@@ -253,19 +280,18 @@ pub(super) async fn lock_ledger<'a>(
 
 /// What is to be paid for the edges of one event.
 pub(super) fn dues(facts: &Facts, edges: &[EdgePrice]) -> Vec<Due> {
-    edges
-        .iter()
-        .map(|edge| {
-            let buyer = &facts.accounts[&edge.buyer];
-            Due {
-                seller: edge.seller.clone(),
-                buyer: edge.buyer.clone(),
-                currency: Currency::of(&edge.currency),
-                price: edge.price,
-                sources: Source::of(buyer.billing_mode, buyer.credit_mode),
-            }
-        })
-        .collect()
+    edges.iter().map(|edge| due(facts, edge)).collect()
+}
+
+fn due(facts: &Facts, edge: &EdgePrice) -> Due {
+    let buyer = &facts.accounts[&edge.buyer];
+    Due {
+        seller: edge.seller.clone(),
+        buyer: edge.buyer.clone(),
+        currency: Currency::of(&edge.currency),
+        price: edge.price,
+        sources: Source::of(buyer.billing_mode, buyer.credit_mode),
+    }
 }
 
 /// Whether the edges are paid whatever is in the wallets: each buyer's parent bills it for what they do not hold.

@@ -1,7 +1,8 @@
 //! Looking into the database behind the curtain: rows, counts, and whether the books balance.
 
+use canopy_domain::entity::{RatingId, rating, usage_event};
 use canopy_domain::recount::Checked;
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, JsonValue, Statement};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult, JsonValue, QueryOrder, Statement};
 use serde_json::Value;
 
 use super::App;
@@ -44,13 +45,43 @@ impl App {
         self.probe.execute_unprepared(sql).await.map(drop)
     }
 
-    /// Lets ratings be changed, as somebody could who owns the database.
+    /// Lets events and their prices be changed, as somebody could who owns the database.
     pub(crate) async fn allow_forging(&self) {
         let allow = match on_postgres() {
-            true => "ALTER TABLE ratings DISABLE TRIGGER ratings_append_only",
-            false => "DROP TRIGGER ratings_no_update",
+            true => "ALTER TABLE usage_events DISABLE TRIGGER usage_events_no_update",
+            false => "DROP TRIGGER usage_events_no_update",
         };
         self.tamper(allow).await.expect("the trigger is there");
+    }
+
+    /// Changes a rating behind the domain's back: what its event keeps of all its prices, and its place among them.
+    pub(crate) async fn forge(&self, rating: &str, forgery: impl FnOnce(&mut Value, usize)) {
+        let rating = RatingId::parse(rating).expect("the id of a rating");
+        let events = usage_event::Entity::find_by_id(rating.event().clone());
+        let event = events.one(&self.probe).await.expect("a read").expect("its event");
+        let place = rating
+            .to_string()
+            .rsplit('_')
+            .next()
+            .and_then(|place| place.parse().ok());
+        let mut stored = serde_json::from_str(&event.ratings.expect("its prices")).expect("JSON");
+        forgery(&mut stored, place.expect("its place"));
+        let sql = format!(
+            "UPDATE usage_events SET ratings = '{stored}' WHERE id = '{}'",
+            event.id
+        );
+        self.tamper(&sql).await.expect("forging was allowed");
+    }
+
+    /// The ratings of all events, in the order of their ids.
+    pub(crate) async fn ratings(&self) -> Vec<(usage_event::Model, Vec<rating::Model>)> {
+        let events = usage_event::Entity::find().order_by_asc(usage_event::Column::Id);
+        let events = events.all(&self.probe).await.expect("a read");
+        let rated = |event| {
+            let ratings = rating::of(&event).expect("prices that can be read");
+            (event, ratings)
+        };
+        events.into_iter().map(rated).collect()
     }
 
     /// Asserts that all is kept as its parts come to: debits are credits, totals are the sums of the postings, no wallet is
@@ -91,7 +122,7 @@ const WRITTEN: [&str; 21] = [
     "usage_aggregates",
     "usage_holds",
     "usage_hold_edges",
-    "ratings",
+    "rated_batches",
     "ledger_accounts",
     "postings",
     "outbox",

@@ -126,8 +126,11 @@ async fn a_receipt_is_run_again_here_and_a_forged_one_is_found_out() {
     );
 
     shop.house.app.allow_forging().await;
-    let forge = format!("UPDATE ratings SET price = price + 1 WHERE id = '{rating}'");
-    shop.house.app.tamper(&forge).await.unwrap();
+    let more = |stored: &mut Value, edge: usize| {
+        let price = &mut stored["edges"][edge]["price"];
+        *price = json!(price.as_i64().unwrap() + 1);
+    };
+    shop.house.app.forge(rating, more).await;
     let forged = shop.rules(&replay).await;
     assert_eq!(forged.code, Some(1), "{forged:?}");
     let told: Value = serde_json::from_str(&forged.out).unwrap();

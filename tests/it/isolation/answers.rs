@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
+use canopy_domain::entity::RatingId;
 use canopy_schema::{Requirement, requirements};
 use serde_json::{Value, json};
 
@@ -202,7 +203,7 @@ fn is_forbidden(answer: &Value, path: &[Value], field: &str) -> bool {
 fn collect_ids(value: &Value, ids: &mut BTreeSet<String>) {
     match value {
         Value::String(text) => {
-            let is_id = text.len() == 30 && text.as_bytes()[3] == b'_';
+            let is_id = text.len() == 30 && text.as_bytes()[3] == b'_' || RatingId::parse(text).is_ok();
             ids.extend(is_id.then(|| text.clone()));
         }
         Value::Array(items) => items.iter().for_each(|item| collect_ids(item, ids)),

@@ -67,6 +67,7 @@ async fn a_foreign_id_answers_as_an_unknown_one_and_as_nonsense() {
         for way in ways() {
             let unknown = match way.kind {
                 "pln" => "pln_unknown".to_owned(),
+                "rat" => "rat_01jd0000000000000000000000_0".to_owned(),
                 kind => format!("{kind}_01jd0000000000000000000000"),
             };
             let expected = ask(&world, asker, &way, &unknown).await;

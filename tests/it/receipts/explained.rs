@@ -87,7 +87,13 @@ async fn a_rating_is_found_by_its_id_by_those_who_see_its_buyer() {
             assert_eq!(rating, &Value::Null);
         }
     }
-    for unknown in ["rat_01jd0000000000000000000000", "rat_", "acc_1", ""] {
+    for unknown in [
+        "rat_01jd0000000000000000000000_0",
+        "rat_01jd0000000000000000000000",
+        "rat_",
+        "acc_1",
+        "",
+    ] {
         let answer = app.run(&owners[0], &document, json!({"id": unknown})).await;
         assert_eq!(answer.at("/rating"), &Value::Null);
     }

@@ -1,7 +1,6 @@
 //! The question of each rating is rebuilt from what is stored, byte for byte.
 
 use canopy_domain::entity::rule_version::{self, RuleKind};
-use canopy_domain::entity::{rating, usage_event};
 use canopy_domain::pricing::input_of;
 use canopy_domain::rules::RuleSource;
 use sea_orm::{FromQueryResult, Statement};
@@ -20,18 +19,20 @@ impl App {
     /// Rebuilds the question of each rating from what is stored, and asks it again. Answers how many a rule priced,
     /// and how many no rule did.
     pub(super) async fn replay_all(&self) -> (usize, usize) {
-        let events: Vec<usage_event::Model> = self.all("usage_events").await;
+        let events = self.ratings().await;
         let versions: Vec<rule_version::Model> = self.all("rule_versions").await;
         let (mut priced, mut passed_on) = (0, 0);
-        for rating in self.all::<rating::Model>("ratings").await {
-            let event = events.iter().find(|event| event.id == rating.event_id).unwrap();
+        for (event, rating) in events
+            .iter()
+            .flat_map(|(event, ratings)| ratings.iter().map(move |rating| (event, rating)))
+        {
             let Some(version) = &rating.rule_version_id else {
                 assert_eq!(rating.input_digest, None);
                 passed_on += 1;
                 continue;
             };
             let version = versions.iter().find(|row| row.id == *version).unwrap();
-            let input = input_of(&rating, event, version).unwrap();
+            let input = input_of(rating, event, version).unwrap();
             let digest = Some(input.digest().to_string());
             assert_eq!(digest, rating.input_digest, "{rating:#?} {event:#?} {input:#?}");
 

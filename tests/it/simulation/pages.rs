@@ -20,30 +20,18 @@ impl House {
         );
         let id = |of: &str| format!("substr({of}, 1, 14) || '000000000' || CAST(1000000 + i AS text)");
         let event = "account_id, path, batch_id, place, payload_digest, meter, quantity, occurred_at, recorded_at, attributes,
-            rating_status";
-        let rating =
-            "edge, batch_id, seller_account_id, buyer_account_id, rule_version_id, rule_digest, input_digest,
-            output_digest, engine, buyer_plan, period_start, period_quantity, period_lines, fuel, cost, price,
-            currency, line_items, created_at";
-        let of = |alias: &str, columns: &str| {
-            let columns = columns
-                .split(',')
-                .map(|column| format!("{alias}.{}", column.trim()));
-            columns.collect::<Vec<_>>().join(", ")
-        };
-        let (account, event_id, rating_id) = (&account.id, id("e.id"), id("r.id"));
+            rating_status, ratings";
+        let columns = event.split(',').map(|column| format!("e.{}", column.trim()));
+        let columns = columns.collect::<Vec<_>>().join(", ");
+        let (account, event_id) = (&account.id, id("e.id"));
         for sql in [
             format!(
                 "{numbers} usage_events (id, idempotency_key, {event})
-                 SELECT {event_id}, 'copy.' || CAST(i AS text), {} FROM usage_events e, n WHERE e.account_id = '{account}'",
-                of("e", event)
+                 SELECT {event_id}, 'copy.' || CAST(i AS text), {columns} FROM usage_events e, n WHERE e.account_id = '{account}'"
             ),
-            format!(
-                "{numbers} ratings (id, event_id, {rating})
-                 SELECT {rating_id}, {event_id}, {} FROM ratings r JOIN usage_events e ON e.id = r.event_id, n
-                 WHERE e.account_id = '{account}' AND e.idempotency_key = 'one.0'",
-                of("r", rating)
-            ),
+            "UPDATE rated_batches SET first_event_id = (SELECT min(e.id) FROM usage_events e WHERE e.batch_id = rated_batches.batch_id),
+               last_event_id = (SELECT max(e.id) FROM usage_events e WHERE e.batch_id = rated_batches.batch_id)"
+                .to_owned(),
         ] {
             self.app.tamper(&sql).await.expect(&sql);
         }

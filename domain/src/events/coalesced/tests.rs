@@ -42,6 +42,8 @@ fn update(
         attributes: "{}".to_owned(),
         rating_status: RatingStatus::Rated,
         rating_attempts: 0,
+        ratings: None,
+        rated_batch_id: None,
         correction: None,
         corrects_id: None,
         reason: None,

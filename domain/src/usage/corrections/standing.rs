@@ -6,6 +6,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
 use super::{NamedEvent, NewCorrection};
 use crate::statement::statement;
+use crate::usage::ratings;
 use crate::{AccountView, Actor, Domain, Error, Result};
 
 const BY_ID: &str = "SELECT * FROM usage_events WHERE id = $1";
@@ -26,8 +27,6 @@ WITH RECURSIVE chain (id, place) AS (
 SELECT e.*, EXISTS (SELECT 1 FROM usage_events r WHERE r.corrects_id = e.id AND r.correction = 'REVERSAL') AS is_voided
 FROM chain JOIN usage_events e ON e.id = chain.id ORDER BY chain.place DESC LIMIT 1
 ";
-
-const RATINGS: &str = "SELECT * FROM ratings WHERE event_id = $1 ORDER BY edge";
 
 /// An event that counts, with all its ratings from the top down.
 pub(super) struct Standing {
@@ -106,8 +105,7 @@ impl Domain {
             return Err(Error::conflict(&["event"], "This event was voided."));
         }
         let event = usage_event::Model::from_query_result(&row, "")?;
-        let ratings = statement(db.get_database_backend(), RATINGS, [event.id.as_str().into()]);
-        let ratings = rating::Model::find_by_statement(ratings).all(db).await?;
+        let ratings = ratings::of(&event)?;
         Ok(Standing { event, ratings })
     }
 

@@ -3,7 +3,7 @@
 use canopy_entity::posting::PostingKind;
 use canopy_entity::time::{self, Timestamp};
 use canopy_entity::usage_event::{self, CorrectionPart, RatingStatus};
-use canopy_entity::{AccountId, RatingId, UsageBatchId, UsageEventId, rating};
+use canopy_entity::{AccountId, UsageBatchId, UsageEventId, rating};
 use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
 
 use super::standing::Standing;
@@ -14,11 +14,10 @@ use crate::ledger::{Books, Movement};
 use crate::pricing::{EdgePrice, Facts};
 use crate::statement::statement;
 use crate::transaction::{LostRace, breaks_uniqueness};
-use crate::usage::ratings::{self, Priced};
-use crate::usage::sums::Sums;
+use crate::usage::sums::{self, Sums};
 use crate::usage::values::Values;
 use crate::usage::write::{charged, dues};
-use crate::usage::{periods, record};
+use crate::usage::{periods, ratings, record};
 use crate::{Actor, Error, Micros, Result, alerts, audit};
 
 /// The steps of a correction at which a test may break off: the first before anything is written, the last after the commit
@@ -27,7 +26,6 @@ pub const CORRECTION_FAULT_POINTS: &[&str] = &[
     "usage.correct.locked",
     "usage.correct.written",
     "usage.correct.refunded",
-    "usage.rated",
     "usage.posted",
     "usage.correct.summed",
     "usage.correct.announced",
@@ -73,35 +71,27 @@ pub(super) async fn correction(
     faults.check("usage.correct.locked")?;
     let now = time::now();
     let batch = UsageBatchId::new();
-    let (event, ratings) = (&ready.standing.event, &ready.standing.ratings);
-    let correction = ready.events(actor, facts, &batch, now);
+    let (event, charged) = (&ready.standing.event, &ready.standing.ratings);
+    let edges = ready.edges();
+    let correction = ready.events(actor, facts, &batch, now)?;
     insert(txn, &correction).await?;
     if event.rating_status == RatingStatus::Pending {
         let voided = statement(txn.get_database_backend(), VOIDED, [event.id.as_str().into()]);
         txn.execute_raw(voided).await?;
     }
+    let replacement = correction.replacement.iter().map(|event| (&event.id, edges));
+    ratings::index(txn, &batch, replacement).await?;
     faults.check("usage.correct.written")?;
 
-    let edges = ready.edges();
-    let mut books = lock_books(txn, ratings, edges).await?;
+    let mut books = lock_books(txn, charged, edges).await?;
     books.take_back(&ready.refunds);
     let settled = books.balances.settle(&dues(facts, edges));
     let movements = settled.map_err(|short| record::unpaid(short.buyer == event.account_id))?;
-    insert_reversed(txn, ratings, &correction.reversal).await?;
     let refunds = ready.refunds.iter().cloned();
     books
         .post_batch(txn, PostingKind::Reversal, &batch, refunds, now)
         .await?;
     faults.check("usage.correct.refunded")?;
-    if let Some(replacement) = &correction.replacement {
-        let priced = Priced {
-            event: &replacement.id,
-            edges,
-            counted_at: None,
-        };
-        ratings::insert(txn, &batch, &[priced], now).await?;
-    }
-    faults.check("usage.rated")?;
     let movements = movements.into_iter().flatten();
     books
         .post_batch(txn, PostingKind::Usage, &batch, movements, now)
@@ -110,7 +100,7 @@ pub(super) async fn correction(
 
     add_up(txn, facts, ready, &correction, now).await?;
     faults.check("usage.correct.summed")?;
-    let given_back = ratings
+    let given_back = charged
         .last()
         .map(|rating| (rating.currency.as_str(), -rating.price));
     let mut news = vec![Counted {
@@ -143,7 +133,7 @@ async fn add_up(
     if let Some(replacement) = &correction.replacement {
         sums.add(facts, replacement, charged(ready.edges()));
     }
-    let reached = sums.write(txn, facts, now).await?;
+    let reached = sums::write(sums.into_rows(), txn, facts, now).await?;
     // The values of a closed period stay as they are.
     if correction.reversal.counts_at() == event.counts_at() {
         Values::take_out(txn, event).await?;
@@ -182,9 +172,15 @@ impl Ready<'_> {
 
     /// The events that the correction is made of. The one that is left carries the caller's key; if two are, the reversal
     /// has its own id for a key, which nobody can have taken.
-    fn events(&self, actor: &Actor, facts: &Facts, batch: &UsageBatchId, now: Timestamp) -> Correction {
+    fn events(
+        &self,
+        actor: &Actor,
+        facts: &Facts,
+        batch: &UsageBatchId,
+        now: Timestamp,
+    ) -> Result<Correction> {
         let event = &periods::placed_again(facts, &self.standing.event, now);
-        let part = |place, part, key: Option<&str>, quantity, rating_status| {
+        let part = |place, part, key: Option<&str>, quantity, ratings: Option<String>, without| {
             let id = UsageEventId::new();
             usage_event::Model {
                 idempotency_key: key.unwrap_or(id.as_str()).to_owned(),
@@ -194,8 +190,13 @@ impl Ready<'_> {
                 payload_digest: self.digest.to_owned(),
                 quantity,
                 recorded_at: now,
-                rating_status,
+                rating_status: match ratings {
+                    Some(_) => RatingStatus::Rated,
+                    None => without,
+                },
                 rating_attempts: 0,
+                ratings,
+                rated_batch_id: None,
                 correction: Some(part),
                 corrects_id: Some(event.id.clone()),
                 reason: Some(self.wanted.reason.clone()),
@@ -205,23 +206,37 @@ impl Ready<'_> {
         };
         let key = self.wanted.idempotency_key.as_str();
         let reversed = match event.rating_status {
-            RatingStatus::Rated => RatingStatus::Rated,
+            RatingStatus::Rated => Some(ratings::reversed(&self.standing.ratings)?),
             // There is no price to take back.
-            RatingStatus::Pending | RatingStatus::Voided => RatingStatus::Voided,
+            RatingStatus::Pending | RatingStatus::Voided => None,
         };
         let own_key = self.priced.is_none().then_some(key);
-        let reversal = part(0, CorrectionPart::Reversal, own_key, -event.quantity, reversed);
-        let replacement = self.priced.as_ref().map(|(quantity, edges)| {
-            let status = match edges {
-                Some(_) => RatingStatus::Rated,
-                None => RatingStatus::Pending,
-            };
-            part(1, CorrectionPart::Replacement, Some(key), quantity.get(), status)
-        });
-        Correction {
+        let reversal = part(
+            0,
+            CorrectionPart::Reversal,
+            own_key,
+            -event.quantity,
+            reversed,
+            RatingStatus::Voided,
+        );
+        let replacement = match &self.priced {
+            None => None,
+            Some((quantity, edges)) => Some(part(
+                1,
+                CorrectionPart::Replacement,
+                Some(key),
+                quantity.get(),
+                edges
+                    .as_deref()
+                    .map(|edges| ratings::stored(edges, None))
+                    .transpose()?,
+                RatingStatus::Pending,
+            )),
+        };
+        Ok(Correction {
             reversal,
             replacement,
-        }
+        })
     }
 
     fn entry<'a>(&'a self, correction: &'a Correction) -> audit::Entry<'a> {
@@ -263,22 +278,6 @@ async fn insert(txn: &impl ConnectionTrait, correction: &Correction) -> Result<(
     }
 }
 
-/// Writes the ratings that take `ratings` back.
-async fn insert_reversed(
-    txn: &impl ConnectionTrait,
-    ratings: &[rating::Model],
-    reversal: &usage_event::Model,
-) -> Result<()> {
-    if ratings.is_empty() {
-        return Ok(());
-    }
-    let reversed = ratings.iter().map(|rating| reversed(rating, reversal));
-    let reversed = reversed.map(IntoActiveModel::into_active_model);
-    let insert = rating::Entity::insert_many(reversed);
-    insert.exec_without_returning(txn).await?;
-    Ok(())
-}
-
 /// Locks the ledger of all accounts that paid or will pay; none if there is nothing to pay.
 async fn lock_books(
     txn: &impl ConnectionTrait,
@@ -293,31 +292,5 @@ async fn lock_books(
     match accounts.is_empty() {
         true => Ok(Books::default()),
         false => Books::lock(txn, accounts).await,
-    }
-}
-
-/// The rating that takes `rating` back. No rule was asked for it.
-fn reversed(rating: &rating::Model, reversal: &usage_event::Model) -> rating::Model {
-    rating::Model {
-        id: RatingId::new(),
-        event_id: reversal.id.clone(),
-        batch_id: reversal.batch_id.clone(),
-        reverses_id: Some(rating.id.clone()),
-        rule_version_id: None,
-        rule_digest: None,
-        input_digest: None,
-        output_digest: None,
-        engine: None,
-        buyer_plan: None,
-        period_start: None,
-        period_quantity: None,
-        period_lines: None,
-        fuel: None,
-        cost: -rating.cost,
-        price: -rating.price,
-        line_items: serde_json::json!([]),
-        created_at: reversal.recorded_at,
-        counted_at: None,
-        ..rating.clone()
     }
 }

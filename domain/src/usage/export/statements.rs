@@ -33,20 +33,18 @@ pub(super) const BELOW: &str =
 /// The events of accounts, in any order.
 pub(super) const EVENTS_OF: Spelled = Spelled {
     postgres: "
-SELECT e.*, r.price AS amount, r.currency
+SELECT e.*, {amount} AS amount, {currency} AS currency
 FROM jsonb_array_elements_text($1) AS asked
 CROSS JOIN LATERAL (
   SELECT * FROM usage_events e
   WHERE e.account_id = asked.value AND coalesce(e.counted_at, e.occurred_at) >= $2
     AND coalesce(e.counted_at, e.occurred_at) < $3 {meters}
   ORDER BY e.id LIMIT $4) e
-LEFT JOIN ratings r ON r.event_id = e.id AND r.buyer_account_id = e.account_id
 LIMIT $4",
     sqlite: "
-SELECT e.*, r.price AS amount, r.currency
+SELECT e.*, {amount} AS amount, {currency} AS currency
 FROM json_each($1) AS asked
 CROSS JOIN usage_events e
-LEFT JOIN ratings r ON r.event_id = e.id AND r.buyer_account_id = e.account_id
 WHERE e.account_id = asked.value AND coalesce(e.counted_at, e.occurred_at) >= $2
     AND coalesce(e.counted_at, e.occurred_at) < $3 {meters}
 LIMIT $4",
@@ -54,9 +52,8 @@ LIMIT $4",
 /// The next events of one account.
 pub(super) const EVENTS: Spelled = Spelled::alike(
     "
-SELECT e.*, r.price AS amount, r.currency
+SELECT e.*, {amount} AS amount, {currency} AS currency
 FROM usage_events e
-LEFT JOIN ratings r ON r.event_id = e.id AND r.buyer_account_id = e.account_id
 WHERE e.account_id = $1 AND coalesce(e.counted_at, e.occurred_at) >= $2
     AND coalesce(e.counted_at, e.occurred_at) < $3 AND e.id > $5 {meters}
 ORDER BY e.id LIMIT $4",
@@ -87,6 +84,21 @@ WHERE e.account_id = $1 AND e.granularity = $5 AND e.bucket_start >= $2 AND e.bu
 GROUP BY 1, 2, 3 {any}
 ORDER BY 2, 3 LIMIT $4",
 );
+/// The statement for events, with what the last seller of each charged.
+pub(super) fn of_events(sql: &str, backend: DbBackend) -> String {
+    let (amount, currency) = match backend {
+        DbBackend::Sqlite => (
+            "json_extract(e.ratings, '$.edges[#-1].price')",
+            "nullif(json_extract(e.ratings, '$.currency'), '')",
+        ),
+        _ => (
+            "CAST(CAST(e.ratings AS jsonb) -> 'edges' -> -1 ->> 'price' AS bigint)",
+            "nullif(CAST(e.ratings AS jsonb) ->> 'currency', '')",
+        ),
+    };
+    sql.replace("{amount}", amount).replace("{currency}", currency)
+}
+
 /// What a bucket holds, and that it holds anything.
 const SUMS_ARE: &str = "CAST(SUM(e.quantity) AS bigint) AS quantity, CAST(SUM(e.events) AS bigint) AS events,
   CAST(SUM(e.amount) AS bigint) AS amount";

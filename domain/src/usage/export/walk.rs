@@ -10,7 +10,7 @@ use canopy_entity::usage_aggregate::BucketLength;
 use canopy_entity::{AccountId, AccountPath, Level, PermissionKey, UsageEventId};
 use sea_orm::{FromQueryResult, Value};
 
-use super::statements::{BELOW, EVENTS, EVENTS_OF, SUMS, SUMS_OF, Spelled, of_buckets};
+use super::statements::{BELOW, EVENTS, EVENTS_OF, SUMS, SUMS_OF, Spelled, of_buckets, of_events};
 use super::{ExportUsage, ExportedEvent, ExportedRows, ExportedSum};
 use crate::statement::{list, statement};
 use crate::usage::{Granularity, Period, bucket};
@@ -202,7 +202,8 @@ impl Walk {
 
     async fn events(&self, sql: &Spelled, values: Vec<Value>) -> Result<ExportedRows> {
         let db = &self.domain.0.db;
-        let statement = self.statement(sql.of(db.get_database_backend()), values);
+        let backend = db.get_database_backend();
+        let statement = self.statement(&of_events(sql.of(backend), backend), values);
         let rows = ExportedEvent::find_by_statement(statement).all(db).await?;
         Ok(ExportedRows::Events(rows))
     }

@@ -123,6 +123,8 @@ fn event(hold: &usage_hold::Model, quantity: i64) -> usage_event::Model {
         attributes: hold.attributes.clone(),
         rating_status: RatingStatus::Rated,
         rating_attempts: 0,
+        ratings: None,
+        rated_batch_id: None,
         correction: None,
         corrects_id: None,
         reason: None,

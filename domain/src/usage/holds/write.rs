@@ -16,9 +16,8 @@ use crate::ledger::{Books, Currency, Held, Movement};
 use crate::pricing::{EdgePrice, Facts};
 use crate::statement::statement;
 use crate::transaction::{LostRace, breaks_uniqueness};
-use crate::usage::ratings::{self, Priced};
-use crate::usage::write::{add_up, dues, lock_ledger};
-use crate::usage::{periods, record};
+use crate::usage::write::{Additions, dues, lock_ledger};
+use crate::usage::{periods, ratings, record};
 use crate::{Error, Result};
 
 /// The steps of holding and of settling at which a test may break off, each from before anything is written to after the
@@ -33,7 +32,6 @@ pub const HOLD_FAULT_POINTS: &[&str] = &[
     "hold.settle.locked",
     "hold.settle.recorded",
     "hold.settle.released",
-    "usage.rated",
     "usage.posted",
     "hold.settle.summed",
     "hold.settle.announced",
@@ -167,20 +165,15 @@ pub(super) async fn settle(
     let event = usage_event::Model {
         batch_id: batch.clone(),
         recorded_at: now,
+        ratings: Some(ratings::stored(edges, None)?),
         ..periods::placed_again(facts, &ready.event, now)
     };
     insert(txn, &event).await?;
+    ratings::index(txn, &batch, std::iter::once((&event.id, edges.as_slice()))).await?;
     faults.check("hold.settle.recorded")?;
 
     let mut books = release(txn, &hold.id, held, now).await?;
     faults.check("hold.settle.released")?;
-    let priced = Priced {
-        event: &event.id,
-        edges,
-        counted_at: None,
-    };
-    ratings::insert(txn, &batch, &[priced], now).await?;
-    faults.check("usage.rated")?;
     let paid = edges
         .iter()
         .zip(held)
@@ -191,7 +184,7 @@ pub(super) async fn settle(
     faults.check("usage.posted")?;
 
     let recorded = || std::iter::once((&event, Some(edges.as_slice())));
-    add_up(txn, facts, recorded, now).await?;
+    Additions::of(facts, recorded).write(txn, facts, now).await?;
     end(txn, &hold.id, HoldStatus::Settled, Some(&event), now).await?;
     faults.check("hold.settle.summed")?;
     let news = [Counted {

@@ -56,8 +56,8 @@ async fn what_waits_at_the_same_time_is_written_together() {
         .iter()
         .map(|answer| accepted(&answer.as_ref().unwrap()[0]).batch_id.to_string())
         .collect();
-    // Two are on their way when the others come, however few of them those took.
-    assert!((2..=4).contains(&batches.len()), "{} batches", batches.len());
+    // One is on its way when the others come, however few of them it took; they are not worth another beside it.
+    assert!(batches.len() <= 2, "{} batches", batches.len());
     let rows = usage_event::Entity::find().all(&house.database.db).await.unwrap();
     let places: HashSet<_> = rows.iter().map(|row| (row.batch_id.clone(), row.place)).collect();
     assert_eq!(places.len(), 40, "each event has a place of its own");
