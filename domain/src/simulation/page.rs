@@ -47,13 +47,26 @@ const NONE: &str = "-";
 /// The events `e` with the price `r.edge` of one edge.
 const OF_EVENTS: &str = "
 SELECT {position} AS position, e.account_id, e.meter, e.quantity, {occurred} AS occurred, e.attributes,
-       COALESCE({receipt plan}, '-') AS buyer_plan,
-       COALESCE(CAST({receipt period 0} AS text), '-') AS period_start,
-       COALESCE(CAST({receipt period 1} AS text), '-') AS period_quantity,
-       COALESCE(CAST({receipt period 2} AS text), '-') AS period_lines, {cost} AS cost, {price} AS price,
-       COALESCE({receipt rule}, '-') AS rule_version_id, COALESCE({receipt input}, '-') AS input_digest,
-       COALESCE({receipt output}, '-') AS output_digest
+       COALESCE({plan}, '-') AS buyer_plan,
+       COALESCE(CAST({month} AS text), '-') AS period_start,
+       COALESCE(CAST({used} AS text), '-') AS period_quantity,
+       COALESCE(CAST({lines} AS text), '-') AS period_lines, {cost} AS cost, {price} AS price,
+       COALESCE({rule}, '-') AS rule_version_id, COALESCE({input}, '-') AS input_digest,
+       COALESCE({output}, '-') AS output_digest
 ";
+
+/// The members of an edge that are read, and the ways to them on SQLite and on PostgreSQL.
+const MEMBERS: [(&str, &str, &str); 9] = [
+    ("{cost}", "cost", "->> 'cost'"),
+    ("{price}", "price", "->> 'price'"),
+    ("{plan}", "receipt.plan", "-> 'receipt' ->> 'plan'"),
+    ("{month}", "receipt.period[0]", "-> 'receipt' -> 'period' ->> 0"),
+    ("{used}", "receipt.period[1]", "-> 'receipt' -> 'period' ->> 1"),
+    ("{lines}", "receipt.period[2]", "-> 'receipt' -> 'period' ->> 2"),
+    ("{rule}", "receipt.rule", "-> 'receipt' ->> 'rule'"),
+    ("{input}", "receipt.input", "-> 'receipt' ->> 'input'"),
+    ("{output}", "receipt.output", "-> 'receipt' ->> 'output'"),
+];
 
 /// What a seller sells to some of the accounts below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -235,32 +248,17 @@ fn spelled(backend: DbBackend, rows: &str, position: &str, place: usize) -> Stri
             "CROSS JOIN LATERAL (SELECT CAST(e.ratings AS jsonb) -> 'edges' -> {place} AS edge OFFSET 0) r"
         ),
     };
-    let mut sql = rows
+    let sql = rows
         .replace("{occurred}", occurred)
         .replace("{position}", position)
         .replace("{prices}", &prices);
-    for name in ["cost", "price"] {
+    MEMBERS.iter().fold(sql, |sql, (member, on_sqlite, on_postgres)| {
         let is = match sqlite {
-            true => format!("json_extract(e.ratings, '$.edges[{place}].{name}')"),
-            false => format!("(r.edge ->> '{name}')"),
+            true => format!("json_extract(e.ratings, '$.edges[{place}].{on_sqlite}')"),
+            false => format!("(r.edge {on_postgres})"),
         };
-        sql = sql.replace(&format!("{{{name}}}"), &is);
-    }
-    for name in ["plan", "rule", "input", "output"] {
-        let is = match sqlite {
-            true => format!("json_extract(e.ratings, '$.edges[{place}].receipt.{name}')"),
-            false => format!("(r.edge -> 'receipt' ->> '{name}')"),
-        };
-        sql = sql.replace(&format!("{{receipt {name}}}"), &is);
-    }
-    for at in 0..3 {
-        let is = match sqlite {
-            true => format!("json_extract(e.ratings, '$.edges[{place}].receipt.period[{at}]')"),
-            false => format!("(r.edge -> 'receipt' -> 'period' ->> {at})"),
-        };
-        sql = sql.replace(&format!("{{receipt period {at}}}"), &is);
-    }
-    sql
+        sql.replace(member, &is)
+    })
 }
 
 impl Page {
