@@ -1,5 +1,7 @@
 //! Ids as types: a prefix that names the kind, then a ULID, so that ids sort by the time they were made.
 //!
+//! The id of a rating is that of its event with the place of the seller, as a rating lies in its event.
+//!
 //! `acc_01jd…` can be told from `mem_01jd…` at a glance, and the compiler tells [`AccountId`] from [`MemberId`].
 
 use std::sync::Mutex;

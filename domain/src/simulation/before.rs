@@ -1,6 +1,6 @@
 //! What was used in a month before an event whose rating kept nothing about it, because its seller passed its cost on.
 //!
-//! It is counted up from the month's beginning in the order of the ratings, for all of the buyer's subtree: what was
+//! It is counted up from the month's beginning in the order in which usage was rated, for all of the buyer's subtree: what was
 //! used before the simulated period is read from the sums by quarter of an hour. Usage that waits for its price counts
 //! only where it was used before the period.
 

@@ -15,9 +15,10 @@ use super::commit::Fate;
 use crate::{Domain, Error, Result};
 
 /// So many transactions of one tree are on their way at once: while one is written, the next is priced. More of them
-/// would wait for the same accounts of the ledger. Another is begun only with this part of what one may take: what waits a
-/// little longer shares the cost of a transaction with more.
+/// would wait for the same accounts of the ledger.
 const AT_ONCE: usize = 2;
+/// A second one is begun once there waits what one may take, divided by this: what waits a little longer shares the cost of a
+/// transaction with more.
 const WORTH_ANOTHER: usize = 2;
 /// For so many batches after one with a key that was taken, keys are looked up before anything is priced.
 const RETRIES: u32 = 64;
