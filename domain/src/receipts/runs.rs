@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use canopy_entity::time::Timestamp;
 use canopy_entity::{RatingId, RuleVersionId, rating, rule_failure, usage_event};
-use sea_orm::FromQueryResult;
+use sea_orm::{DbBackend, FromQueryResult};
 
 use super::{PriceStep, Reruns};
 use crate::rules::RuleVersionView;
@@ -19,13 +19,19 @@ pub const MAX_RUNS: i32 = 100;
 /// The most runs of all versions of one read.
 const MAX_RUNS_AT_ONCE: usize = 1_000;
 
-/// The newest events that each version priced: its newest batches, until there are enough.
-const NEWEST: &str = "
-SELECT n.* FROM rule_versions v JOIN usage_events n ON n.id IN (
-  SELECT e.id FROM {events}
-  WHERE b.rated_by = v.id AND {in batch} AND e.ratings LIKE '%\"' || v.id || '\"%'
-  ORDER BY b.batch_id DESC, e.id DESC LIMIT $2)
+/// The newest events that each version priced: its newest batches, until there are enough. PostgreSQL would look for them
+/// again for each event there is, if their ids were a list.
+const NEWEST_SQLITE: &str = "
+SELECT n.* FROM rule_versions v JOIN usage_events n ON n.id IN (SELECT e.id {of version})
 WHERE v.id IN [$1] ORDER BY n.id
+";
+const NEWEST_POSTGRES: &str = "
+SELECT n.* FROM rule_versions v CROSS JOIN LATERAL (SELECT e.* {of version}) n
+WHERE v.id IN [$1] ORDER BY n.id
+";
+const OF_VERSION: &str = "
+FROM {events} WHERE b.rated_by = v.id AND {in batch} AND e.ratings LIKE '%\"' || v.id || '\"%'
+ORDER BY b.batch_id DESC, e.id DESC LIMIT $2
 ";
 
 /// A call of a rule: one that priced something, or one that failed.
@@ -116,7 +122,12 @@ impl Domain {
         let limit = i64::try_from(first).unwrap_or(0);
         let values = [list(versions), limit.into()];
         let backend = db.get_database_backend();
-        let newest = NEWEST
+        let newest = match backend {
+            DbBackend::Sqlite => NEWEST_SQLITE,
+            _ => NEWEST_POSTGRES,
+        };
+        let newest = newest
+            .replace("{of version}", OF_VERSION)
             .replace("{events}", ratings::events_of_batches(backend))
             .replace("{in batch}", ratings::IN_BATCH);
         let newest = statement(backend, &newest, values);
