@@ -100,10 +100,10 @@ fn pause_after(attempt: u32) -> Duration {
 }
 
 fn may_succeed_later(error: &Error) -> bool {
-    let Error::Internal(cause) = error else {
-        return false;
-    };
-    cause.is::<LostRace>() || cause.downcast_ref::<DbErr>().is_some_and(could_not_serialize)
+    match error {
+        Error::Internal(cause) if cause.is::<LostRace>() => true,
+        error => of_database(error).is_some_and(could_not_serialize),
+    }
 }
 
 fn could_not_serialize(error: &DbErr) -> bool {
@@ -141,11 +141,15 @@ pub(crate) fn breaks_uniqueness(error: &DbErr) -> bool {
 
 /// True if `error` says that a row breaks the check of this name.
 pub(crate) fn breaks_check(error: &Error, name: &str) -> bool {
-    let Error::Internal(cause) = error else {
-        return false;
-    };
-    let error = cause.downcast_ref::<DbErr>();
-    error.is_some_and(|error| error.to_string().contains(name))
+    of_database(error).is_some_and(|error| error.to_string().contains(name))
+}
+
+/// What the database said, if it is that.
+pub(crate) fn of_database(error: &Error) -> Option<&DbErr> {
+    match error {
+        Error::Internal(cause) => cause.downcast_ref(),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

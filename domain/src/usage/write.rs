@@ -19,6 +19,7 @@ use crate::events::{Counted, UsageUpdateKind, outbox, own_charge};
 use crate::ledger::{Books, Currency, Due, Movement, Source};
 use crate::pricing::{EdgePrice, Facts};
 use crate::rows::Rows;
+use crate::transaction::{breaks_uniqueness, of_database};
 use crate::{Error, Result, alerts};
 
 /// The steps of recording a batch and of rating an event later, at which a test may break off: the first before
@@ -37,9 +38,6 @@ pub const FAULT_POINTS: &[&str] = &[
     "usage.late.rated",
     "usage.late.announced",
 ];
-
-/// A key that is taken is found by how many rows were written, and not by an error, which would end the transaction.
-const CLAIM: &str = "ON CONFLICT (account_id, idempotency_key) DO NOTHING";
 
 /// An event that may be recorded, with its prices; none if they are pending.
 pub(super) struct Ready {
@@ -257,11 +255,11 @@ async fn claim(
         .texts("attributes", rows.iter().map(|row| row.attributes.as_str()))
         .texts("rating_status", rows.iter().map(|row| row.rating_status.as_str()))
         .some_texts("ratings", rows.iter().map(|row| row.ratings.as_deref()))
-        .insert(txn, "usage_events", CLAIM)
-        .await?;
-    match inserted == rows.len() as u64 {
-        true => Ok(()),
-        false => Err(Error::internal(KeyTaken)),
+        .insert(txn, "usage_events", "")
+        .await;
+    match inserted {
+        Err(error) if of_database(&error).is_some_and(breaks_uniqueness) => Err(Error::internal(KeyTaken)),
+        inserted => inserted.map(drop),
     }
 }
 
