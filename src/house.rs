@@ -1,6 +1,6 @@
 //! Opens the house from the configuration: the database, the sandbox for rules, the domain.
 
-use std::{fs, num::NonZeroUsize, path::PathBuf};
+use std::{fs, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use canopy_domain::store::{PipelineSettings, is_near};
 use canopy_domain::{
@@ -32,6 +32,10 @@ const MAPPED: &str = "2147418112";
 /// A process that stops in the middle of a transaction, paused or cut off, must not hold its locks for ever: others wait
 /// for them. Our own transactions wait for nothing but the database.
 const END_ABANDONED: &str = "SET idle_in_transaction_session_timeout = '10s'";
+
+/// A connection that rested for so long is asked whether it is still there. One that was at work just now is not: each
+/// question waits for the database once more.
+const MAY_BE_LOST: Duration = Duration::from_secs(1);
 
 /// Why the house cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -222,12 +226,22 @@ pub async fn connect(config: &Config) -> Result<DatabaseConnection, OpenError> {
         .sqlx_logging(false);
     let wait = config.database.acquire_timeout.get();
     options.map_sqlx_postgres_pool_opts(|pool| {
-        pool.after_connect(|connection, _| {
+        let pool = pool.after_connect(|connection, _| {
             Box::pin(async move {
                 use sea_orm::sqlx::Executor;
                 connection.execute(END_ABANDONED).await.map(drop)
             })
-        })
+        });
+        pool.test_before_acquire(false)
+            .before_acquire(|connection, seen| {
+                Box::pin(async move {
+                    use sea_orm::sqlx::Connection;
+                    if seen.idle_for >= MAY_BE_LOST {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
     });
     options.map_sqlx_sqlite_opts(move |sqlite| {
         use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};

@@ -55,7 +55,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 100)]
     batch: usize,
     /// How many connections send batches, each again as soon as it was answered.
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 32)]
     connections: usize,
     /// How often everything is measured.
     #[arg(long, default_value_t = 3)]
@@ -92,8 +92,9 @@ impl Kind {
 
 /// Connections of those that send one event at a time: enough that some always wait while a commit is on its way.
 const SINGLE: usize = 64;
-/// Connections that send single events beside a half load, and how many of them a second.
-const PROBES: (usize, f64) = (8, 100.0);
+/// Connections that send single events beside a half load, and how many of them a second: enough that none waits for an
+/// answer to the one before.
+const PROBES: (usize, f64) = (32, 100.0);
 
 fn main() -> Result<()> {
     let options = Options::parse();

@@ -10,7 +10,6 @@ use canopy_entity::{AccountId, account};
 use super::read::view;
 use super::{AccountView, Standing};
 use crate::memory::Memory;
-use crate::pricing::terms_version;
 use crate::{Actor, Domain, Result};
 
 /// The most that is remembered, in bytes.
@@ -40,7 +39,7 @@ impl Domain {
             return self.accounts(actor, &owned(ids.iter().copied())).await;
         };
         let root = path.root_id();
-        let version = terms_version(&self.0.db, &root).await?;
+        let version = self.terms_version(&root).await?;
         let memory = &self.0.accounts.0;
         let mut views = HashMap::with_capacity(ids.len());
         let mut missing = Vec::new();

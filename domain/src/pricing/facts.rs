@@ -5,7 +5,7 @@
 //! transaction that writes prices locks the counts of its trees instead of the rows of all its accounts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use canopy_entity::account::{self, AccountStatus, BillingMode, CreditMode};
@@ -18,7 +18,8 @@ use crate::memory::Memory;
 use crate::plans::Meters;
 use crate::rules::{LiveRule, active_rules};
 use crate::statement::{list, statement};
-use crate::{Error, Result};
+use crate::store::{Given, Query};
+use crate::{Domain, Error, Result};
 
 /// The most that is remembered, in bytes.
 const REMEMBERED: u64 = 64 << 20;
@@ -74,6 +75,8 @@ pub(crate) struct RememberedFacts(Memory<AccountId, Known>);
 const TERMS: &str =
     "SELECT root_id, version, closed_until FROM tree_terms WHERE root_id IN [$1] ORDER BY root_id";
 
+static READ_TERMS: LazyLock<Query> = LazyLock::new(|| Query::new(TERMS));
+
 const ACCOUNTS: &str = "
 SELECT a.*, p.limits_configuration AS terms, p.meters,
   EXISTS (SELECT 1 FROM usage_alerts u WHERE u.account_id = a.id) AS has_alerts
@@ -87,20 +90,19 @@ impl RememberedFacts {
         Self(Memory::new("facts", REMEMBERED, lifetime))
     }
 
-    /// What holds for all accounts of `paths`.
-    pub(crate) async fn of(
+    /// What holds for all accounts of `paths`, whose trees have these terms.
+    async fn of(
         &self,
         db: &impl ConnectionTrait,
-        paths: impl IntoIterator<Item = &AccountPath>,
+        terms: Terms,
+        paths: BTreeSet<&AccountPath>,
     ) -> Result<Facts> {
-        let distinct: BTreeSet<&AccountPath> = paths.into_iter().collect();
-        let roots: BTreeSet<AccountId> = distinct.iter().map(|path| path.root_id()).collect();
         let mut facts = Facts {
-            terms: terms(db, TERMS, &roots).await?,
+            terms,
             ..Facts::default()
         };
         let mut missing: BTreeMap<AccountId, u64> = BTreeMap::new();
-        for path in distinct {
+        for path in paths {
             let version = facts.version(path);
             for id in path.ids() {
                 if facts.accounts.contains_key(&id) || missing.contains_key(&id) {
@@ -127,13 +129,44 @@ impl RememberedFacts {
     }
 }
 
+impl Domain {
+    /// What holds for all accounts of `paths`: what was read a moment ago is not read again while its tree's terms stay.
+    pub(crate) async fn facts_of(&self, paths: impl IntoIterator<Item = &AccountPath>) -> Result<Facts> {
+        let paths: BTreeSet<&AccountPath> = paths.into_iter().collect();
+        let terms = self.tree_terms(&roots(&paths)).await?;
+        self.0.facts.of(&self.0.db, terms, paths).await
+    }
+
+    /// How often anything changed that the facts of a tree hold.
+    pub(crate) async fn terms_version(&self, root: &AccountId) -> Result<u64> {
+        let terms = self.tree_terms(&BTreeSet::from([root.clone()])).await?;
+        Ok(terms[root].version.unsigned_abs())
+    }
+
+    /// The terms of trees, outside a transaction: each request with usage asks for them, and is answered together with others.
+    async fn tree_terms(&self, roots: &BTreeSet<AccountId>) -> Result<Terms> {
+        let ids: Vec<&str> = roots.iter().map(AccountId::as_str).collect();
+        let rows = self.rows(&READ_TERMS, &[Given::Texts(&ids)]).await?;
+        let terms = rows.iter().map(|row| {
+            let term = Term {
+                version: row.number(1)?,
+                closed_until: row.value(2)?,
+            };
+            Ok((row.parsed(0)?, term))
+        });
+        counted(terms.collect::<Result<Terms>>()?, roots)
+    }
+}
+
 impl Facts {
     /// Reads what holds for all accounts of `paths`.
     pub(crate) async fn read(
         db: &impl ConnectionTrait,
         paths: impl IntoIterator<Item = &AccountPath>,
     ) -> Result<Self> {
-        RememberedFacts::new(Duration::ZERO).of(db, paths).await
+        let paths: BTreeSet<&AccountPath> = paths.into_iter().collect();
+        let terms = terms(db, TERMS, &roots(&paths)).await?;
+        RememberedFacts::new(Duration::ZERO).of(db, terms, paths).await
     }
 
     /// Whether all of this still holds; if so, it will until the transaction `txn` ends: who changes an account or
@@ -214,10 +247,8 @@ impl Facts {
     }
 }
 
-/// How often anything changed that the facts of a tree hold.
-pub(crate) async fn terms_version(db: &impl ConnectionTrait, root: &AccountId) -> Result<u64> {
-    let terms = terms(db, TERMS, &BTreeSet::from([root.clone()])).await?;
-    Ok(terms[root].version.unsigned_abs())
+fn roots(paths: &BTreeSet<&AccountPath>) -> BTreeSet<AccountId> {
+    paths.iter().map(|path| path.root_id()).collect()
 }
 
 async fn terms(db: &impl ConnectionTrait, sql: &str, roots: &BTreeSet<AccountId>) -> Result<Terms> {
@@ -231,11 +262,15 @@ async fn terms(db: &impl ConnectionTrait, sql: &str, roots: &BTreeSet<AccountId>
         };
         Ok((row.try_get("", "root_id")?, term))
     });
-    let terms = terms.collect::<Result<Terms>>()?;
-    if terms.len() != roots.len() {
-        return Err(Error::internal("a tree whose terms are not counted"));
+    counted(terms.collect::<Result<Terms>>()?, roots)
+}
+
+/// The terms, if they are those of all `roots`.
+fn counted(terms: Terms, roots: &BTreeSet<AccountId>) -> Result<Terms> {
+    match terms.len() == roots.len() {
+        true => Ok(terms),
+        false => Err(Error::internal("a tree whose terms are not counted")),
     }
-    Ok(terms)
 }
 
 async fn read(

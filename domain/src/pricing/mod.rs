@@ -17,7 +17,7 @@ mod totals;
 
 #[cfg(test)]
 pub(crate) use facts::AccountFacts;
-pub(crate) use facts::{Facts, RememberedFacts, terms_version};
+pub(crate) use facts::{Facts, RememberedFacts};
 pub(crate) use fold::{EdgePrice, Line, Outcome, Receipt, refusal};
 pub(crate) use halving::{Oracle, Unanswered, ask_each};
 pub(crate) use pinned::Pin;

@@ -54,38 +54,33 @@ pub(super) enum Fate {
 impl Domain {
     /// Records events with different keys; answers the fate of each, in order.
     ///
-    /// Most keys are new. So they are not looked up first: the database refuses one that is taken, and then nothing of the
-    /// batch was written. Neither is anything refused whose key was not looked up, since a retry is answered as it was.
+    /// Most keys are new. So only those are looked up first that were recorded lately, as far as this process knows: the
+    /// database refuses one that is taken, and then nothing of the batch was written. Neither is anything refused whose key
+    /// was not looked up, since a retry is answered as it was.
     pub(super) async fn commit_usage(&self, rows: Vec<Arc<usage_event::Model>>) -> Result<Vec<Fate>> {
         let mut fates: Vec<Option<Fate>> = vec![None; rows.len()];
         let mut new: Vec<(usize, Arc<usage_event::Model>)> = rows.into_iter().enumerate().collect();
-        let mut looks_up = self.0.intake.expects_retries();
+        let mut looks_up_all = self.0.intake.expects_retries();
         for _ in 0..MAX_PRICINGS {
-            if looks_up {
-                self.look_up(&mut new, &mut fates).await?;
-            }
+            self.look_up(&mut new, &mut fates, looks_up_all).await?;
             if new.is_empty() {
                 break;
             }
-            let facts = self
-                .0
-                .facts
-                .of(&self.0.db, new.iter().map(|(_, row)| &row.path))
-                .await?;
+            let facts = self.facts_of(new.iter().map(|(_, row)| &row.path)).await?;
             let now = time::now();
             for (_, row) in &mut new {
                 periods::place(&facts, row, now);
             }
             let (ready, refused) = self.price(&facts, &new).await?;
-            if !refused.is_empty() && !looks_up {
-                looks_up = true;
+            if !refused.is_empty() && !looks_up_all {
+                looks_up_all = true;
                 continue;
             }
             for (place, fate) in refused {
                 fates[place] = Some(fate);
             }
             new.retain(|(place, _)| fates[*place].is_none());
-            match self.write(&facts, &ready, looks_up).await? {
+            match self.write(&facts, &ready, looks_up_all).await? {
                 Written::All(written) => {
                     for (ready, fate) in ready.iter().zip(written) {
                         fates[ready.place] = Some(fate);
@@ -93,27 +88,33 @@ impl Domain {
                     new.clear();
                 }
                 Written::NothingAsPricesChanged => {}
-                Written::NothingAsKeysAreTaken => looks_up = true,
+                Written::NothingAsKeysAreTaken => looks_up_all = true,
             }
         }
         let decided: Option<Vec<Fate>> = fates.into_iter().collect();
         decided.ok_or_else(Error::busy)
     }
 
-    /// Takes out what is known already, which has its fate then.
+    /// Takes out what is known already, which has its fate then: looks up all keys, or those that may have been recorded
+    /// lately.
     async fn look_up(
         &self,
         new: &mut Vec<(usize, Arc<usage_event::Model>)>,
         fates: &mut [Option<Fate>],
+        all: bool,
     ) -> Result<()> {
-        let known = known_by_key(&self.0.db, new.iter().map(|(_, row)| row.as_ref())).await?;
-        if known.is_empty() {
-            return Ok(());
+        let intake = &self.0.intake;
+        let unsure = new
+            .iter()
+            .filter(|(_, row)| all || intake.recent_keys.may_have(row));
+        let known = known_by_key(&self.0.db, unsure.map(|(_, row)| row.as_ref())).await?;
+        if known.values().any(|known| !intake.recent_keys.may_have(known)) {
+            intake.met_retry();
         }
-        self.0.intake.met_retry();
         new.retain(|(place, row)| match known.get(&key(row)) {
             None => true,
             Some(known) => {
+                intake.recent_keys.note(known);
                 fates[*place] = Some(Fate::Known(Arc::clone(known)));
                 false
             }
@@ -132,6 +133,11 @@ impl Domain {
         match written.await {
             Ok(Some(written)) => {
                 self.0.hub.written();
+                for fate in &written {
+                    if let Fate::Recorded(row) = fate {
+                        self.0.intake.recent_keys.note(row);
+                    }
+                }
                 faults.check("usage.committed")?;
                 Ok(Written::All(written))
             }

@@ -12,15 +12,17 @@ use canopy_entity::{AccountId, usage_event};
 use tokio::sync::oneshot;
 
 use super::commit::Fate;
+use super::recent_keys::RecentKeys;
 use crate::{Domain, Error, Result};
 
 /// So many transactions of one tree are on their way at once: while one is written, the next is priced. More of them
 /// would wait for the same accounts of the ledger.
 const AT_ONCE: usize = 2;
-/// A second one is begun once there waits what one may take, divided by this: what waits a little longer shares the cost of a
-/// transaction with more.
-const WORTH_ANOTHER: usize = 2;
-/// For so many batches after one with a key that was taken, keys are looked up before anything is priced.
+/// A second one is begun once so many events wait, or half of what one may take: what waits a little longer shares the cost
+/// of a transaction with more.
+const WORTH_ANOTHER: usize = 500;
+/// For so many batches after one with a key that was taken, and that nobody here knew of, all keys are looked up before
+/// anything is priced: somebody sends again what another process recorded.
 const RETRIES: u32 = 64;
 /// What an event takes beside its texts, in bytes, about.
 const EVENT: usize = 512;
@@ -37,7 +39,7 @@ pub struct IntakeSettings {
 impl Default for IntakeSettings {
     fn default() -> Self {
         Self {
-            batch: 1_000,
+            batch: 2_000,
             waiting: 32 << 20,
         }
     }
@@ -47,7 +49,9 @@ impl Default for IntakeSettings {
 pub(crate) struct Intake {
     settings: IntakeSettings,
     waiting: Mutex<Waiting>,
-    /// For how many batches more retries are expected.
+    /// What was recorded here lately.
+    pub(super) recent_keys: RecentKeys,
+    /// For how many batches more retries are expected of what was recorded elsewhere.
     retries: AtomicU32,
 }
 
@@ -80,11 +84,12 @@ impl Intake {
         Self {
             settings,
             waiting: Mutex::default(),
+            recent_keys: RecentKeys::new(),
             retries: AtomicU32::new(0),
         }
     }
 
-    /// Whether the next batch may well have keys that are taken, since one before it had.
+    /// Whether the next batch may well have keys that were taken elsewhere, since one before it had.
     pub(super) fn expects_retries(&self) -> bool {
         let less = |left: u32| left.checked_sub(1);
         self.retries
@@ -92,7 +97,7 @@ impl Intake {
             .is_ok()
     }
 
-    /// Says that a batch had a key that was taken.
+    /// Says that a batch had a key that was taken elsewhere.
     pub(super) fn met_retry(&self) {
         self.retries.store(RETRIES, Ordering::Relaxed);
     }
@@ -167,7 +172,7 @@ impl Intake {
 impl IntakeSettings {
     /// Whether so much waits in a tree that a transaction is begun beside one that is on its way.
     fn is_worth_another(&self, tree: &Tree) -> bool {
-        tree.events >= self.batch / WORTH_ANOTHER
+        tree.events >= WORTH_ANOTHER.min(self.batch / 2)
     }
 }
 

@@ -19,6 +19,7 @@ mod pending;
 mod periods;
 pub(crate) mod ratings;
 mod read;
+mod recent_keys;
 mod record;
 mod sums;
 mod totals;

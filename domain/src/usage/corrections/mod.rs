@@ -125,7 +125,7 @@ impl Domain {
             }
             let standing = self.standing(&named).await?;
             self.require_seller(actor, &standing).await?;
-            let facts = self.0.facts.of(&self.0.db, [&standing.event.path]).await?;
+            let facts = self.facts_of([&standing.event.path]).await?;
             let priced = match wanted.change {
                 Change::Void => None,
                 Change::Amend(quantity) => Some(self.price_anew(actor, &facts, &standing, quantity).await?),

@@ -23,7 +23,7 @@ const VERSIONS: &str = "SELECT * FROM rule_versions WHERE id IN [$1]";
 impl Domain {
     /// `draft` with the prices of now.
     pub(super) async fn quoted(&self, actor: &Actor, draft: &usage_hold::Model) -> Result<Ready> {
-        let facts = self.0.facts.of(&self.0.db, [&draft.path]).await?;
+        let facts = self.facts_of([&draft.path]).await?;
         if !facts.all_active(&draft.path) {
             return Err(record::inactive());
         }
@@ -67,7 +67,7 @@ impl Domain {
         let versions: HashMap<RuleVersionId, rule_version::Model> =
             versions.map(|version| (version.id.clone(), version)).collect();
 
-        let facts = self.0.facts.of(db, [&hold.path]).await?;
+        let facts = self.facts_of([&hold.path]).await?;
         let event = event(&hold, quantity.get());
         let line = line(&event);
         let pins: Vec<Pin> = held.iter().map(|edge| pin(edge, &versions, &line)).collect();

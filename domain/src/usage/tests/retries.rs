@@ -127,37 +127,73 @@ async fn a_late_rating_that_breaks_off_anywhere_is_paid_once() {
     }
 }
 
+/// Where a retry goes: to the process that recorded the event, which remembers it, or to another one.
+const PROCESSES: [fn(House) -> House; 2] = [
+    |house| house,
+    |house| House {
+        domain: open(&house.database, Faults::default()),
+        ..house
+    },
+];
+
 #[tokio::test]
 async fn a_retry_is_answered_as_its_event_was_though_it_could_not_be_paid_again() {
-    let house = house().await.with_prices().await;
-    house.grant(&house.agency, "1").await;
-    let first = house.record(&house.client, vec![event("a", "10")]).await;
-    let row = accepted(&first[0]);
-    // Nothing is left, for the retry as for the other.
-    let again = house
-        .record(&house.client, vec![event("a", "10"), event("b", "10")])
-        .await;
-    assert!(matches!(&again[0], EventOutcome::Replayed(same) if **same == *row));
-    assert_eq!(refused(&again[1]), ErrorCode::LimitExceeded);
-    assert_eq!(house.count("usage_events").await, 1);
-    house.assert_balanced().await;
+    for retried_at in PROCESSES {
+        let house = house().await.with_prices().await;
+        house.grant(&house.agency, "1").await;
+        let first = house.record(&house.client, vec![event("a", "10")]).await;
+        let row = accepted(&first[0]);
+        // Nothing is left, for the retry as for the other.
+        let house = retried_at(house);
+        let again = house
+            .record(&house.client, vec![event("a", "10"), event("b", "10")])
+            .await;
+        assert!(matches!(&again[0], EventOutcome::Replayed(same) if **same == *row));
+        assert_eq!(refused(&again[1]), ErrorCode::LimitExceeded);
+        assert_eq!(house.count("usage_events").await, 1);
+        house.assert_balanced().await;
+    }
 }
 
 #[tokio::test]
 async fn a_batch_with_some_keys_that_are_taken_records_the_others_at_the_price_of_their_place() {
-    let house = house().await.with_prices().await;
-    house.grant(&house.agency, "100").await;
-    house.record(&house.client, vec![event("b", "10")]).await;
-    let batch = vec![event("a", "10"), event("b", "10"), event("c", "10")];
-    let outcomes = house.record(&house.client, batch).await;
-    let new = [accepted(&outcomes[0]), accepted(&outcomes[2])];
-    assert!(matches!(&outcomes[1], EventOutcome::Replayed(_)));
-    let new = new.map(canopy_entity::usage_event::Model::clone);
-    let ratings = house.domain.ratings_of(&house.actor, &new).await.unwrap();
-    // The one that is known already is not counted again before the one behind it.
-    let before = new.map(|row| ratings[&row.id][0].period_quantity);
-    assert_eq!(before, [Some(micros("10")), Some(micros("20"))]);
-    house.assert_balanced().await;
+    for retried_at in PROCESSES {
+        let house = house().await.with_prices().await;
+        house.grant(&house.agency, "100").await;
+        house.record(&house.client, vec![event("b", "10")]).await;
+        let house = retried_at(house);
+        let batch = vec![event("a", "10"), event("b", "10"), event("c", "10")];
+        let outcomes = house.record(&house.client, batch).await;
+        let new = [accepted(&outcomes[0]), accepted(&outcomes[2])];
+        assert!(matches!(&outcomes[1], EventOutcome::Replayed(_)));
+        let new = new.map(canopy_entity::usage_event::Model::clone);
+        let ratings = house.domain.ratings_of(&house.actor, &new).await.unwrap();
+        // The one that is known already is not counted again before the one behind it.
+        let before = new.map(|row| ratings[&row.id][0].period_quantity);
+        assert_eq!(before, [Some(micros("10")), Some(micros("20"))]);
+        house.assert_balanced().await;
+    }
+}
+
+/// What was recorded elsewhere is not known here before the first retry of it, and from then on keys are looked up.
+#[tokio::test]
+async fn a_key_that_was_taken_elsewhere_has_the_next_batches_looked_up() {
+    let house = house().await;
+    let other = PROCESSES[1](house);
+    let intake = &other.domain.0.intake;
+    other.record(&other.client, vec![event("a", "1")]).await;
+    let again = other.record(&other.client, vec![event("a", "1")]).await;
+    assert!(matches!(&again[0], EventOutcome::Replayed(_)));
+    assert!(!intake.expects_retries(), "what is remembered surprises nobody");
+
+    let other = PROCESSES[1](other);
+    let intake = &other.domain.0.intake;
+    let again = other
+        .record(&other.client, vec![event("a", "1"), event("b", "1")])
+        .await;
+    assert!(matches!(&again[0], EventOutcome::Replayed(_)));
+    accepted(&again[1]);
+    assert!(intake.expects_retries());
 }
 
 #[tokio::test]
