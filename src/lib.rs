@@ -7,6 +7,7 @@ pub mod bus;
 pub mod cli;
 pub mod config;
 mod connections;
+pub mod database;
 pub mod demo;
 pub mod house;
 mod http;

@@ -31,8 +31,8 @@ pub(crate) fn tiers() -> Value {
 
 /// Connects as the product does, and brings the tables up to date.
 pub(crate) async fn database(url: &str) -> Result<DatabaseConnection> {
-    let db = canopy::house::connect(&config(url)).await?;
-    canopy::house::migrate(&db).await?;
+    let db = canopy::database::connect(&config(url)).await?;
+    canopy::database::migrate(&db).await?;
     Ok(db)
 }
 

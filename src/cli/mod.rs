@@ -18,6 +18,7 @@ use anyhow::Context;
 
 use crate::{
     config::{ConfigError, Format, Loaded, Sources},
+    database,
     house::{self, OpenError},
     serve::ServeError,
     telemetry,
@@ -145,9 +146,9 @@ fn start(sources: Sources) -> anyhow::Result<Loaded> {
 }
 
 async fn migrate(loaded: &Loaded, status: bool, output: &Output) -> anyhow::Result<()> {
-    let database = house::connect(&loaded.config).await?;
+    let database = database::connect(&loaded.config).await?;
     if status {
-        let pending = house::missing(&database).await?;
+        let pending = database::missing(&database).await?;
         output.value(&serde_json::json!({ "pending": pending }), || {
             match pending.len() {
                 0 => "The database is up to date.".to_owned(),
@@ -156,7 +157,7 @@ async fn migrate(loaded: &Loaded, status: bool, output: &Output) -> anyhow::Resu
         })?;
         return Ok(());
     }
-    let applied = house::migrate(&database).await?;
+    let applied = database::migrate(&database).await?;
     output.value(&serde_json::json!({ "applied": applied }), || {
         match applied.len() {
             0 => "The database was up to date.".to_owned(),

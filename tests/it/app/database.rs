@@ -79,7 +79,7 @@ impl TestDatabase {
 
     /// A pool of its own, opened as the product opens it.
     pub(crate) async fn connect(&self) -> DatabaseConnection {
-        canopy::house::connect(&config(&self.url))
+        canopy::database::connect(&config(&self.url))
             .await
             .expect("the test's database can be opened")
     }
@@ -126,10 +126,10 @@ impl Template {
                 )
             }
         };
-        let connection = canopy::house::connect(&config(&url))
+        let connection = canopy::database::connect(&config(&url))
             .await
             .expect("a new database can be opened");
-        canopy::house::migrate(&connection)
+        canopy::database::migrate(&connection)
             .await
             .expect("a new database can be migrated");
         if let Template::File { .. } = template {

@@ -142,7 +142,7 @@ impl App {
         statements.listen(&mut connection);
         let mut settings = Settings::new(tokens);
         settings.faults = faults.as_faults();
-        settings.pipeline = canopy::house::pipeline(&database::config(database.url()));
+        settings.pipeline = canopy::database::pipeline(&database::config(database.url()));
         settings.listener = Some(statements.listener());
         configure(&mut settings);
         let domain = Domain::open(connection, host, settings).expect("the settings are good");
