@@ -4,11 +4,14 @@
 //! Pages go by the batches in which prices were made, and within them by the events' ids: so each page lies together on the
 //! disk. By account it would cost three times as much, as an account's events are strewn over the whole month.
 
+use std::str::Split;
+
+use canopy_entity::rating::Stored;
 use canopy_entity::time::Timestamp;
 use canopy_entity::{AccountId, AccountPath, UsageBatchId, account};
 use canopy_rules_host::PeriodTotals;
 use chrono::{NaiveDate, NaiveDateTime};
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DbBackend, Value};
 
 use crate::events::usage_news::member;
 use crate::statement::statement;
@@ -19,54 +22,18 @@ use crate::{Error, Result};
 pub(super) const PAGE: usize = 16_384;
 
 /// What is read of each event, in this order, and what stands between two values of a column. No value holds its
-/// separator: the attributes are JSON on one line, and the others are ids, names and numbers.
-const COLUMNS: [(&str, char); 11] = [
+/// separator: attributes and ratings are JSON on one line each, and the others are ids, names and numbers.
+const COLUMNS: [(&str, char); 6] = [
     ("account_id", ','),
     ("meter", ','),
     ("quantity", ','),
     ("occurred", ','),
     ("attributes", '\n'),
-    ("buyer_plan", ','),
-    ("period_start", ','),
-    ("period_quantity", ','),
-    ("period_lines", ','),
-    ("cost", ','),
-    ("price", ','),
+    ("ratings", '\n'),
 ];
 
-/// What is read besides to compare answers with receipts.
-const RECEIPTS: [(&str, char); 3] = [
-    ("rule_version_id", ','),
-    ("input_digest", ','),
-    ("output_digest", ','),
-];
-
-/// What stands for a value that is not there.
-const NONE: &str = "-";
-
-/// The events `e` with the price `r.edge` of one edge.
-const OF_EVENTS: &str = "
-SELECT {position} AS position, e.account_id, e.meter, e.quantity, {occurred} AS occurred, e.attributes,
-       COALESCE({plan}, '-') AS buyer_plan,
-       COALESCE(CAST({month} AS text), '-') AS period_start,
-       COALESCE(CAST({used} AS text), '-') AS period_quantity,
-       COALESCE(CAST({lines} AS text), '-') AS period_lines, {cost} AS cost, {price} AS price,
-       COALESCE({rule}, '-') AS rule_version_id, COALESCE({input}, '-') AS input_digest,
-       COALESCE({output}, '-') AS output_digest
-";
-
-/// The members of an edge that are read, and the ways to them on SQLite and on PostgreSQL.
-const MEMBERS: [(&str, &str, &str); 9] = [
-    ("{cost}", "cost", "->> 'cost'"),
-    ("{price}", "price", "->> 'price'"),
-    ("{plan}", "receipt.plan", "-> 'receipt' ->> 'plan'"),
-    ("{month}", "receipt.period[0]", "-> 'receipt' -> 'period' ->> 0"),
-    ("{used}", "receipt.period[1]", "-> 'receipt' -> 'period' ->> 1"),
-    ("{lines}", "receipt.period[2]", "-> 'receipt' -> 'period' ->> 2"),
-    ("{rule}", "receipt.rule", "-> 'receipt' ->> 'rule'"),
-    ("{input}", "receipt.input", "-> 'receipt' ->> 'input'"),
-    ("{output}", "receipt.output", "-> 'receipt' ->> 'output'"),
-];
+/// The events `e`. Their prices are read as they are kept: to take them apart in SQL takes three times as long.
+const OF_EVENTS: &str = "SELECT {position} AS position, e.account_id, e.meter, e.quantity, {occurred} AS occurred, e.attributes, e.ratings";
 
 /// What a seller sells to some of the accounts below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +69,10 @@ pub(super) struct Page {
     /// Where the next page begins.
     pub(super) last: String,
     columns: Vec<String>,
+    /// The place of the edge whose prices are read.
+    place: usize,
+    /// Whether answers are compared with receipts.
+    receipts: bool,
 }
 
 /// One rated event, as it was.
@@ -145,7 +116,7 @@ pub(super) async fn read(
     let backend = db.get_database_backend();
     let (events, in_batch) = (ratings::events_of_batches(backend), ratings::IN_BATCH);
     let rows = format!(
-        "{OF_EVENTS} FROM {events} {{prices}}
+        "{OF_EVENTS} FROM {events}
          WHERE b.rated_by = $1 AND b.batch_id >= $2 AND b.batch_id < $3 AND (b.batch_id > $2 OR e.id > $4) AND {in_batch}
            AND e.path > $5 AND e.path < $6 AND (e.correction IS NULL OR e.correction <> 'REVERSAL')
            AND NOT EXISTS (SELECT 1 FROM usage_events back
@@ -161,8 +132,8 @@ pub(super) async fn read(
         edge.paths.0.as_str().into(),
         edge.paths.1.as_str().into(),
     ];
-    let rows = spelled(backend, &rows, "b.batch_id || ' ' || e.id", edge.place);
-    of(db, &rows, values, receipts).await
+    let rows = spelled(backend, &rows, "b.batch_id || ' ' || e.id");
+    of(db, &rows, values, (edge.place, receipts)).await
 }
 
 /// News of events that have their prices, at and below a seller.
@@ -185,7 +156,7 @@ pub(super) async fn told(db: &impl ConnectionTrait, news: &News<'_>) -> Result<O
         ),
     };
     let rows = format!(
-        "{OF_EVENTS} FROM outbox o {events} {{prices}}
+        "{OF_EVENTS} FROM outbox o {events}
          WHERE o.position > $1 AND o.position <= $2 AND o.topic = 'usage' AND e.id >= {first} AND e.id <= {last}
            AND e.rating_status = 'RATED' AND coalesce(e.rated_batch_id, e.batch_id) = {batch}
            AND e.path > $3 AND e.path < $4 AND e.correction IS NULL
@@ -198,32 +169,37 @@ pub(super) async fn told(db: &impl ConnectionTrait, news: &News<'_>) -> Result<O
         path.as_str().into(),
         path.end().into(),
     ];
-    let rows = spelled(backend, &rows, "e.id", path.depth());
-    of(db, &rows, values, false).await
+    let rows = spelled(backend, &rows, "e.id");
+    of(db, &rows, values, (path.depth(), false)).await
 }
 
-/// A page of the `rows` of a statement.
+/// A page of the `rows` of a statement, with the prices of the edge at a place, and its receipts if they are wanted.
 async fn of(
     db: &impl ConnectionTrait,
     rows: &str,
     values: impl IntoIterator<Item = Value>,
-    receipts: bool,
+    (place, receipts): (usize, bool),
 ) -> Result<Option<Page>> {
     let backend = db.get_database_backend();
-    let columns = columns(receipts).map(|(column, separator)| joined(backend, column, separator));
-    let columns: Vec<String> = columns.collect();
+    let columns = COLUMNS.map(|(column, separator)| joined(backend, column, separator));
     let sql = format!(
         "SELECT COUNT(*) AS events, MAX(position) AS last, {} FROM ({rows}) AS page",
         columns.join(", ")
     );
     let row = db.query_one_raw(statement(backend, &sql, values)).await?;
     let row = row.ok_or_else(|| Error::internal("an aggregate without a row"))?;
-    Page::of(&row, receipts)
-}
-
-fn columns(receipts: bool) -> impl Iterator<Item = (&'static str, char)> {
-    let receipts = if receipts { RECEIPTS.as_slice() } else { &[] };
-    COLUMNS.iter().chain(receipts).copied()
+    let events: i64 = row.try_get("", "events")?;
+    if events == 0 {
+        return Ok(None);
+    }
+    let columns = COLUMNS.iter().map(|(column, _)| row.try_get("", column));
+    Ok(Some(Page {
+        events: usize::try_from(events).map_err(Error::internal)?,
+        last: row.try_get("", "last")?,
+        columns: columns.collect::<Result<_, _>>()?,
+        place,
+        receipts,
+    }))
 }
 
 fn joined(backend: DbBackend, column: &str, separator: char) -> String {
@@ -234,99 +210,66 @@ fn joined(backend: DbBackend, column: &str, separator: char) -> String {
     }
 }
 
-/// The statement with its `position`, and with the members of the edge at `place`.
-fn spelled(backend: DbBackend, rows: &str, position: &str, place: usize) -> String {
-    let sqlite = backend == DbBackend::Sqlite;
+/// The statement with its `position`.
+fn spelled(backend: DbBackend, rows: &str, position: &str) -> String {
     // SQLite keeps an instant as the text of it, which is read faster here than there.
-    let occurred = match sqlite {
-        true => "e.occurred_at",
-        false => "CAST(round(date_part('epoch', e.occurred_at) * 1000000) AS bigint)",
+    let occurred = match backend {
+        DbBackend::Sqlite => "e.occurred_at",
+        _ => "CAST(round(date_part('epoch', e.occurred_at) * 1000000) AS bigint)",
     };
-    let prices = match sqlite {
-        true => String::new(),
-        false => format!(
-            "CROSS JOIN LATERAL (SELECT CAST(e.ratings AS jsonb) -> 'edges' -> {place} AS edge OFFSET 0) r"
-        ),
-    };
-    let sql = rows
-        .replace("{occurred}", occurred)
+    rows.replace("{occurred}", occurred)
         .replace("{position}", position)
-        .replace("{prices}", &prices);
-    MEMBERS.iter().fold(sql, |sql, (member, on_sqlite, on_postgres)| {
-        let is = match sqlite {
-            true => format!("json_extract(e.ratings, '$.edges[{place}].{on_sqlite}')"),
-            false => format!("(r.edge {on_postgres})"),
-        };
-        sql.replace(member, &is)
-    })
 }
 
 impl Page {
-    fn of(row: &QueryResult, receipts: bool) -> Result<Option<Self>> {
-        let events: i64 = row.try_get("", "events")?;
-        if events == 0 {
-            return Ok(None);
-        }
-        let columns = columns(receipts).map(|(column, _)| row.try_get("", column));
-        Ok(Some(Self {
-            events: usize::try_from(events).map_err(Error::internal)?,
-            last: row.try_get("", "last")?,
-            columns: columns.collect::<Result<_, _>>()?,
-        }))
-    }
-
     /// The events of the page, in their order.
     pub(super) fn rows(&self) -> Result<Vec<Row<'_>>> {
-        let separators = columns(true).map(|(_, separator)| separator);
-        let columns = self.columns.iter().zip(separators);
-        let mut columns: Vec<_> = columns.map(|(text, separator)| text.split(separator)).collect();
+        let columns = self.columns.iter().zip(COLUMNS);
+        let columns = columns.map(|(text, (_, separator))| text.split(separator));
+        let mut columns: Vec<Split<'_, char>> = columns.collect();
         let mut rows = Vec::with_capacity(self.events);
         for _ in 0..self.events {
-            rows.push(row(&mut columns).ok_or_else(|| Error::internal("a page of usage cannot be read"))?);
+            let row = self.row(&mut columns);
+            rows.push(row.ok_or_else(|| Error::internal("a page of usage cannot be read"))?);
         }
         let complete = columns.iter_mut().all(|column| column.next().is_none());
         assert!(complete, "each column of a page has a value for each event");
         Ok(rows)
     }
-}
 
-fn row<'p>(columns: &mut [std::str::Split<'p, char>]) -> Option<Row<'p>> {
-    let mut columns = columns.iter_mut();
-    let mut next = || columns.next()?.next();
-    let (account, meter) = (next()?, next()?);
-    let (quantity, occurred, attributes) = (number(next()?)?, instant(next()?)?, next()?);
-    let (plan, start, before, lines) = (next()?, next()?, next()?, next()?);
-    let (cost, price) = (number(next()?)?, number(next()?)?);
-    let facts = match plan {
-        NONE => None,
-        plan => Some((
-            plan,
-            PeriodTotals {
-                start: number(start)?,
-                quantity: number(before)?,
-                lines: number(lines)?,
-            },
-        )),
-    };
-    let receipt = match (next(), next(), next()) {
-        (Some(rule_version), Some(input), Some(output)) => Some(Receipt {
-            rule_version,
-            input,
-            output,
-        }),
-        _ => None,
-    };
-    Some(Row {
-        account,
-        meter,
-        quantity,
-        occurred,
-        attributes,
-        facts,
-        cost,
-        price,
-        receipt,
-    })
+    fn row<'p>(&self, columns: &mut [Split<'p, char>]) -> Option<Row<'p>> {
+        let mut columns = columns.iter_mut();
+        let mut next = || columns.next()?.next();
+        let (account, meter) = (next()?, next()?);
+        let (quantity, occurred, attributes) = (number(next()?)?, instant(next()?)?, next()?);
+        let stored: Stored<'p> = serde_json::from_str(next()?).ok()?;
+        let charged = stored.edges.get(self.place)?;
+        let facts = charged.receipt.as_ref().map(|receipt| {
+            let (start, quantity, lines) = receipt.period;
+            let before = PeriodTotals {
+                start,
+                quantity,
+                lines,
+            };
+            (receipt.plan, before)
+        });
+        let receipt = charged.receipt.as_ref().filter(|_| self.receipts);
+        Some(Row {
+            account,
+            meter,
+            quantity,
+            occurred,
+            attributes,
+            facts,
+            cost: charged.cost,
+            price: charged.price,
+            receipt: receipt.map(|receipt| Receipt {
+                rule_version: receipt.rule,
+                input: receipt.input,
+                output: receipt.output,
+            }),
+        })
+    }
 }
 
 fn number(text: &str) -> Option<i64> {
