@@ -32,7 +32,7 @@ const COLUMNS: [(&str, char); 6] = [
     ("ratings", '\n'),
 ];
 
-/// The events `e`. Their prices are read as they are kept: to take them apart in SQL takes three times as long.
+/// The events `e`. Their prices are read as they are kept: to take them apart in SQL takes twice as long.
 const OF_EVENTS: &str = "SELECT {position} AS position, e.account_id, e.meter, e.quantity, {occurred} AS occurred, e.attributes, e.ratings";
 
 /// What a seller sells to some of the accounts below it.
