@@ -106,7 +106,7 @@ fn main() -> Result<()> {
 }
 
 async fn run(options: &Options) -> Result<()> {
-    let mut report = Report::new(options.accounts, options.batch, options.rounds, options.secs);
+    let mut report = Report::new(options);
     for kind in &options.databases {
         measure(options, *kind, &mut report)
             .await

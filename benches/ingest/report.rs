@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use crate::Options;
 use crate::figures::{median, processor};
 use crate::load::Loaded;
 
@@ -59,6 +60,7 @@ type Ways = Vec<(&'static str, Vec<Measured>)>;
 pub(crate) struct Report {
     accounts: usize,
     batch: usize,
+    connections: usize,
     rounds: usize,
     secs: f64,
     /// By database, in the order in which they came first.
@@ -66,12 +68,13 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(accounts: usize, batch: usize, rounds: usize, secs: f64) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
         Self {
-            accounts,
-            batch,
-            rounds,
-            secs,
+            accounts: options.accounts,
+            batch: options.batch,
+            connections: options.connections,
+            rounds: options.rounds,
+            secs: options.secs,
             all: Vec::new(),
         }
     }
@@ -122,7 +125,7 @@ impl Report {
             ((*database).to_owned(), ways.collect::<Value>())
         });
         json!({
-            "accounts": self.accounts, "batch": self.batch, "rounds": self.rounds, "secs": self.secs,
+            "accounts": self.accounts, "batch": self.batch, "connections": self.connections, "rounds": self.rounds, "secs": self.secs,
             "databases": databases.collect::<serde_json::Map<_, _>>(),
         })
     }
@@ -132,11 +135,12 @@ impl Report {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/benchmarks");
         let page = format!(
             "{HEAD}\n{}, {} processors; database, server and load on the same machine. {} accounts below one seller, {} events \
-             a request, {} rounds of {} s, medians.\n{}",
+             a request on {} connections, {} rounds of {} s, medians.\n{}",
             processor(),
             std::thread::available_parallelism()?,
             self.accounts,
             self.batch,
+            self.connections,
             self.rounds,
             self.secs,
             self.table()
@@ -159,8 +163,8 @@ day and month, and written to the outbox. One in twenty events is sent twice. \"
 that was reached in the same round, whatever the answers take; times are from when a request was due. Beside them come
 100 events a second in requests of their own.
 
-PostgreSQL runs with `fsync` and `synchronous_commit` on; SQLite in WAL mode with `synchronous = NORMAL`, which is what Canopy
-sets. Each run ends with a comparison of the books with what was answered.
+PostgreSQL runs with `fsync` and `synchronous_commit` on, and has 2 GiB of files of its write-ahead log before anything is
+measured, as a server that has run for a while; SQLite in WAL mode with `synchronous = NORMAL`, which is what Canopy sets. Each run ends with a comparison of the books with what was answered.
 ";
 
 fn entry<'l, T: Default>(list: &'l mut Vec<(&'static str, T)>, name: &'static str) -> &'l mut T {
