@@ -21,11 +21,11 @@ const COUNTS: [(&str, &str); 5] = [
     ),
     (
         "events in sums of accounts",
-        "SELECT CAST(SUM(events) AS bigint) FROM usage_aggregates WHERE granularity = 'MONTH'",
+        "SELECT CAST(SUM(events) AS bigint) FROM usage_sums WHERE granularity = 'MONTH'",
     ),
     (
         "events in the sum of the tree",
-        "SELECT CAST(SUM(tree_events) AS bigint) FROM usage_aggregates WHERE granularity = 'MONTH' AND account_id = '{root}'",
+        "SELECT CAST(SUM(tree_events) AS bigint) FROM usage_sums WHERE granularity = 'MONTH' AND account_id = '{root}'",
     ),
 ];
 

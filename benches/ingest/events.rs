@@ -4,10 +4,13 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use canopy_domain::entity::time::{self, Timestamp};
+use chrono::Duration;
 
 const METERS: [&str; 3] = ["call_minutes", "messages", "tokens"];
 /// Each event of this number repeats the one before it.
 const REPEATED: u64 = 20;
+/// The time in which the events occurred, in milliseconds.
+const SPREAD: u64 = 10_000;
 
 /// Where events come from. Each is new, as no two of them have the same number.
 pub(crate) struct Source {
@@ -42,10 +45,11 @@ impl fmt::Display for Given {
 }
 
 impl Source {
-    pub(crate) fn new(accounts: impl Iterator<Item = String>) -> Self {
+    /// Events that occurred up to [`SPREAD`] before they begin to be reported, and `age` before that.
+    pub(crate) fn new(accounts: impl Iterator<Item = String>, age: Duration) -> Self {
         Self {
             accounts: accounts.collect(),
-            from: time::now() - chrono::Duration::days(1),
+            from: time::now() - age,
             next: AtomicU64::new(1),
             sent: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
@@ -74,7 +78,7 @@ impl Source {
             key: format!("{mixed:016x}{number:08x}"),
             meter: METERS[meter],
             quantity: (1 + (number as i64 * 7_919) % 997) * 100_000,
-            at: self.from + chrono::Duration::milliseconds(number as i64 % 3_600_000),
+            at: self.from - Duration::milliseconds((mixed % SPREAD) as i64),
         }
     }
 

@@ -54,6 +54,9 @@ pub(crate) struct Options {
     /// How many events a request has.
     #[arg(long, default_value_t = 100)]
     batch: usize,
+    /// How long after they occurred events are reported, in hours.
+    #[arg(long, default_value_t = 0)]
+    hours_late: u32,
     /// How many connections send batches, each again as soon as it was answered.
     #[arg(long, default_value_t = 32)]
     connections: usize,
@@ -145,7 +148,10 @@ async fn measure(options: &Options, kind: Kind, report: &mut Report) -> Result<(
         Some(postgres) => Floor::Postgres(postgres.url.clone()),
         None => Floor::Sqlite(folder.path().join("floor.db")),
     };
-    let source = Arc::new(Source::new(clients.iter().map(|client| client.id.to_string())));
+    let source = Arc::new(Source::new(
+        clients.iter().map(|client| client.id.to_string()),
+        chrono::Duration::hours(options.hours_late.into()),
+    ));
     let bench = Bench {
         options,
         kind,

@@ -5,7 +5,7 @@
 use canopy_entity::time::Timestamp;
 use chrono::{DateTime, SecondsFormat};
 use sea_orm::sea_query::ArrayType;
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
 use crate::Result;
 
@@ -112,19 +112,6 @@ impl Rows {
         }
     }
 
-    /// As [`insert`](Self::insert); answers what `behind` returns of each row.
-    pub(crate) async fn insert_returning(
-        self,
-        db: &impl ConnectionTrait,
-        table: &str,
-        behind: &str,
-    ) -> Result<Vec<QueryResult>> {
-        match self.statement(db.get_database_backend(), table, behind) {
-            Some(statement) => Ok(db.query_all_raw(statement).await?),
-            None => Ok(Vec::new()),
-        }
-    }
-
     /// None if there are no rows.
     fn statement(self, backend: DbBackend, table: &str, behind: &str) -> Option<Statement> {
         let each = self.columns.iter().filter_map(|column| match &column.given {
@@ -142,8 +129,10 @@ impl Rows {
         Some(Statement::from_sql_and_values(backend, sql, values))
     }
 
+    /// The arrays are taken apart where rows are selected, side by side: as tables of a `FROM`, each would be kept as a whole
+    /// first, which costs as much again.
     fn into_arrays(self) -> (String, Vec<Value>) {
-        let (mut selected, mut arrays, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        let mut selected = Vec::with_capacity(self.columns.len());
         let mut values = Vec::with_capacity(self.columns.len());
         for (place, column) in (1..).zip(self.columns) {
             let kind = match column.array {
@@ -151,29 +140,20 @@ impl Rows {
                 ArrayType::ChronoDateTimeUtc => "timestamptz",
                 _ => "text",
             };
-            match column.given {
-                Given::Same(value) => {
-                    selected.push(format!("${place}::{kind}"));
-                    values.push(value);
-                }
-                Given::Each(each) => {
-                    selected.push(match column.null {
-                        Some(null) => format!("nullif({}, {null})", column.name),
-                        None => column.name.to_owned(),
-                    });
-                    arrays.push(format!("${place}::{kind}[]"));
-                    names.push(column.name);
-                    values.push(Value::Array(column.array, Some(Box::new(each))));
-                }
-            }
+            let (value, taken) = match column.given {
+                Given::Same(value) => (value, format!("${place}::{kind}")),
+                Given::Each(each) => (
+                    Value::Array(column.array, Some(Box::new(each))),
+                    format!("unnest(${place}::{kind}[])"),
+                ),
+            };
+            selected.push(match column.null {
+                Some(null) => format!("nullif({taken}, {null})"),
+                None => taken,
+            });
+            values.push(value);
         }
-        let from = format!(
-            "SELECT {} FROM unnest({}) AS given({})",
-            selected.join(", "),
-            arrays.join(", "),
-            names.join(", ")
-        );
-        (from, values)
+        (format!("SELECT {}", selected.join(", ")), values)
     }
 
     fn into_json(self, length: usize) -> (String, Vec<Value>) {

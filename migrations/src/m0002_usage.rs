@@ -18,6 +18,7 @@ impl MigrationTrait for Migration {
         dialect::run(manager, TERMS).await?;
         dialect::run(manager, terms).await?;
         dialect::run(manager, USAGE).await?;
+        dialect::run(manager, SUMS).await?;
         let kept = if dialect::is_sqlite(manager) {
             KEPT_SQLITE
         } else {
@@ -33,8 +34,15 @@ impl MigrationTrait for Migration {
         } else {
             "CASCADE"
         };
-        dialect::run(manager, "DROP VIEW ratings;").await?;
-        for table in ["rated_batches", "usage_aggregates", "usage_events"] {
+        for view in ["ratings", "usage_sums"] {
+            dialect::run(manager, &format!("DROP VIEW {view};")).await?;
+        }
+        for table in [
+            "rated_batches",
+            "usage_open_quarters",
+            "usage_aggregates",
+            "usage_events",
+        ] {
             dialect::run(manager, &format!("DROP TABLE {table} {cascade};")).await?;
         }
         if !dialect::is_sqlite(manager) {
@@ -152,8 +160,7 @@ const DROP_FUNCTIONS: &str = "DROP FUNCTION tree_terms_count();";
 /// the transaction that writes them has locked the terms of the tree that they are in, and neither accounts nor rules are
 /// ever deleted. Nor are their ids held against patterns, which took as long as an index.
 ///
-/// `batch_id` and `place` say with which others an event was recorded, and in which order. The sums of an account are its
-/// own and, as `tree_`, those of everything at and below it; both stay within 2^53, where numbers are exact everywhere.
+/// `batch_id` and `place` say with which others an event was recorded, and in which order.
 ///
 /// `ratings` are the prices of the event, edge by edge, as one text of JSON (see `canopy_entity::rating`), written by the batch
 /// that recorded it, or by `rated_batch_id` later. `rated_batches` says where to find those of a seller, or by a version of a
@@ -197,6 +204,23 @@ CREATE TABLE usage_events (
 CREATE INDEX usage_events_account ON usage_events (account_id, id);
 CREATE INDEX usage_events_pending ON usage_events (rating_attempts, id) WHERE rating_status = 'PENDING';
 CREATE UNIQUE INDEX usage_events_corrections ON usage_events (corrects_id, correction) WHERE corrects_id IS NOT NULL;
+CREATE TABLE rated_batches (
+  rated_by {text} NOT NULL,
+  batch_id {text} NOT NULL,
+  first_event_id {text} NOT NULL,
+  last_event_id {text} NOT NULL,
+  PRIMARY KEY (rated_by, batch_id),
+  CHECK (first_event_id <= last_event_id)
+);
+";
+
+/// What usage adds up to: sums of an account are its own and, as `tree_`, those of everything at and below it. Both stay
+/// within 2^53, where numbers are exact everywhere.
+///
+/// Most usage is reported as it happens. Such counts in one row of `usage_open_quarters` for each account and meter, and not in
+/// one for its quarter of an hour, one for its day and one for its month; once that quarter is over, the row's sums are added
+/// to these. `usage_sums` is both together, and what readers read: it may have two rows for a bucket, which add up.
+const SUMS: &str = "
 CREATE TABLE usage_aggregates (
   account_id {text} NOT NULL REFERENCES accounts (id),
   granularity {text} NOT NULL CHECK (granularity IN ('QUARTER', 'DAY', 'MONTH')),
@@ -212,14 +236,34 @@ CREATE TABLE usage_aggregates (
   CONSTRAINT sums_are_exact CHECK (
     tree_quantity BETWEEN -9007199254740992 AND 9007199254740992 AND tree_amount BETWEEN -9007199254740992 AND 9007199254740992)
 ) {roomy};
-CREATE TABLE rated_batches (
-  rated_by {text} NOT NULL,
-  batch_id {text} NOT NULL,
-  first_event_id {text} NOT NULL,
-  last_event_id {text} NOT NULL,
-  PRIMARY KEY (rated_by, batch_id),
-  CHECK (first_event_id <= last_event_id)
-);
+CREATE TABLE usage_open_quarters (
+  account_id {text} NOT NULL,
+  meter {text} NOT NULL,
+  quarter_start {time} NOT NULL,
+  day_start {time} NOT NULL,
+  month_start {time} NOT NULL,
+  quantity bigint NOT NULL,
+  events bigint NOT NULL,
+  amount bigint NOT NULL,
+  tree_quantity bigint NOT NULL,
+  tree_events bigint NOT NULL,
+  tree_amount bigint NOT NULL,
+  PRIMARY KEY (account_id, meter),
+  CONSTRAINT sums_are_exact CHECK (
+    tree_quantity BETWEEN -9007199254740992 AND 9007199254740992 AND tree_amount BETWEEN -9007199254740992 AND 9007199254740992)
+) {roomy};
+CREATE VIEW usage_sums AS
+SELECT account_id, granularity, bucket_start, meter, quantity, events, amount, tree_quantity, tree_events, tree_amount
+FROM usage_aggregates
+UNION ALL
+SELECT account_id, CAST('QUARTER' AS text), quarter_start, meter, quantity, events, amount, tree_quantity, tree_events, tree_amount
+FROM usage_open_quarters
+UNION ALL
+SELECT account_id, CAST('DAY' AS text), day_start, meter, quantity, events, amount, tree_quantity, tree_events, tree_amount
+FROM usage_open_quarters
+UNION ALL
+SELECT account_id, CAST('MONTH' AS text), month_start, meter, quantity, events, amount, tree_quantity, tree_events, tree_amount
+FROM usage_open_quarters;
 ";
 
 /// What was recorded stays as it is but for its price, which may come later.

@@ -156,8 +156,11 @@ impl Shop {
 }
 
 const SUMS: &str = "
-SELECT account_id, granularity, bucket_start, meter, quantity, events, amount, tree_quantity, tree_events, tree_amount
-FROM usage_aggregates";
+SELECT account_id, granularity, bucket_start, meter, CAST(sum(quantity) AS bigint) AS quantity,
+  CAST(sum(events) AS bigint) AS events, CAST(sum(amount) AS bigint) AS amount,
+  CAST(sum(tree_quantity) AS bigint) AS tree_quantity, CAST(sum(tree_events) AS bigint) AS tree_events,
+  CAST(sum(tree_amount) AS bigint) AS tree_amount
+FROM usage_sums GROUP BY account_id, granularity, bucket_start, meter";
 const LEDGER: &str =
     "SELECT account_id, kind, currency, debits, credits FROM ledger_accounts WHERE debits + credits > 0";
 

@@ -259,5 +259,5 @@ async fn where_sums_are_enough_nothing_more_is_written() {
     );
     let statements = app.statements.take();
     let mentions = |name: &str| statements.iter().any(|statement| statement.sql.contains(name));
-    assert!(mentions("usage_aggregates") && !mentions("usage_values"));
+    assert!(mentions("usage_open_quarters") && !mentions("usage_values"));
 }

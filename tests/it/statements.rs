@@ -88,7 +88,7 @@ async fn the_nested_query_takes_as_many_statements_for_100_subaccounts_as_for_on
 }
 
 /// Tables that grow with the tenants.
-const TENANT_TABLES: [&str; 19] = [
+const TENANT_TABLES: [&str; 20] = [
     "accounts",
     "members",
     "users",
@@ -103,6 +103,7 @@ const TENANT_TABLES: [&str; 19] = [
     "rule_failures",
     "usage_events",
     "usage_aggregates",
+    "usage_open_quarters",
     "rated_batches",
     "ledger_accounts",
     "postings",

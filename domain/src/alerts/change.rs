@@ -2,7 +2,7 @@
 
 use canopy_entity::time::{self, Timestamp};
 use canopy_entity::usage_alert::{self, AlertPeriod};
-use canopy_entity::{AccountId, Level, PermissionKey, UsageAlertId, usage_aggregate, usage_alert_crossing};
+use canopy_entity::{AccountId, Level, PermissionKey, UsageAlertId, usage_alert_crossing};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
 };
@@ -13,7 +13,7 @@ use super::watch::Reached;
 use crate::idempotency::{Claim, Replayable};
 use crate::pricing::Facts;
 use crate::transaction::{self, work};
-use crate::usage::{bucket, is_meter};
+use crate::usage::{bucket, is_meter, sums_now};
 use crate::{AccountView, Actor, Domain, Error, Micros, Result, accounts, audit};
 
 /// So many alerts an account may have.
@@ -300,15 +300,15 @@ async fn announce_if_reached(
 ) -> Result<()> {
     let granularity = alert.period.granularity();
     let present = (
-        account.id().clone(),
+        account.id(),
         granularity,
         bucket::start_of(granularity, now),
-        alert.meter.clone(),
+        alert.meter.as_str(),
     );
-    let sums = usage_aggregate::Entity::find_by_id(present).one(txn).await?;
-    let Some(sums) = sums else { return Ok(()) };
+    let sums = sums_now(txn, std::iter::once(present)).await?;
+    let Some(sums) = sums.first() else { return Ok(()) };
     let facts = Facts::read(txn, [account.path()]).await?;
-    let reached = Reached::by(&facts, alert, &sums, now);
+    let reached = Reached::by(&facts, alert, sums, now);
     announce(txn, reached.into_iter().collect()).await
 }
 

@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 
 use canopy_entity::time::Timestamp;
-use canopy_entity::usage_aggregate::BucketLength;
-use canopy_entity::{
-    AccountId, AccountPath, UsageAlertCrossingId, usage_aggregate, usage_alert, usage_alert_crossing,
-};
+use canopy_entity::{AccountPath, UsageAlertCrossingId, usage_aggregate, usage_alert, usage_alert_crossing};
 
 use crate::Micros;
 use crate::plans::Aggregation;
 use crate::pricing::Facts;
+use crate::usage::Bucket;
 
 /// A threshold that was reached, where the account stands, and how.
 #[derive(Debug, Clone)]
@@ -130,24 +128,26 @@ fn is_crossed(
     }
 }
 
-type Key<'a> = (&'a AccountId, BucketLength, Timestamp, &'a str);
-
-fn key(sums: &usage_aggregate::Model) -> Key<'_> {
+fn bucket(sums: &usage_aggregate::Model) -> Bucket<'_> {
     (&sums.account_id, sums.granularity, sums.bucket_start, &sums.meter)
 }
 
 /// What is about to be added to sums that alerts are about.
 pub(crate) struct Watched<'a> {
     facts: &'a Facts,
-    added: HashMap<Key<'a>, (&'a usage_aggregate::Model, Vec<&'a usage_alert::Model>)>,
+    added: HashMap<Bucket<'a>, (&'a usage_aggregate::Model, Vec<&'a usage_alert::Model>)>,
 }
 
 impl<'a> Watched<'a> {
+    /// Whether there are any alerts at all.
+    pub(crate) fn may_be(facts: &Facts) -> bool {
+        facts.accounts.values().any(|account| !account.alerts.is_empty())
+    }
+
     /// Those of `added` that the alerts of the facts are about.
     pub(crate) fn of(facts: &'a Facts, added: &'a [usage_aggregate::Model]) -> Self {
         let mut watched = HashMap::new();
-        let has_alerts = facts.accounts.values().any(|account| !account.alerts.is_empty());
-        for row in added.iter().filter(|_| has_alerts) {
+        for row in added {
             let Some(account) = facts.accounts.get(&row.account_id) else {
                 continue;
             };
@@ -157,7 +157,7 @@ impl<'a> Watched<'a> {
                 .filter(|alert| alert.meter == row.meter && alert.period.granularity() == row.granularity);
             let concerned: Vec<&usage_alert::Model> = concerned.collect();
             if !concerned.is_empty() {
-                watched.insert(key(row), (row, concerned));
+                watched.insert(bucket(row), (row, concerned));
             }
         }
         Self {
@@ -166,14 +166,14 @@ impl<'a> Watched<'a> {
         }
     }
 
-    /// Whether no alert is about any of them.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.added.is_empty()
+    /// The buckets that alerts are about.
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = Bucket<'a>> {
+        self.added.keys().copied()
     }
 
     /// The thresholds that `sums`, as they are now, have crossed.
     pub(crate) fn crossed_by(&self, sums: &usage_aggregate::Model, at: Timestamp) -> Vec<Reached> {
-        let Some((added, alerts)) = self.added.get(&key(sums)) else {
+        let Some((added, alerts)) = self.added.get(&bucket(sums)) else {
             return Vec::new();
         };
         let crossed = alerts
@@ -187,8 +187,9 @@ impl<'a> Watched<'a> {
 
 #[cfg(test)]
 mod tests {
+    use canopy_entity::usage_aggregate::BucketLength;
     use canopy_entity::usage_alert::AlertPeriod;
-    use canopy_entity::{UsageAlertId, time};
+    use canopy_entity::{AccountId, UsageAlertId, time};
 
     use super::*;
     use Aggregation::{Count, Max, Sum, Unique};

@@ -18,7 +18,7 @@ use crate::statement::{list, statement};
 use crate::usage::bucket;
 
 const MONTHS: &str = "
-SELECT account_id AS buyer, meter, bucket_start, tree_quantity AS quantity, tree_events AS events FROM usage_aggregates
+SELECT account_id AS buyer, meter, bucket_start, tree_quantity AS quantity, tree_events AS events FROM usage_sums
 WHERE account_id IN [$1] AND granularity = 'MONTH' AND bucket_start >= $3 AND bucket_start <= $4 AND meter IN [$2]
 ";
 
@@ -54,8 +54,9 @@ impl Totals {
                 row.try_get("", "meter")?,
                 row.try_get("", "bucket_start")?,
             );
-            let sums = (row.try_get("", "quantity")?, row.try_get("", "events")?);
-            totals.used.insert(key, sums);
+            let used = totals.used.entry(key).or_default();
+            used.0 += row.try_get::<i64>("", "quantity")?;
+            used.1 += row.try_get::<i64>("", "events")?;
         }
         Ok(totals)
     }

@@ -69,7 +69,7 @@ WITH parts AS (
   FROM quarters
   UNION ALL SELECT account_id, 'DAY', {day}, meter, -quantity, -events, -amount FROM quarters
   UNION ALL SELECT account_id, 'MONTH', {month}, meter, -quantity, -events, -amount FROM quarters
-  UNION ALL SELECT account_id, granularity, bucket_start, meter, quantity, events, amount FROM usage_aggregates
+  UNION ALL SELECT account_id, granularity, bucket_start, meter, quantity, events, amount FROM usage_sums
 )
 SELECT account_id, granularity, bucket_start, meter, CAST(sum(quantity) AS bigint) AS quantity,
   CAST(sum(events) AS bigint) AS events, CAST(sum(amount) AS bigint) AS amount
@@ -82,10 +82,10 @@ HAVING sum(quantity) <> 0 OR sum(events) <> 0 OR sum(amount) <> 0",
 WITH both_sides AS (
   SELECT top.id AS account_id, g.granularity, g.bucket_start, g.meter, -g.quantity AS quantity, -g.events AS events,
     CASE WHEN top.currency = a.currency THEN -g.amount ELSE 0 END AS amount
-  FROM usage_aggregates g JOIN accounts a ON a.id = g.account_id
+  FROM usage_sums g JOIN accounts a ON a.id = g.account_id
   CROSS JOIN {each above} JOIN accounts top ON top.id = above.value
   UNION ALL
-  SELECT account_id, granularity, bucket_start, meter, tree_quantity, tree_events, tree_amount FROM usage_aggregates
+  SELECT account_id, granularity, bucket_start, meter, tree_quantity, tree_events, tree_amount FROM usage_sums
 )
 SELECT account_id, granularity, bucket_start, meter, CAST(sum(quantity) AS bigint) AS quantity,
   CAST(sum(events) AS bigint) AS events, CAST(sum(amount) AS bigint) AS amount

@@ -17,7 +17,7 @@ const RECENT: chrono::Duration = chrono::Duration::days(62);
 
 /// The meters that are used most at the account and below it.
 const USED: &str = "
-SELECT meter FROM usage_aggregates
+SELECT meter FROM usage_sums
 WHERE account_id = $1 AND granularity = 'MONTH' AND bucket_start >= $2
 GROUP BY meter ORDER BY SUM(tree_events) DESC, meter LIMIT 16
 ";

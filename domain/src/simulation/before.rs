@@ -20,7 +20,7 @@ use crate::{Error, Result};
 
 const USED_BEFORE: &str = "
 SELECT meter, CAST(SUM(tree_quantity) AS bigint) AS quantity, CAST(SUM(tree_events) AS bigint) AS events
-FROM usage_aggregates
+FROM usage_sums
 WHERE account_id = $1 AND granularity = 'QUARTER' AND bucket_start >= $2 AND bucket_start < $3 GROUP BY meter
 ";
 

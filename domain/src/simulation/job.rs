@@ -37,8 +37,10 @@ const INTERRUPTED: &str = "The process that ran it ended before it was complete.
 /// The seller's own events are sold by another.
 const EVENTS_OF: &str = "
 SELECT CAST(COALESCE(SUM(tree_events - CASE WHEN account_id = $4 THEN events ELSE 0 END), 0) AS bigint) AS events
-FROM usage_aggregates
-WHERE account_id IN [$1] AND granularity = 'DAY' AND bucket_start >= $2 AND bucket_start < $3
+FROM (
+  SELECT account_id, events, tree_events FROM usage_sums
+  WHERE account_id IN [$1] AND granularity = 'DAY' AND bucket_start >= $2 AND bucket_start < $3
+) AS days
 ";
 
 const PENDING: &str = "

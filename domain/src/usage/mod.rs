@@ -2,8 +2,8 @@
 //! clocks of any time zone.
 //!
 //! `check` looks at what was reported, `record` says who may report it, `intake` puts together what comes in at the same
-//! time, `commit` prices it, and `write` is the one transaction in which keys, events, `ratings`, postings, `sums` and news are
-//! written or not. What was recorded is never changed: `corrections` adds to it. `holds` reserves credits for usage to come, at
+//! time, `commit` prices it, and `write` is the one transaction in which keys, events, `ratings`, postings, `sums` (`split` says
+//! where) and news are written or not. What was recorded is never changed: `corrections` adds to it. `holds` reserves credits for usage to come, at
 //! a price that stands.
 
 mod asked;
@@ -21,6 +21,7 @@ pub(crate) mod ratings;
 mod read;
 mod recent_keys;
 mod record;
+mod split;
 mod sums;
 mod totals;
 mod values;
@@ -42,6 +43,7 @@ pub use periods::{ClosedPeriod, MAX_PERIODS};
 pub(crate) use read::check_meters;
 pub use read::{MAX_METERS, Period, UsageBucket, UsageQuery, UsageTotal, UsageView};
 pub use record::{EventOutcome, MAX_BATCH, NewUsageEvent, RecordUsage};
+pub(crate) use split::{Bucket, sums_now};
 pub(crate) use sums::Sums;
 pub(crate) use values::ValuesOf;
 pub use window::UsageWindow;

@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use super::commit::line;
 use super::periods;
 use super::ratings::{self, Later};
-use super::sums::{self, Sums};
+use super::sums::Sums;
 use super::write::{charged, dues, lock_ledger};
 use crate::domain::Faults;
 use crate::events::{Counted, UsageUpdateKind, outbox, own_charge};
@@ -147,7 +147,8 @@ async fn write_late(
     faults.check("usage.late.rated")?;
     let mut sums = Sums::default();
     sums.add_amount(facts, event, counted_at.unwrap_or(counts_at), charged(edges));
-    alerts::announce(txn, sums::write(sums.into_rows(), txn, facts, now).await?).await?;
+    let reached = sums.split(now).write(txn, facts, now).await?;
+    alerts::announce(txn, reached).await?;
     let news = [Counted {
         event,
         charged: own_charge(edges),

@@ -31,7 +31,7 @@ const LOCK: &str = "SELECT closed_until FROM tree_terms WHERE root_id = $1 [FOR 
 
 /// The first month in which anything is counted in a tree.
 const FIRST: &str = "
-SELECT MIN(bucket_start) AS first FROM usage_aggregates WHERE account_id = $1 AND granularity = 'MONTH'
+SELECT MIN(bucket_start) AS first FROM usage_sums WHERE account_id = $1 AND granularity = 'MONTH'
 ";
 
 const CLOSE: &str = "UPDATE tree_terms SET closed_until = $2, version = version + 1 WHERE root_id = $1";

@@ -1,29 +1,18 @@
 //! Adding events to the sums by quarter of an hour, day and month in UTC: to those of the account that used something, and
 //! to those of each tree that it is in. A sum does not depend on the order in which events arrive.
+//!
+//! Usage of the quarter that is open adds to one row for each account and meter, and all other usage to three: see
+//! [`split`](super::split).
 
 use std::collections::{BTreeMap, HashMap};
 
 use canopy_entity::time::Timestamp;
 use canopy_entity::usage_aggregate::{self, BucketLength};
 use canopy_entity::{AccountId, AccountPath, usage_event};
-use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::bucket;
-use crate::alerts::{Reached, Watched};
+use super::split::Split;
 use crate::pricing::Facts;
-use crate::rows::Rows;
-use crate::transaction::breaks_check;
-use crate::{Error, Result};
-
-const ADD: &str = "
-ON CONFLICT (account_id, granularity, bucket_start, meter) DO UPDATE SET
-  quantity = usage_aggregates.quantity + excluded.quantity,
-  events = usage_aggregates.events + excluded.events,
-  amount = usage_aggregates.amount + excluded.amount,
-  tree_quantity = usage_aggregates.tree_quantity + excluded.tree_quantity,
-  tree_events = usage_aggregates.tree_events + excluded.tree_events,
-  tree_amount = usage_aggregates.tree_amount + excluded.tree_amount
-";
 
 /// What is to be added, by the path of the account that used something, meter and quarter of an hour: many events of a
 /// batch share these, and are added up before each goes to the sums of all on its path.
@@ -37,30 +26,38 @@ struct Quarter {
     sum: Sum,
 }
 
-/// By account, place among the lengths, bucket and meter: always in this order, so that two transactions that add to
-/// the same sums wait for each other and never in a circle.
-type Sorted = BTreeMap<(AccountId, usize, Timestamp, String), Added>;
+/// By account, meter and quarter of an hour: always in this order, so that two transactions that add to the same sums wait for
+/// each other and never in a circle.
+pub(super) type Quarters = BTreeMap<(AccountId, String, Timestamp), Added>;
 
-#[derive(Debug, Default)]
-struct Added {
-    own: Sum,
-    tree: Sum,
+/// What is added to the sums of an account.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Added {
+    pub(super) own: Sum,
+    pub(super) tree: Sum,
+}
+
+impl Added {
+    pub(super) fn add(&mut self, other: Added) {
+        self.own.add(other.own);
+        self.tree.add(other.tree);
+    }
 }
 
 /// A part of a sum.
 #[derive(Debug, Default, Clone, Copy)]
-struct Sum {
-    quantity: i64,
-    events: i64,
-    amount: i64,
+pub(super) struct Sum {
+    pub(super) quantity: i64,
+    pub(super) events: i64,
+    pub(super) amount: i64,
 }
 
 impl Sum {
-    /// A batch has at most a few thousand events of at most 2^53 each, which 64 bits hold.
+    /// What leaves the range of exact numbers is refused when it is written; so it is enough that it stays outside.
     fn add(&mut self, other: Sum) {
-        self.quantity += other.quantity;
+        self.quantity = self.quantity.saturating_add(other.quantity);
         self.events += other.events;
-        self.amount += other.amount;
+        self.amount = self.amount.saturating_add(other.amount);
     }
 }
 
@@ -135,75 +132,56 @@ impl Sums {
         quarter.sum.add(sum);
     }
 
-    /// The sums as rows.
+    /// The sums as rows of closed quarters, and of their days and months.
     pub(crate) fn into_rows(self) -> Vec<usage_aggregate::Model> {
-        let mut sorted = Sorted::new();
+        rows(&self.into_quarters())
+    }
+
+    /// The sums apart by where they are added, at this time.
+    pub(super) fn split(self, now: Timestamp) -> Split {
+        Split::new(self.into_quarters(), now)
+    }
+
+    fn into_quarters(self) -> Quarters {
+        let mut quarters = Quarters::new();
         for ((_, meter, start), quarter) in self.0 {
-            let starts = bucket::LENGTHS.map(|length| bucket::start_of(length, start));
             let user = quarter.accounts.len() - 1;
             for (level, (id, has_currency)) in quarter.accounts.into_iter().enumerate() {
-                let of_tree = match has_currency {
+                let tree = match has_currency {
                     true => quarter.sum,
                     false => Sum {
                         amount: 0,
                         ..quarter.sum
                     },
                 };
-                for (place, start) in starts.into_iter().enumerate() {
-                    let added = sorted
-                        .entry((id.clone(), place, start, meter.clone()))
-                        .or_default();
-                    added.tree.add(of_tree);
-                    if level == user {
-                        added.own.add(quarter.sum);
-                    }
-                }
+                let own = match level == user {
+                    true => quarter.sum,
+                    false => Sum::default(),
+                };
+                let added = quarters.entry((id, meter.clone(), start)).or_default();
+                added.add(Added { own, tree });
             }
         }
-        sorted.into_iter().map(row).collect()
+        quarters
     }
 }
 
-/// Adds the rows of sums to what is kept, at this time; answers the thresholds that they cross by it. One that would leave the
-/// range of exact numbers is an error.
-pub(super) async fn write(
-    rows: Vec<usage_aggregate::Model>,
-    txn: &impl ConnectionTrait,
-    facts: &Facts,
-    now: Timestamp,
-) -> Result<Vec<Reached>> {
-    let watched = Watched::of(facts, &rows);
-    let rows = Rows::default()
-        .texts("account_id", rows.iter().map(|row| row.account_id.as_str()))
-        .texts("granularity", rows.iter().map(|row| row.granularity.as_str()))
-        .times("bucket_start", rows.iter().map(|row| row.bucket_start))
-        .texts("meter", rows.iter().map(|row| row.meter.as_str()))
-        .numbers("quantity", rows.iter().map(|row| row.quantity))
-        .numbers("events", rows.iter().map(|row| row.events))
-        .numbers("amount", rows.iter().map(|row| row.amount))
-        .numbers("tree_quantity", rows.iter().map(|row| row.tree_quantity))
-        .numbers("tree_events", rows.iter().map(|row| row.tree_events))
-        .numbers("tree_amount", rows.iter().map(|row| row.tree_amount));
-    if watched.is_empty() {
-        rows.insert(txn, "usage_aggregates", ADD).await.map_err(inexact)?;
-        return Ok(Vec::new());
+/// What quarters add to themselves, their days and their months: in the order of accounts, lengths, time and meters.
+pub(super) fn rows<'q>(
+    quarters: impl IntoIterator<Item = (&'q (AccountId, String, Timestamp), &'q Added)>,
+) -> Vec<usage_aggregate::Model> {
+    let mut sorted: BTreeMap<(&AccountId, usize, Timestamp, &str), Added> = BTreeMap::new();
+    for ((account, meter, start), added) in quarters {
+        for (place, length) in bucket::LENGTHS.into_iter().enumerate() {
+            let key = (account, place, bucket::start_of(length, *start), meter.as_str());
+            sorted.entry(key).or_default().add(*added);
+        }
     }
-    let add = format!("{ADD} RETURNING *");
-    let sums = rows.insert_returning(txn, "usage_aggregates", &add).await;
-    let mut reached = Vec::new();
-    for sum in sums.map_err(inexact)? {
-        let sum = usage_aggregate::Model::from_query_result(&sum, "")?;
-        reached.extend(watched.crossed_by(&sum, now));
-    }
-    Ok(reached)
-}
-
-/// What is told of a sum that would be too large, which the table refuses.
-fn inexact(error: Error) -> Error {
-    match breaks_check(&error, "sums_are_exact") {
-        true => Error::bad_input(&["events"], "The sum of a meter would be too large."),
-        false => error,
-    }
+    let rows = sorted.into_iter();
+    rows.map(|((account, place, start, meter), added)| {
+        row(account, bucket::LENGTHS[place], start, meter, added)
+    })
+    .collect()
 }
 
 fn one_currency(facts: &Facts, one: &AccountId, other: &AccountId) -> bool {
@@ -212,13 +190,17 @@ fn one_currency(facts: &Facts, one: &AccountId, other: &AccountId) -> bool {
 }
 
 fn row(
-    ((account_id, place, bucket_start, meter), added): ((AccountId, usize, Timestamp, String), Added),
+    account: &AccountId,
+    granularity: BucketLength,
+    bucket_start: Timestamp,
+    meter: &str,
+    added: Added,
 ) -> usage_aggregate::Model {
     usage_aggregate::Model {
-        account_id,
-        granularity: bucket::LENGTHS[place],
+        account_id: account.clone(),
+        granularity,
         bucket_start,
-        meter,
+        meter: meter.to_owned(),
         quantity: added.own.quantity,
         events: added.own.events,
         amount: added.own.amount,

@@ -1,4 +1,4 @@
-//! Sums of what accounts used, themselves or with all below them: a walk along the key of their aggregates.
+//! Reading sums of what accounts used, themselves or with all below them.
 
 use std::sync::LazyLock;
 
@@ -10,36 +10,98 @@ use super::read::{Part, Period, UsageQuery};
 use crate::store::{Given, Query, Row};
 use crate::{Domain, Result};
 
-/// Reads of aggregates, with and without a list of meters.
+/// The columns of sums, and with `tree_` those of an account and all below it.
+const COLUMNS: [&str; 3] = ["quantity", "events", "amount"];
+
+/// What rows `g` of sums add up to, and that it says anything: what was taken out leaves nothing behind, and what adjusts a
+/// closed period may take out more events than there are.
+fn added_up(tree: &str) -> (String, String) {
+    let sums = COLUMNS.map(|column| format!("SUM(g.{tree}{column})"));
+    let any = sums.each_ref().map(|sum| format!("{sum} <> 0"));
+    let sums = sums.map(|sum| format!("CAST({sum} AS bigint)"));
+    (sums.join(", "), format!("HAVING {}", any.join(" OR ")))
+}
+
+/// The rows of `usage_sums` of some accounts and spans of time, for SQLite, which would read the whole of a view that it joins:
+/// so its tables are joined one by one.
+pub(super) struct Joined<'a> {
+    /// What a row says of what was asked.
+    pub(super) columns: &'a str,
+    /// What was asked, and whose rows are wanted.
+    pub(super) asked: &'a str,
+    pub(super) account: &'a str,
+    /// Which buckets.
+    pub(super) length: &'a str,
+    pub(super) from: &'a str,
+    pub(super) until: &'a str,
+    /// Which others of the rows `g` are not wanted.
+    pub(super) wanted: &'a str,
+}
+
+impl Joined<'_> {
+    pub(super) fn sql(&self) -> String {
+        let Self {
+            columns,
+            asked,
+            account,
+            length,
+            from,
+            until,
+            wanted,
+        } = self;
+        let part = |table: &str, start: &str, of_length: &str| {
+            format!(
+                "SELECT {columns}, {start} AS bucket_start, g.meter, g.quantity, g.events, g.amount,
+                   g.tree_quantity, g.tree_events, g.tree_amount
+                 FROM {asked} CROSS JOIN {table} g
+                 WHERE g.account_id = {account} {of_length} AND {start} >= {from} AND {start} < {until} {wanted}"
+            )
+        };
+        let open = format!(
+            "CASE {length} WHEN 'QUARTER' THEN g.quarter_start WHEN 'DAY' THEN g.day_start ELSE g.month_start END"
+        );
+        let closed = part(
+            "usage_aggregates",
+            "g.bucket_start",
+            &format!("AND g.granularity = {length}"),
+        );
+        format!("{closed} UNION ALL {}", part("usage_open_quarters", &open, ""))
+    }
+}
+
+/// Reads of sums, with and without a list of meters.
 struct Sums {
     all: Query,
     of_meters: Query,
 }
 
 impl Sums {
-    /// With `tree_` for the names of the columns that are of an account and all below it.
-    fn new(tree: &str, columns: &str, behind: &str) -> Self {
-        let mut columns = columns.replace("g.", &format!("g.{tree}"));
-        if behind.contains("g.bucket_start") {
-            columns.push_str(", g.bucket_start");
-        }
+    /// A row for each account and meter, and whatever else it is `by`.
+    fn new(tree: &str, by: &str) -> Self {
+        let (sums, any) = added_up(tree);
         let query = |meters: &str| {
-            let wanted = format!(
-                "g.granularity = $2 AND g.bucket_start >= $3 AND g.bucket_start < $4 AND {}",
-                holds("g", tree)
-            );
             // No planner knows how many accounts a list has; one that expects many reads the sums of all tenants.
-            Query::of(
-                &format!(
-                    "SELECT asked.value, g.meter, {columns} FROM [$1] AS asked CROSS JOIN LATERAL
-                       (SELECT g.* FROM usage_aggregates g WHERE g.account_id = asked.value AND {wanted} {meters} OFFSET 0) g
-                     {behind} LIMIT $5"
-                ),
-                &format!(
-                    "SELECT asked.value, g.meter, {columns} FROM [$1] AS asked CROSS JOIN usage_aggregates g
-                     WHERE g.account_id = asked.value AND {wanted} {meters} {behind} LIMIT $5"
-                ),
-            )
+            let postgres = format!(
+                "SELECT asked.value, g.* FROM [$1] AS asked CROSS JOIN LATERAL
+                   (SELECT g.* FROM usage_sums g WHERE g.account_id = asked.value AND g.granularity = $2
+                      AND g.bucket_start >= $3 AND g.bucket_start < $4 {meters} OFFSET 0) g"
+            );
+            let sqlite = Joined {
+                columns: "asked.value",
+                asked: "[$1] AS asked",
+                account: "asked.value",
+                length: "$2",
+                from: "$3",
+                until: "$4",
+                wanted: meters,
+            };
+            let all = |rows: &str| {
+                format!(
+                    "SELECT g.value, g.meter, {sums}{by} FROM ({rows}) g GROUP BY g.value, g.meter{by} {any}
+                     ORDER BY g.value{by}, g.meter LIMIT $5"
+                )
+            };
+            Query::of(&all(&postgres), &all(&sqlite.sql()))
         };
         Self {
             all: query(""),
@@ -49,22 +111,18 @@ impl Sums {
 }
 
 /// A row for each meter of each account.
-static TOTALS: LazyLock<[Sums; 2]> = LazyLock::new(|| {
-    let sums =
-        "CAST(SUM(g.quantity) AS bigint), CAST(SUM(g.events) AS bigint), CAST(SUM(g.amount) AS bigint)";
-    ["", "tree_"].map(|tree| Sums::new(tree, sums, "GROUP BY asked.value, g.meter"))
-});
+static TOTALS: LazyLock<[Sums; 2]> = LazyLock::new(|| ["", "tree_"].map(|tree| Sums::new(tree, "")));
 
 /// A row for each bucket and meter of each account.
-static BUCKETS: LazyLock<[Sums; 2]> = LazyLock::new(|| {
-    let behind = "ORDER BY asked.value, g.bucket_start, g.meter";
-    ["", "tree_"].map(|tree| Sums::new(tree, "g.quantity, g.events, g.amount", behind))
-});
+static BUCKETS: LazyLock<[Sums; 2]> =
+    LazyLock::new(|| ["", "tree_"].map(|tree| Sums::new(tree, ", g.bucket_start")));
 
 /// A statement about rows that are kept by bucket, of accounts that go by the clocks of their zones: it is told accounts
 /// as `$1`, spans of time as `$2`, and has a row for each account, bucket and meter.
 pub(super) struct OverSpans<'a> {
     pub(super) table: &'a str,
+    /// The rows of the table for SQLite, if it is none there.
+    pub(super) joined: Option<fn(&str) -> String>,
     /// What is made of the rows `g` of one span, and by what, under names that the rows have too: PostgreSQL would sort the
     /// rows of all buckets otherwise.
     pub(super) parts: &'a str,
@@ -82,58 +140,75 @@ pub(super) fn over_spans(over: &OverSpans<'_>) -> Query {
         table,
         parts,
         parts_by,
-        columns,
         wanted,
-        behind,
+        ..
     } = over;
-    let columns = format!("asked.id, span.zone, span.place, g.meter, {columns}");
     let of_span = "g.account_id = asked.id AND g.granularity = span.length
         AND g.bucket_start >= span.start AND g.bucket_start < span.until";
-    let behind = format!("GROUP BY asked.id, span.zone, span.place, g.meter {behind}");
-    Query::of(
-        &format!(
-            "SELECT {columns}
-             FROM jsonb_to_recordset($1::text::jsonb) AS asked (id text, zone bigint)
-             JOIN jsonb_to_recordset($2::text::jsonb)
-               AS span (zone bigint, place bigint, length text, start timestamptz, until timestamptz)
-             ON span.zone = asked.zone
-             CROSS JOIN LATERAL (SELECT {parts} FROM {table} g WHERE {of_span} {wanted} GROUP BY {parts_by}) g
-             {behind}"
+    let of_asked = "asked.id, span.zone, span.place";
+    let all = |rows: &str| {
+        format!(
+            "SELECT g.id, g.zone, g.place, g.meter, {} FROM ({rows}) g GROUP BY g.id, g.zone, g.place, g.meter {}",
+            over.columns, over.behind
+        )
+    };
+    let postgres = format!(
+        "SELECT {of_asked}, g.*
+         FROM jsonb_to_recordset($1::text::jsonb) AS asked (id text, zone bigint)
+         JOIN jsonb_to_recordset($2::text::jsonb)
+           AS span (zone bigint, place bigint, length text, start timestamptz, until timestamptz)
+         ON span.zone = asked.zone
+         CROSS JOIN LATERAL (SELECT {parts} FROM {table} g WHERE {of_span} {wanted} GROUP BY {parts_by}) g"
+    );
+    let rows = match over.joined {
+        Some(joined) => joined(wanted),
+        None => format!(
+            "SELECT {of_asked}, g.* FROM asked CROSS JOIN span CROSS JOIN {table} g
+             WHERE span.zone = asked.zone AND {of_span} {wanted}"
         ),
-        &format!(
-            "WITH asked AS MATERIALIZED (
-               SELECT value ->> 'id' AS id, value ->> 'zone' AS zone FROM json_each($1)
-             ), span AS MATERIALIZED (
-               SELECT value ->> 'zone' AS zone, value ->> 'place' AS place, value ->> 'length' AS length,
-                 value ->> 'start' AS start, value ->> 'until' AS until
-               FROM json_each($2)
-             )
-             SELECT {columns} FROM asked CROSS JOIN span CROSS JOIN {table} g
-             WHERE span.zone = asked.zone AND {of_span} {wanted} {behind}"
-        ),
-    )
+    };
+    let sqlite = format!(
+        "WITH asked AS MATERIALIZED (
+           SELECT value ->> 'id' AS id, value ->> 'zone' AS zone FROM json_each($1)
+         ), span AS MATERIALIZED (
+           SELECT value ->> 'zone' AS zone, value ->> 'place' AS place, value ->> 'length' AS length,
+             value ->> 'start' AS start, value ->> 'until' AS until
+           FROM json_each($2)
+         ) {}",
+        all(&rows)
+    );
+    Query::of(&all(&postgres), &sqlite)
+}
+
+/// The sums of accounts over the spans of their zones.
+fn sums_over_spans(wanted: &str) -> String {
+    let joined = Joined {
+        columns: "asked.id, span.zone, span.place",
+        asked: "asked CROSS JOIN span",
+        account: "asked.id AND span.zone = asked.zone",
+        length: "span.length",
+        from: "span.start",
+        until: "span.until",
+        wanted,
+    };
+    joined.sql()
 }
 
 /// The same for buckets that are not kept as they are, and for periods of such.
 static MADE: LazyLock<[Made; 2]> = LazyLock::new(|| {
     ["", "tree_"].map(|tree| {
-        let columns = ["quantity", "events", "amount"].map(|sum| format!("{tree}{sum}"));
-        let sums = columns.each_ref().map(|column| format!("SUM(g.{column})"));
-        let parts = columns.map(|column| format!("SUM(g.{column}) AS {column}"));
+        let (sums, any) = added_up(tree);
+        let parts = COLUMNS.map(|column| format!("SUM(g.{tree}{column}) AS {tree}{column}"));
         let parts = format!("g.meter, {}", parts.join(", "));
-        let whole = sums.each_ref().map(|sum| format!("CAST({sum} AS bigint)"));
-        let any = sums.map(|sum| format!("{sum} <> 0"));
         let query = |meters: &str| {
             over_spans(&OverSpans {
-                table: "usage_aggregates",
+                table: "usage_sums",
+                joined: Some(sums_over_spans),
                 parts: &parts,
                 parts_by: "g.meter",
-                columns: &whole.join(", "),
-                wanted: &format!("AND {} {meters}", holds("g", tree)),
-                behind: &format!(
-                    "HAVING {} ORDER BY asked.id, span.place, g.meter LIMIT $3",
-                    any.join(" OR ")
-                ),
+                columns: &sums,
+                wanted: meters,
+                behind: &format!("{any} ORDER BY g.id, g.place, g.meter LIMIT $3"),
             })
         };
         Made {
@@ -240,13 +315,6 @@ impl Domain {
         });
         parts.collect()
     }
-}
-
-/// Whether a row of sums says anything: what was taken out leaves nothing behind, and what adjusts a closed period may take out
-/// more events than there are.
-fn holds(table: &str, tree: &str) -> String {
-    let sums = ["events", "quantity", "amount"].map(|sum| format!("{table}.{tree}{sum} <> 0"));
-    format!("({})", sums.join(" OR "))
 }
 
 fn part(row: &Row, has_bucket: bool) -> Result<Part> {

@@ -277,6 +277,7 @@ static VALUES: LazyLock<[Query; 2]> = LazyLock::new(|| {
     ["own", "tree"].map(|whose| {
         over_spans(&OverSpans {
             table: "usage_values",
+            joined: None,
             parts: "g.meter, g.value, MAX(g.quantity) AS quantity",
             parts_by: "g.meter, g.value",
             columns: "COUNT(DISTINCT g.value), CAST(MAX(g.quantity) AS bigint)",

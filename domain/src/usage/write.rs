@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use canopy_entity::posting::PostingKind;
 use canopy_entity::time::{self, Timestamp};
-use canopy_entity::usage_aggregate;
 use canopy_entity::usage_event::{self, RatingStatus};
 use canopy_entity::{AccountId, UsageBatchId, UsageEventId};
 use sea_orm::ConnectionTrait;
 
 use super::commit::Fate;
 use super::ratings;
-use super::sums::{self, Sums};
+use super::split::Split;
+use super::sums::Sums;
 use super::values::Values;
 use crate::domain::Faults;
 use crate::events::{Counted, UsageUpdateKind, outbox, own_charge};
@@ -97,7 +97,7 @@ pub(super) async fn batch(
     let rated = recorded().filter_map(|(row, edges)| Some((&row.id, edges?)));
     ratings::index(txn, &batch, rated).await?;
     faults.check("usage.rated")?;
-    let additions = Additions::of(facts, recorded);
+    let additions = Additions::of(facts, recorded, now);
     if is_sure {
         books = lock_ledger(txn, priced()).await?;
         movements = settle_all(&mut books, facts, priced())?;
@@ -129,15 +129,15 @@ fn row_of<'r>(
     }
 }
 
-/// What events add to the sums, and to the values that some meters need.
+/// What events add to the sums at a time, and to the values that some meters need.
 pub(super) struct Additions<'r> {
-    sums: Vec<usage_aggregate::Model>,
+    sums: Split,
     values: Values<'r>,
 }
 
 impl<'r> Additions<'r> {
     /// Those of events with their prices, as far as they have any.
-    pub(super) fn of<I>(facts: &Facts, recorded: impl Fn() -> I) -> Self
+    pub(super) fn of<I>(facts: &Facts, recorded: impl Fn() -> I, now: Timestamp) -> Self
     where
         I: Iterator<Item = (&'r usage_event::Model, Option<&'r [EdgePrice]>)>,
     {
@@ -146,14 +146,14 @@ impl<'r> Additions<'r> {
             sums.add(facts, row, charged(edges.unwrap_or_default()));
         }
         Self {
-            sums: sums.into_rows(),
+            sums: sums.split(now),
             values: Values::of(facts, recorded().map(|(row, _)| row)),
         }
     }
 
     /// Adds them, and tells of the thresholds that the sums reach.
     pub(super) async fn write(self, txn: &impl ConnectionTrait, facts: &Facts, now: Timestamp) -> Result<()> {
-        let reached = sums::write(self.sums, txn, facts, now).await?;
+        let reached = self.sums.write(txn, facts, now).await?;
         self.values.write(txn).await?;
         alerts::announce(txn, reached).await
     }

@@ -110,7 +110,7 @@ impl App {
     }
 }
 
-const WRITTEN: [&str; 21] = [
+const WRITTEN: [&str; 22] = [
     "accounts",
     "members",
     "permission_levels",
@@ -120,6 +120,7 @@ const WRITTEN: [&str; 21] = [
     "rule_activations",
     "usage_events",
     "usage_aggregates",
+    "usage_open_quarters",
     "usage_holds",
     "usage_hold_edges",
     "rated_batches",

@@ -6,11 +6,12 @@ use crate::app::process::canopy;
 use crate::app::{App, within};
 use crate::operations::event;
 use canopy_domain::entity::Role;
+use chrono::{Duration, Utc};
 
 /// So that there are values beside the sums.
 const METERS: &str = r#"{"declared": {"minutes": {"aggregation": "MAX"}}}"#;
 
-/// A main account that sells to a client and its client, a few events, and a hold.
+/// A main account that sells to a client and its client, a few events of now and before, and a hold.
 async fn shop() -> App {
     let app = App::start().await;
     let declare = format!("UPDATE plans SET meters = '{METERS}' WHERE id = 'pln_itellico'");
@@ -20,9 +21,11 @@ async fn shop() -> App {
     let branch = app.subaccount(&client, "Branch").await;
     app.unit_price(&main, "0.5").await;
     let owner = app.member(&main, Role::Owner).await;
-    for (account, key) in [(&client, "a"), (&branch, "b"), (&branch, "c")] {
-        let batch = serde_json::json!([event(key)]);
-        app.accepted(&app.record(&owner, account, batch).await);
+    let now = Utc::now();
+    for (account, key, hours_ago) in [(&client, "a", 0), (&branch, "b", 0), (&branch, "c", 2)] {
+        let mut used = event(key);
+        used["occurredAt"] = (now - Duration::hours(hours_ago)).to_rfc3339().into();
+        app.accepted(&app.record(&owner, account, serde_json::json!([used])).await);
     }
     app.fund(&client, "10").await;
     let usage = serde_json::json!({"accountId": client.id.as_str(), "meter": "minutes", "quantity": "4"});
@@ -48,10 +51,14 @@ async fn books_that_are_in_order_are_found_so() {
 }
 
 /// What somebody might break, and the check that finds it.
-const BREAKS: [(&str, &str); 15] = [
+const BREAKS: [(&str, &str); 16] = [
     (
         "UPDATE usage_aggregates SET quantity = quantity + 1, tree_quantity = tree_quantity + 1
-         WHERE granularity = 'DAY' AND events = 2",
+         WHERE granularity = 'DAY' AND events > 0",
+        "Sums of accounts are the sums of their events",
+    ),
+    (
+        "UPDATE usage_open_quarters SET quantity = quantity + 1, tree_quantity = tree_quantity + 1 WHERE events > 0",
         "Sums of accounts are the sums of their events",
     ),
     (

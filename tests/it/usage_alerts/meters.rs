@@ -185,7 +185,7 @@ async fn where_no_alert_is_reached_nothing_more_is_written_or_read() {
     // The first makes room in the ledger.
     asked(&house, "0").await;
     let without = asked(&house, "1").await;
-    assert!(without.iter().any(|sql| sql.contains("usage_aggregates")));
+    assert!(without.iter().any(|sql| sql.contains("usage_open_quarters")));
     assert!(
         !without.iter().any(|sql| sql.contains("usage_alert")),
         "{without:#?}"

@@ -14,7 +14,7 @@ use crate::ledger::{Books, Movement};
 use crate::pricing::{EdgePrice, Facts};
 use crate::statement::statement;
 use crate::transaction::{LostRace, breaks_uniqueness};
-use crate::usage::sums::{self, Sums};
+use crate::usage::sums::Sums;
 use crate::usage::values::Values;
 use crate::usage::write::{charged, dues};
 use crate::usage::{periods, ratings, record};
@@ -133,7 +133,7 @@ async fn add_up(
     if let Some(replacement) = &correction.replacement {
         sums.add(facts, replacement, charged(ready.edges()));
     }
-    let reached = sums::write(sums.into_rows(), txn, facts, now).await?;
+    let reached = sums.split(now).write(txn, facts, now).await?;
     // The values of a closed period stay as they are.
     if correction.reversal.counts_at() == event.counts_at() {
         Values::take_out(txn, event).await?;

@@ -4,6 +4,8 @@
 
 use sea_orm::DbBackend;
 
+use crate::usage::totals::Joined;
+
 /// A statement in both dialects.
 pub(super) struct Spelled {
     postgres: &'static str,
@@ -63,22 +65,21 @@ pub(super) const SUMS_OF: Spelled = Spelled {
     postgres: "
 SELECT asked.value AS account_id, g.* FROM jsonb_array_elements_text($1) AS asked
 CROSS JOIN LATERAL (
-  SELECT {start} AS bucket_start, e.meter, {sums} FROM usage_aggregates e
+  SELECT {start} AS bucket_start, e.meter, {sums} FROM usage_sums e
   WHERE e.account_id = asked.value AND e.granularity = $5 AND e.bucket_start >= $2 AND e.bucket_start < $3 {meters}
   GROUP BY 1, 2 {any}
   LIMIT $4) g
 LIMIT $4",
     sqlite: "
-SELECT e.account_id, {start} AS bucket_start, e.meter, {sums} FROM json_each($1) AS asked
-CROSS JOIN usage_aggregates e
-WHERE e.account_id = asked.value AND e.granularity = $5 AND e.bucket_start >= $2 AND e.bucket_start < $3 {meters}
+SELECT e.account_id, {start} AS bucket_start, e.meter, {sums} FROM ({joined}) e
+WHERE true {meters}
 GROUP BY 1, 2, 3 {any}
 LIMIT $4",
 };
 /// The next sums of one account.
 pub(super) const SUMS: Spelled = Spelled::alike(
     "
-SELECT e.account_id, {start} AS bucket_start, e.meter, {sums} FROM usage_aggregates e
+SELECT e.account_id, {start} AS bucket_start, e.meter, {sums} FROM usage_sums e
 WHERE e.account_id = $1 AND e.granularity = $5 AND e.bucket_start >= $2 AND e.bucket_start < $3
   AND ({start}, e.meter) > ($6, $7) {meters}
 GROUP BY 1, 2, 3 {any}
@@ -111,6 +112,15 @@ pub(super) fn of_buckets(sql: &str, backend: DbBackend, are_kept: bool) -> Strin
         (false, DbBackend::Sqlite) => "substr(e.bucket_start, 1, 13) || ':00:00+00:00'",
         (false, _) => "date_trunc('hour', e.bucket_start, 'UTC')",
     };
-    let sql = sql.replace("{start}", start);
+    let joined = Joined {
+        columns: "g.account_id",
+        asked: "json_each($1) AS asked",
+        account: "asked.value",
+        length: "$5",
+        from: "$2",
+        until: "$3",
+        wanted: "",
+    };
+    let sql = sql.replace("{joined}", &joined.sql()).replace("{start}", start);
     sql.replace("{sums}", SUMS_ARE).replace("{any}", ANY)
 }

@@ -184,7 +184,7 @@ pub(super) async fn settle(
     faults.check("usage.posted")?;
 
     let recorded = || std::iter::once((&event, Some(edges.as_slice())));
-    Additions::of(facts, recorded).write(txn, facts, now).await?;
+    Additions::of(facts, recorded, now).write(txn, facts, now).await?;
     end(txn, &hold.id, HoldStatus::Settled, Some(&event), now).await?;
     faults.check("hold.settle.summed")?;
     let news = [Counted {

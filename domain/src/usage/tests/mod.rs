@@ -1,6 +1,7 @@
 //! The whole way of an event, on a real database and with real rules: `CANOPY_TEST_DATABASE_URL` chooses PostgreSQL.
 
 mod group_commit;
+mod open_quarters;
 mod recording;
 mod retries;
 mod rights;

@@ -200,8 +200,13 @@ async fn a_key_that_was_taken_elsewhere_has_the_next_batches_looked_up() {
 async fn a_sum_that_no_exact_number_holds_is_refused_and_nothing_of_it_is_written() {
     let house = house().await;
     let most = Micros::MAX.to_string();
-    accepted(&house.record(&house.client, vec![event("a", &most)]).await[0]);
-    let more = house.try_record(&house.client, vec![event("b", "1")]).await;
+    let now = time::now();
+    let used = |key, quantity| NewUsageEvent {
+        occurred_at: Some(now),
+        ..event(key, quantity)
+    };
+    accepted(&house.record(&house.client, vec![used("a", &most)]).await[0]);
+    let more = house.try_record(&house.client, vec![used("b", "1")]).await;
     assert_eq!(more.unwrap_err().code(), ErrorCode::BadUserInput);
     assert_eq!(house.count("usage_events").await, 1);
     assert_eq!(house.usage(&house.client, false).await.totals[0].events, 1);
