@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use canopy_domain::entity::account;
+use canopy_domain::entity::rating::{Stored, StoredEdge, StoredItem, StoredReceipt, kept_digest};
 use canopy_domain::entity::time::{self, Timestamp};
 use canopy_domain::entity::{AccountId, RuleVersionId, UsageBatchId, UsageEventId};
 use canopy_domain::rules_host::{
@@ -239,23 +240,36 @@ impl Bulk<'_> {
     async fn price(&self, input: &PricingInput, rows: &mut [Value]) -> Result<()> {
         let outcome = self.host.price(&self.loaded, input.clone()).await?;
         let digest = self.loaded.digest().to_string();
+        let mut digests = input.line_digests();
         let priced = outcome.value.iter().zip(&input.lines).zip(rows).enumerate();
         for (number, ((priced, line), row)) in priced {
             let account = &input.accounts[line.account as usize];
-            let ratings = json!({
-                "currency": "USD",
-                "edges": [{
-                    "cost": 0, "price": priced.amount, "items": priced.items,
-                    "receipt": {
-                        "rule": self.rule, "digest": digest,
-                        "input": input.single(number).expect("a line of the input").digest(),
-                        "output": priced.digest(), "engine": ENGINE, "plan": account.buyer_plan,
-                        "period": [line.period.start, line.period.quantity, line.period.lines],
-                        "fuel": outcome.fuel,
-                    },
+            let asked = digests.of(number).expect("a line of the input");
+            let receipt = StoredReceipt {
+                rule: self.rule.as_str(),
+                digest: &digest,
+                input: &kept_digest(asked.as_bytes()),
+                output: &kept_digest(priced.digest().as_bytes()),
+                engine: ENGINE,
+                plan: &account.buyer_plan,
+                period: (line.period.start, line.period.quantity, line.period.lines),
+                fuel: i64::try_from(outcome.fuel)?,
+            };
+            let items = priced.items.iter();
+            let items = items.map(|item| (item.description.as_str().into(), item.quantity, item.amount));
+            let items = serde_json::value::to_raw_value(&items.collect::<Vec<StoredItem<'_>>>())?;
+            let ratings = Stored {
+                currency: "USD",
+                at: None,
+                counted_at: None,
+                edges: vec![StoredEdge {
+                    cost: 0,
+                    price: priced.amount,
+                    receipt: Some(receipt),
+                    items: Some(&items),
                 }],
-            });
-            row["ratings"] = ratings.to_string().into();
+            };
+            row["ratings"] = serde_json::to_string(&ratings)?.into();
         }
         Ok(())
     }

@@ -1,7 +1,12 @@
 //! What each seller of the chain charged for an event. The prices of an event lie in its row, as one text: they are written
 //! with it, read with it, and as final as it is. The database shows them as rows, too, in the view `ratings`.
 
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::time::Timestamp;
@@ -61,6 +66,9 @@ pub struct Model {
 }
 
 /// The prices of an event as its row keeps them.
+///
+/// What each seller charged, and its receipt, are arrays and not objects, and digests are in base64: names would be a third of
+/// what is written with each event.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Stored<'a> {
     /// ISO 4217 code of all amounts; empty where nobody sold anything.
@@ -78,30 +86,52 @@ pub struct Stored<'a> {
 }
 
 /// What one seller charged, as it is kept: amounts in micro-units.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(from = "EdgeArray<'a>", into = "EdgeArray<'a>")]
 pub struct StoredEdge<'a> {
     /// What the seller paid.
     pub cost: i64,
     /// What the buyer pays.
     pub price: i64,
     /// None if no rule priced it.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow)]
     pub receipt: Option<StoredReceipt<'a>>,
-    /// How the price came about: a JSON array; none if it is empty.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    /// How the price came about: a JSON array of [`StoredItem`]; none if it is empty.
+    #[serde(borrow)]
     pub items: Option<&'a RawValue>,
 }
 
+/// The members of a [`StoredEdge`] in their order.
+type EdgeArray<'a> = (i64, i64, Option<StoredReceipt<'a>>, Option<&'a RawValue>);
+
+impl<'a> From<EdgeArray<'a>> for StoredEdge<'a> {
+    fn from((cost, price, receipt, items): EdgeArray<'a>) -> Self {
+        Self {
+            cost,
+            price,
+            receipt,
+            items,
+        }
+    }
+}
+
+impl<'a> From<StoredEdge<'a>> for EdgeArray<'a> {
+    fn from(edge: StoredEdge<'a>) -> Self {
+        (edge.cost, edge.price, edge.receipt, edge.items)
+    }
+}
+
 /// The receipt of a price, as it is kept: see [`Model`] for what each is.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(from = "ReceiptArray<'a>", into = "ReceiptArray<'a>")]
 pub struct StoredReceipt<'a> {
     /// Id of the rule version.
     pub rule: &'a str,
-    /// Digest of the rule's wasm.
+    /// Digest of the rule's wasm, in hex as its version has it.
     pub digest: &'a str,
-    /// Digest of the question.
+    /// Digest of the question, as [`kept_digest`] writes it.
     pub input: &'a str,
-    /// Digest of the answer.
+    /// Digest of the answer, as [`kept_digest`] writes it.
     pub output: &'a str,
     /// The engine.
     pub engine: &'a str,
@@ -111,6 +141,64 @@ pub struct StoredReceipt<'a> {
     pub period: (i64, i64, i64),
     /// What the call used.
     pub fuel: i64,
+}
+
+/// The members of a [`StoredReceipt`] in their order.
+type ReceiptArray<'a> = (
+    &'a str,
+    &'a str,
+    &'a str,
+    &'a str,
+    &'a str,
+    &'a str,
+    (i64, i64, i64),
+    i64,
+);
+
+impl<'a> From<ReceiptArray<'a>> for StoredReceipt<'a> {
+    fn from((rule, digest, input, output, engine, plan, period, fuel): ReceiptArray<'a>) -> Self {
+        Self {
+            rule,
+            digest,
+            input,
+            output,
+            engine,
+            plan,
+            period,
+            fuel,
+        }
+    }
+}
+
+impl<'a> From<StoredReceipt<'a>> for ReceiptArray<'a> {
+    fn from(receipt: StoredReceipt<'a>) -> Self {
+        let StoredReceipt { rule, digest, .. } = receipt;
+        let (input, output, engine) = (receipt.input, receipt.output, receipt.engine);
+        (
+            rule,
+            digest,
+            input,
+            output,
+            engine,
+            receipt.plan,
+            receipt.period,
+            receipt.fuel,
+        )
+    }
+}
+
+/// A line item as it is kept: what it is for, the quantity that it charges for, and how much it adds to the price.
+pub type StoredItem<'a> = (Cow<'a, str>, i64, i64);
+
+/// A SHA-256 as receipts keep it: in base64 for URLs, without padding.
+pub fn kept_digest(digest: &[u8; 32]) -> String {
+    URL_SAFE_NO_PAD.encode(digest)
+}
+
+/// The same in hex.
+fn hex_digest(kept: &str) -> serde_json::Result<String> {
+    let digest = URL_SAFE_NO_PAD.decode(kept).map_err(serde::de::Error::custom)?;
+    Ok(hex::encode(digest))
 }
 
 /// The ratings in the row of `event`, from the topmost edge down; none while its price is pending.
@@ -155,8 +243,8 @@ fn one(
         buyer_account_id: buyer,
         rule_version_id: rule.transpose()?,
         rule_digest: text(|receipt| receipt.digest.to_owned()),
-        input_digest: text(|receipt| receipt.input.to_owned()),
-        output_digest: text(|receipt| receipt.output.to_owned()),
+        input_digest: receipt.map(|receipt| hex_digest(receipt.input)).transpose()?,
+        output_digest: receipt.map(|receipt| hex_digest(receipt.output)).transpose()?,
         engine: text(|receipt| receipt.engine.to_owned()),
         buyer_plan: text(|receipt| receipt.plan.to_owned()),
         period_start: receipt.map(|receipt| receipt.period.0),
@@ -166,11 +254,19 @@ fn one(
         cost: charged.cost,
         price: charged.price,
         currency: stored.currency.to_owned(),
-        line_items: match charged.items {
-            Some(items) => serde_json::from_str(items.get())?,
-            None => serde_json::Value::Array(Vec::new()),
-        },
+        line_items: line_items(charged.items)?,
         created_at: stored.at.unwrap_or(event.recorded_at),
         counted_at: stored.counted_at,
     })
+}
+
+fn line_items(stored: Option<&RawValue>) -> serde_json::Result<serde_json::Value> {
+    let items: Vec<StoredItem<'_>> = match stored {
+        Some(items) => serde_json::from_str(items.get())?,
+        None => Vec::new(),
+    };
+    let items = items.into_iter().map(|(description, quantity, amount)| {
+        json!({"description": description, "quantity": quantity, "amount": amount})
+    });
+    Ok(items.collect())
 }

@@ -284,7 +284,8 @@ CREATE TRIGGER usage_events_no_delete BEFORE DELETE OR TRUNCATE ON usage_events
 ";
 
 /// The prices in the rows of events as a table of their own, for checks and for who looks into the database: a row for each
-/// edge of each event that has its prices. Ids of accounts are of one length, so those of a path stand at fixed places.
+/// edge of each event that has its prices. Digests and line items are shown as they are kept. Ids of accounts are of one length,
+/// so those of a path stand at fixed places.
 const RATINGS: &str = "
 CREATE VIEW ratings AS SELECT
   'rat_' || substr(e.id, 5) || '_' || {edge} AS id,
@@ -294,20 +295,20 @@ CREATE VIEW ratings AS SELECT
   CASE e.correction WHEN 'REVERSAL' THEN 'rat_' || substr(e.corrects_id, 5) || '_' || {edge} END AS reverses_id,
   substr(e.path, CAST({edge} AS integer) * 31 + 1, 30) AS seller_account_id,
   substr(e.path, CAST({edge} AS integer) * 31 + 32, 30) AS buyer_account_id,
-  {charged receipt rule} AS rule_version_id,
-  {charged receipt digest} AS rule_digest,
-  {charged receipt input} AS input_digest,
-  {charged receipt output} AS output_digest,
-  {charged receipt engine} AS engine,
-  {charged receipt plan} AS buyer_plan,
-  CAST({charged receipt period 0} AS bigint) AS period_start,
-  CAST({charged receipt period 1} AS bigint) AS period_quantity,
-  CAST({charged receipt period 2} AS bigint) AS period_lines,
-  CAST({charged receipt fuel} AS bigint) AS fuel,
-  CAST({charged cost} AS bigint) AS cost,
-  CAST({charged price} AS bigint) AS price,
+  {charged 2 0} AS rule_version_id,
+  {charged 2 1} AS rule_digest,
+  {charged 2 2} AS input_digest,
+  {charged 2 3} AS output_digest,
+  {charged 2 4} AS engine,
+  {charged 2 5} AS buyer_plan,
+  CAST({charged 2 6 0} AS bigint) AS period_start,
+  CAST({charged 2 6 1} AS bigint) AS period_quantity,
+  CAST({charged 2 6 2} AS bigint) AS period_lines,
+  CAST({charged 2 7} AS bigint) AS fuel,
+  CAST({charged 0} AS bigint) AS cost,
+  CAST({charged 1} AS bigint) AS price,
   {all currency} AS currency,
-  coalesce(CAST({charged items} AS {json}), '[]') AS line_items,
+  coalesce(CAST({charged 3} AS {json}), '[]') AS line_items,
   coalesce(CAST({all at} AS {time}), e.recorded_at) AS created_at,
   CAST({all counted_at} AS {time}) AS counted_at
 FROM usage_events e CROSS JOIN {edges};

@@ -36,9 +36,9 @@ pub(crate) struct Line {
 pub(crate) struct Receipt {
     pub(crate) rule_version_id: RuleVersionId,
     pub(crate) rule_digest: String,
-    /// Of the input with this line alone.
+    /// Of the input with this line alone, as receipts keep it.
     pub(crate) input_digest: String,
-    /// Of this line's answer alone.
+    /// Of this line's answer alone, as receipts keep it.
     pub(crate) output_digest: String,
     /// What ran the rule.
     pub(crate) engine: &'static str,

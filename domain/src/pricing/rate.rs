@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use canopy_entity::rating::kept_digest;
 use canopy_entity::rule_version;
 use canopy_rules_host::{LoadedRule, PricingInput, RuleError};
 
@@ -100,15 +101,18 @@ impl Oracle for Question<'_> {
                 });
             }
         };
+        let mut digests = input.line_digests();
         Ok(priced
             .into_iter()
             .zip(lines)
             .map(|(priced, line)| Answer {
-                input_digest: input
-                    .digest_of(line)
-                    .expect("the line is one of the input's")
-                    .to_string(),
-                output_digest: priced.digest().to_string(),
+                input_digest: kept_digest(
+                    digests
+                        .of(line)
+                        .expect("the line is one of the input's")
+                        .as_bytes(),
+                ),
+                output_digest: kept_digest(priced.digest().as_bytes()),
                 priced,
                 fuel,
             })

@@ -1,6 +1,7 @@
 //! How a price came about, as it is kept with a rating: enough to ask the same rule the same question again.
 
-use canopy_entity::{rating, rule_version, usage_event};
+use canopy_entity::rating::{self, StoredItem};
+use canopy_entity::{rule_version, usage_event};
 use canopy_rules_host::{PeriodTotals, PricedLine, PricingAccount, PricingInput, UsageLine};
 use serde::{Deserialize, Serialize};
 
@@ -72,11 +73,9 @@ pub(super) fn is_storable(priced: &PricedLine) -> bool {
 
 /// The items of an answer of a rule as they are stored: as the text of a JSON array.
 pub(crate) fn stored(priced: &PricedLine) -> String {
-    let reason = (!priced.reason.is_empty()).then(|| canopy_rules_host::LineItem {
-        description: priced.reason.clone(),
-        quantity: 0,
-        amount: 0,
-    });
-    let items: Vec<&canopy_rules_host::LineItem> = priced.items.iter().chain(&reason).collect();
+    let items = priced.items.iter();
+    let items = items.map(|item| (item.description.as_str().into(), item.quantity, item.amount));
+    let reason = (!priced.reason.is_empty()).then(|| (priced.reason.as_str().into(), 0, 0));
+    let items: Vec<StoredItem<'_>> = items.chain(reason).collect();
     serde_json::to_string(&items).expect("an item has texts and numbers only")
 }

@@ -95,12 +95,19 @@ pub(super) fn compared(
 
 #[cfg(test)]
 mod tests {
+    use canopy_entity::rating::StoredItem;
     use canopy_entity::{AccountId, RatingId, RuleVersionId, UsageEventId, time};
     use canopy_rules_host::LineItem;
 
     use super::*;
 
-    fn rated(priced: &PricedLine, stored: &str) -> rating::Model {
+    fn rated(priced: &PricedLine) -> rating::Model {
+        let stored = crate::pricing::stored(priced);
+        let items: Vec<StoredItem<'_>> = serde_json::from_str(&stored).unwrap();
+        let items = items.into_iter().map(|(description, quantity, amount)| {
+            serde_json::json!({"description": description, "quantity": quantity, "amount": amount})
+        });
+
         let event = UsageEventId::new();
         rating::Model {
             id: RatingId::new(&event, 0),
@@ -123,7 +130,7 @@ mod tests {
             cost: 0,
             price: priced.amount,
             currency: "USD".to_owned(),
-            line_items: serde_json::from_str(stored).unwrap(),
+            line_items: items.collect(),
             created_at: time::now(),
             counted_at: None,
         }
@@ -145,7 +152,7 @@ mod tests {
     fn the_answer_is_read_back_with_and_without_a_reason() {
         for reason in ["", "Because."] {
             let priced = priced(reason);
-            let row = rated(&priced, &crate::pricing::stored(&priced));
+            let row = rated(&priced);
             assert_eq!(answer_of(&row), Some(priced));
             for forged in [
                 rating::Model {
@@ -164,7 +171,7 @@ mod tests {
 
     #[test]
     fn another_answer_is_different_and_none_for_want_of_time_is_unavailable() {
-        let row = rated(&priced(""), &crate::pricing::stored(&priced("")));
+        let row = rated(&priced(""));
         let verdict = |again| compared(&row, &again).0;
         assert_eq!(verdict(Ok(priced(""))), Replay::Equal);
         assert_eq!(verdict(Ok(priced("Because."))), Replay::Different);

@@ -5,9 +5,10 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use canopy_entity::rating::kept_digest;
 use canopy_entity::{AccountId, RuleVersionId};
 use canopy_rules_host::{
-    Host, LoadedRule, MAX_LINES, PeriodTotals, PricedLine, PricingAccount, PricingInput, UsageLine,
+    Digest, Host, LoadedRule, MAX_LINES, PeriodTotals, PricedLine, PricingAccount, PricingInput, UsageLine,
 };
 
 use super::accounts::Accounts;
@@ -101,12 +102,9 @@ impl Candidate {
             .itself
             .as_ref()
             .is_some_and(|id| id.as_str() == receipt.rule_version);
-        let input = || {
-            self.input(accounts, std::slice::from_ref(event))
-                .digest()
-                .to_string()
-        };
-        priced.digest().to_string() == receipt.output && (!by_itself || input() == receipt.input)
+        let input = || self.input(accounts, std::slice::from_ref(event)).digest();
+        let is_kept = |digest: Digest, kept: &str| kept_digest(digest.as_bytes()) == kept;
+        is_kept(priced.digest(), receipt.output) && (!by_itself || is_kept(input(), receipt.input))
     }
 
     /// The input that asks about `events`.

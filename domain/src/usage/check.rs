@@ -130,9 +130,21 @@ pub(crate) fn digest(event: &NewUsageEvent) -> String {
 
 /// The text of `json` that does not depend on the order of an object's members.
 pub(super) fn canonical(json: &serde_json::Value) -> String {
+    if is_sorted(json) {
+        return json.to_string();
+    }
     let mut text = String::new();
     write_canonical(json, &mut text);
     text
+}
+
+/// Whether the members of all objects are in order, as those of most are.
+fn is_sorted(json: &serde_json::Value) -> bool {
+    match json {
+        serde_json::Value::Object(members) => members.keys().is_sorted() && members.values().all(is_sorted),
+        serde_json::Value::Array(items) => items.iter().all(is_sorted),
+        _ => true,
+    }
 }
 
 /// Each value is written once: what is nested deeply must not grow with each level.

@@ -1,6 +1,8 @@
 //! Recording usage: who may, what is wrong with an event in itself, and what became of each.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use canopy_entity::time::{self, Timestamp};
@@ -141,12 +143,35 @@ fn conflict(index: usize) -> EventOutcome {
     ))
 }
 
+/// An event, told from others by its account and key.
+struct Keyed(Arc<usage_event::Model>);
+
+impl Keyed {
+    fn key(&self) -> (&AccountId, &str) {
+        (&self.0.account_id, &self.0.idempotency_key)
+    }
+}
+
+impl PartialEq for Keyed {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Keyed {}
+
+impl Hash for Keyed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
 /// A batch on its way: what is decided, and what is still to be recorded.
 struct Batch {
     outcomes: Vec<Option<EventOutcome>>,
     candidates: Candidates,
-    /// For each key of the batch the place of its first event, and that event's payload.
-    first: HashMap<(AccountId, String), (usize, String)>,
+    /// For each key of the batch its first event, and that one's place.
+    first: HashMap<Keyed, usize>,
     /// Events with the key and payload of an earlier one, and that one's place.
     repeated: Vec<(usize, usize)>,
 }
@@ -168,14 +193,15 @@ impl Batch {
     /// Takes an event whose key is the first of its kind in the batch; a later one gets the answer of the first, or
     /// is a conflict.
     fn admit(&mut self, index: usize, row: Arc<usage_event::Model>) {
-        let key = (row.account_id.clone(), row.idempotency_key.clone());
-        match self.first.get(&key) {
-            None => {
-                self.first.insert(key, (index, row.payload_digest.clone()));
+        match self.first.entry(Keyed(Arc::clone(&row))) {
+            Entry::Vacant(none) => {
+                none.insert(index);
                 self.candidates.push((index, row));
             }
-            Some((first, digest)) if *digest == row.payload_digest => self.repeated.push((index, *first)),
-            Some(_) => self.decide(index, conflict(index)),
+            Entry::Occupied(first) if first.key().0.payload_digest == row.payload_digest => {
+                self.repeated.push((index, *first.get()));
+            }
+            Entry::Occupied(_) => self.decide(index, conflict(index)),
         }
     }
 

@@ -30,6 +30,13 @@ impl Digest {
     }
 }
 
+impl From<Sha256> for Digest {
+    /// Of what was given to it.
+    fn from(given: Sha256) -> Self {
+        Self(given.finalize().into())
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))

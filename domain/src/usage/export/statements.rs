@@ -89,11 +89,11 @@ ORDER BY 2, 3 LIMIT $4",
 pub(super) fn of_events(sql: &str, backend: DbBackend) -> String {
     let (amount, currency) = match backend {
         DbBackend::Sqlite => (
-            "json_extract(e.ratings, '$.edges[#-1].price')",
+            "json_extract(e.ratings, '$.edges[#-1][1]')",
             "nullif(json_extract(e.ratings, '$.currency'), '')",
         ),
         _ => (
-            "CAST(CAST(e.ratings AS jsonb) -> 'edges' -> -1 ->> 'price' AS bigint)",
+            "CAST(CAST(e.ratings AS jsonb) -> 'edges' -> -1 ->> 1 AS bigint)",
             "nullif(CAST(e.ratings AS jsonb) ->> 'currency', '')",
         ),
     };

@@ -56,7 +56,11 @@ async fn a_line_costs_the_same_alone_and_in_a_full_batch() {
         .collect();
     let batch = usage(TIERS, &lines);
     let single = batch.single(700).unwrap();
-    assert_eq!(batch.digest_of(700), Some(single.digest()));
+    let mut digests = batch.line_digests();
+    for line in [0, 700, 1] {
+        let single = batch.single(line).unwrap();
+        assert_eq!(digests.of(line), Some(single.digest()));
+    }
     let alone = host().price(&rule, single).await.unwrap();
     let together = host().price(&rule, batch).await.unwrap();
     assert_eq!(together.value.len(), MAX_LINES);
