@@ -55,17 +55,17 @@ impl App {
     }
 
     /// Changes a rating behind the domain's back: what its event keeps of all its prices, and its place among them.
-    pub(crate) async fn forge(&self, rating: &str, forgery: impl FnOnce(&mut Value, usize)) {
+    pub(crate) async fn forge(&self, rating: &str, forgery: impl FnOnce(&mut Value)) {
         let rating = RatingId::parse(rating).expect("the id of a rating");
         let events = usage_event::Entity::find_by_id(rating.event().clone());
         let event = events.one(&self.probe).await.expect("a read").expect("its event");
-        let place = rating
-            .to_string()
+        let text = rating.to_string();
+        let edge = text
             .rsplit('_')
             .next()
-            .and_then(|place| place.parse().ok());
-        let mut stored = serde_json::from_str(&event.ratings.expect("its prices")).expect("JSON");
-        forgery(&mut stored, place.expect("its place"));
+            .and_then(|edge| edge.parse::<usize>().ok());
+        let mut stored: Value = serde_json::from_str(&event.ratings.expect("its prices")).expect("JSON");
+        forgery(&mut stored["edges"][edge.expect("its place")]);
         let sql = format!(
             "UPDATE usage_events SET ratings = '{stored}' WHERE id = '{}'",
             event.id

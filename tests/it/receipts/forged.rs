@@ -4,47 +4,30 @@ use serde_json::{Value, json};
 
 use super::{Chain, chain, markup, tiers, used};
 
-/// A change of what an event keeps of its prices, at one edge.
-type Forgery = fn(&mut Value, usize);
+/// A change of what an event keeps of its price at one edge: cost, price, receipt and line items.
+type Forgery = fn(&mut Value);
 
-/// What somebody might change in the rating of the second seller.
+/// What somebody might change in the rating of the second seller. A receipt has the rule, its digest, those of question and
+/// answer, the engine, the plan, and what was used in the month.
 const FORGERIES: [(&str, Forgery); 11] = [
-    ("price more", |stored, edge| {
-        add(&mut stored["edges"][edge]["price"], 1)
-    }),
-    ("price less", |stored, edge| {
-        add(&mut stored["edges"][edge]["price"], -1)
-    }),
-    ("cost", |stored, edge| add(&mut stored["edges"][edge]["cost"], 1)),
-    ("items", |stored, edge| stored["edges"][edge]["items"] = json!([])),
-    ("rule", |stored, edge| {
-        copy(&mut stored["edges"][edge]["receipt"], "input", "digest")
-    }),
-    ("input", |stored, edge| {
-        copy(&mut stored["edges"][edge]["receipt"], "output", "input")
-    }),
-    ("output", |stored, edge| {
-        copy(&mut stored["edges"][edge]["receipt"], "input", "output")
-    }),
-    ("plan", |stored, edge| {
-        stored["edges"][edge]["receipt"]["plan"] = json!("pln_bolna")
-    }),
-    ("month", |stored, edge| {
-        add(&mut stored["edges"][edge]["receipt"]["period"][0], 1)
-    }),
-    ("used", |stored, edge| {
-        add(&mut stored["edges"][edge]["receipt"]["period"][1], 1)
-    }),
-    ("events", |stored, edge| {
-        add(&mut stored["edges"][edge]["receipt"]["period"][2], 1)
-    }),
+    ("price more", |edge| add(&mut edge[1], 1)),
+    ("price less", |edge| add(&mut edge[1], -1)),
+    ("cost", |edge| add(&mut edge[0], 1)),
+    ("items", |edge| edge[3] = json!([])),
+    ("rule", |edge| copy(&mut edge[2], 2, 1)),
+    ("input", |edge| copy(&mut edge[2], 3, 2)),
+    ("output", |edge| copy(&mut edge[2], 2, 3)),
+    ("plan", |edge| edge[2][5] = json!("pln_bolna")),
+    ("month", |edge| add(&mut edge[2][6][0], 1)),
+    ("used", |edge| add(&mut edge[2][6][1], 1)),
+    ("events", |edge| add(&mut edge[2][6][2], 1)),
 ];
 
 fn add(number: &mut Value, more: i64) {
     *number = json!(number.as_i64().unwrap() + more);
 }
 
-fn copy(receipt: &mut Value, from: &str, to: &str) {
+fn copy(receipt: &mut Value, from: usize, to: usize) {
     receipt[to] = receipt[from].clone();
 }
 
