@@ -12,6 +12,7 @@ use canopy_entity::{AccountId, usage_event};
 use tokio::sync::oneshot;
 
 use super::commit::Fate;
+use super::keyed::Keyed;
 use super::recent_keys::RecentKeys;
 use crate::{Domain, Error, Result};
 
@@ -141,19 +142,19 @@ impl Intake {
         }
         let (mut taken, mut left): (Vec<Job>, VecDeque<Job>) = (Vec::new(), VecDeque::new());
         let mut events = 0;
-        let mut keys: HashSet<(AccountId, String)> = HashSet::new();
+        let mut keys: HashSet<Keyed> = HashSet::new();
         while let Some(next) = tree.jobs.pop_front() {
-            let key = |row: &Arc<usage_event::Model>| (row.account_id.clone(), row.idempotency_key.clone());
+            let own = || next.rows.iter().map(|row| Keyed(Arc::clone(row)));
             if events > 0 && events + next.rows.len() > self.settings.batch {
                 left.push_back(next);
                 break;
             }
-            if next.rows.iter().any(|row| keys.contains(&key(row))) {
+            if own().any(|row| keys.contains(&row)) {
                 left.push_back(next);
                 continue;
             }
             events += next.rows.len();
-            keys.extend(next.rows.iter().map(key));
+            keys.extend(own());
             taken.push(next);
         }
         left.append(&mut tree.jobs);

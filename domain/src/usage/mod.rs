@@ -15,6 +15,7 @@ mod corrections;
 mod export;
 mod holds;
 mod intake;
+mod keyed;
 mod pending;
 mod periods;
 pub(crate) mod ratings;

@@ -2,7 +2,6 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use canopy_entity::time::{self, Timestamp};
@@ -10,6 +9,7 @@ use canopy_entity::{AccountId, AccountPath, Level, PermissionKey, usage_event};
 
 use super::check;
 use super::commit::Fate;
+use super::keyed::Keyed;
 use crate::{Actor, Domain, Error, Micros, Result};
 
 /// The most events that a batch may have.
@@ -141,29 +141,6 @@ fn conflict(index: usize) -> EventOutcome {
         &["events", &index.to_string(), "idempotencyKey"],
         "This idempotency key was used with another payload.",
     ))
-}
-
-/// An event, told from others by its account and key.
-struct Keyed(Arc<usage_event::Model>);
-
-impl Keyed {
-    fn key(&self) -> (&AccountId, &str) {
-        (&self.0.account_id, &self.0.idempotency_key)
-    }
-}
-
-impl PartialEq for Keyed {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Keyed {}
-
-impl Hash for Keyed {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
-    }
 }
 
 /// A batch on its way: what is decided, and what is still to be recorded.
