@@ -6,6 +6,7 @@
 //! All who add to an open quarter have locked its row, in one order, before they add to any others.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 use canopy_entity::AccountId;
 use canopy_entity::time::Timestamp;
@@ -24,18 +25,6 @@ use crate::{Error, Result};
 
 /// For how long usage of a quarter that is over still counts as reported as it happens.
 const LATE: Duration = Duration::minutes(15);
-
-/// Adds to what is open, and leaves alone what is open at another quarter.
-const ADD_OPEN: &str = "
-ON CONFLICT (account_id, meter) DO UPDATE SET
-  quantity = usage_open_quarters.quantity + excluded.quantity,
-  events = usage_open_quarters.events + excluded.events,
-  amount = usage_open_quarters.amount + excluded.amount,
-  tree_quantity = usage_open_quarters.tree_quantity + excluded.tree_quantity,
-  tree_events = usage_open_quarters.tree_events + excluded.tree_events,
-  tree_amount = usage_open_quarters.tree_amount + excluded.tree_amount
-WHERE usage_open_quarters.quarter_start = excluded.quarter_start
-";
 
 /// What is open of accounts and meters, and whether its sums fit where they are added when it is closed.
 const OPEN: &str = "
@@ -57,15 +46,24 @@ ON CONFLICT (account_id, meter) DO UPDATE SET
   tree_quantity = excluded.tree_quantity, tree_events = excluded.tree_events, tree_amount = excluded.tree_amount
 ";
 
-const ADD: &str = "
-ON CONFLICT (account_id, granularity, bucket_start, meter) DO UPDATE SET
-  quantity = usage_aggregates.quantity + excluded.quantity,
-  events = usage_aggregates.events + excluded.events,
-  amount = usage_aggregates.amount + excluded.amount,
-  tree_quantity = usage_aggregates.tree_quantity + excluded.tree_quantity,
-  tree_events = usage_aggregates.tree_events + excluded.tree_events,
-  tree_amount = usage_aggregates.tree_amount + excluded.tree_amount
-";
+/// Adds to the sums of rows of a table that are there already, of these keys.
+fn adding(table: &str, key: &str) -> String {
+    let sums = ["", "tree_"].map(|tree| {
+        ["quantity", "events", "amount"]
+            .map(|sum| format!("{tree}{sum} = {table}.{tree}{sum} + excluded.{tree}{sum}"))
+            .join(", ")
+    });
+    format!("ON CONFLICT ({key}) DO UPDATE SET {}", sums.join(", "))
+}
+
+/// Adds to what is open, and leaves alone what is open at another quarter.
+static ADD_OPEN: LazyLock<String> = LazyLock::new(|| {
+    let add = adding("usage_open_quarters", "account_id, meter");
+    format!("{add} WHERE usage_open_quarters.quarter_start = excluded.quarter_start")
+});
+
+static ADD: LazyLock<String> =
+    LazyLock::new(|| adding("usage_aggregates", "account_id, granularity, bucket_start, meter"));
 
 /// The sums of some buckets.
 const NOW: &str = "
@@ -151,7 +149,7 @@ impl Split {
     /// Adds to open quarters. Where another is open, either that is closed, or what is to be added belongs to one that is.
     async fn write_open(&mut self, txn: &impl ConnectionTrait) -> Result<()> {
         let added = opened(self.open.iter())
-            .insert(txn, "usage_open_quarters", ADD_OPEN)
+            .insert(txn, "usage_open_quarters", &ADD_OPEN)
             .await?;
         if added == self.open.len() as u64 {
             return Ok(());
@@ -268,7 +266,7 @@ async fn add(txn: &impl ConnectionTrait, rows: &[usage_aggregate::Model]) -> Res
         .numbers("tree_quantity", rows.iter().map(|row| row.tree_quantity))
         .numbers("tree_events", rows.iter().map(|row| row.tree_events))
         .numbers("tree_amount", rows.iter().map(|row| row.tree_amount))
-        .insert(txn, "usage_aggregates", ADD)
+        .insert(txn, "usage_aggregates", &ADD)
         .await
         .map(drop)
 }
