@@ -2,7 +2,7 @@
 //!
 //! Placeholders are `$1`, `$2`, … on both. A list of ids is one parameter, a JSON array, so that a statement's text
 //! never depends on how many there are: `column IN [$2]`. Row locks are written `[FOR SHARE]`; SQLite has one writer
-//! and needs none.
+//! and needs none. Where a text stands in another is `strpos(text, other)`.
 
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{DbBackend, Statement, Value};
@@ -63,6 +63,9 @@ fn spell(backend: DbBackend, sql: &str) -> String {
         rest = after;
     }
     spelled.push_str(rest);
+    if sqlite {
+        spelled = spelled.replace("strpos(", "instr(");
+    }
     for lock in ["FOR SHARE", "FOR NO KEY UPDATE", "FOR UPDATE"] {
         spelled = spelled.replace(&format!("[{lock}]"), if sqlite { "" } else { lock });
     }

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod account_limit;
+pub mod account_position;
 pub mod api_key;
 pub mod api_key_document;
 pub mod audit_log;

@@ -67,6 +67,23 @@ impl AccountPath {
         other.0.starts_with(&self.0)
     }
 
+    /// True if the account with this id stands here, or above.
+    pub fn leads_through(&self, id: &AccountId) -> bool {
+        let mut steps = self.0.as_bytes().chunks(STEP);
+        steps.any(|step| step[..STEP - 1] == *id.as_str().as_bytes())
+    }
+
+    /// True if the account with this id stands here.
+    pub fn leads_to(&self, id: &AccountId) -> bool {
+        self.at(self.depth()).as_ref() == Some(id)
+    }
+
+    /// Where the account stands that is here now, once the one at `from` stands at `to` with all below it.
+    pub fn moved(&self, from: &AccountPath, to: &AccountPath) -> Option<AccountPath> {
+        let below = self.0.strip_prefix(&from.0)?;
+        Some(Self(format!("{}{below}", to.0)))
+    }
+
     /// The ids from `place` on, counted from the root, each followed by a slash: what the account at that place may
     /// know of the path. None beyond the end.
     pub fn seen_from(&self, place: usize) -> Option<&str> {
@@ -132,6 +149,14 @@ mod tests {
             (Some(child.clone()), None)
         );
         assert_eq!(grandchild_path.depth(), 2);
+        assert!(grandchild_path.leads_to(&other) && !grandchild_path.leads_to(&child));
+        assert!(grandchild_path.leads_through(&child) && !sibling_path.leads_through(&child));
+        let elsewhere = sibling_path.child(&child);
+        assert_eq!(
+            grandchild_path.moved(&child_path, &elsewhere),
+            Some(elsewhere.child(&other))
+        );
+        assert_eq!(sibling_path.moved(&child_path, &elsewhere), None);
         assert_eq!(grandchild_path.seen_from(0), Some(grandchild_path.as_str()));
         assert_eq!(grandchild_path.seen_from(2), Some(format!("{other}/").as_str()));
         assert_eq!(grandchild_path.seen_from(3), None);

@@ -20,6 +20,8 @@ pub enum PostingKind {
     StarterGrant,
     /// Credits were bought.
     Purchase,
+    /// Granted credits went back to who granted them, as the account moved away.
+    Return,
     /// Credits are held for usage to come.
     Hold,
     /// Credits that were held are free again, or are about to be charged.

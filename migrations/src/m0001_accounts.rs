@@ -22,6 +22,8 @@ impl MigrationTrait for Migration {
         dialect::run(manager, ACTIVATIONS).await?;
         dialect::run(manager, RULE_RECORDS).await?;
         dialect::append_only(manager, "rule_changes").await?;
+        dialect::run(manager, POSITIONS).await?;
+        dialect::append_only(manager, "account_positions").await?;
         dialect::run(manager, PEOPLE).await?;
         dialect::run(manager, PERMISSIONS_AND_LIMITS).await?;
         told_by_the_account(manager, "restrictions", "permission_levels", ["key", "level"]).await?;
@@ -46,6 +48,7 @@ impl MigrationTrait for Migration {
             "rule_checks",
             "rule_changes",
             "rule_activations",
+            "account_positions",
             "accounts",
             "plans",
             "rule_versions",
@@ -55,6 +58,7 @@ impl MigrationTrait for Migration {
         }
         if !dialect::is_sqlite(manager) {
             dialect::run(manager, "DROP FUNCTION rule_changes_refuse();").await?;
+            dialect::run(manager, "DROP FUNCTION account_positions_refuse();").await?;
             dialect::run(manager, "DROP FUNCTION restrictions_follow();").await?;
             dialect::run(manager, "DROP FUNCTION limits_set_follow();").await?;
             dialect::run(manager, "DROP FUNCTION member_count_follow();").await?;
@@ -141,6 +145,17 @@ CREATE TABLE accounts (
 CREATE INDEX accounts_children ON accounts (parent_id, id, status);
 CREATE INDEX accounts_plan ON accounts (plan_id);
 CREATE UNIQUE INDEX accounts_external_ref ON accounts (parent_id, external_ref) WHERE external_ref IS NOT NULL;
+";
+
+/// Where accounts stood before they were moved, with all below them: at `path` up to the instant `until`, and since the move
+/// before, if there was one.
+const POSITIONS: &str = "
+CREATE TABLE account_positions (
+  account_id {text} NOT NULL REFERENCES accounts (id),
+  until {time} NOT NULL,
+  path {text} NOT NULL CHECK (path LIKE '%' || account_id || '/'),
+  PRIMARY KEY (account_id, until)
+);
 ";
 
 const CLOSE_THE_CIRCLE: &str = "

@@ -60,7 +60,7 @@ CREATE TABLE ledger_accounts (
 ) {roomy};
 CREATE TABLE postings (
   id {text} PRIMARY KEY CHECK (id LIKE 'pst\\_%' ESCAPE '\\'),
-  kind {text} NOT NULL CHECK (kind IN ('USAGE', 'REVERSAL', 'GRANT', 'STARTER_GRANT', 'PURCHASE', 'HOLD', 'RELEASE')),
+  kind {text} NOT NULL CHECK (kind IN ('USAGE', 'REVERSAL', 'GRANT', 'STARTER_GRANT', 'PURCHASE', 'RETURN', 'HOLD', 'RELEASE')),
   debit_id {text} NOT NULL REFERENCES ledger_accounts (id),
   credit_id {text} NOT NULL REFERENCES ledger_accounts (id),
   amount bigint NOT NULL CHECK (amount > 0),

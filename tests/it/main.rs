@@ -39,6 +39,7 @@ mod killed;
 mod lost;
 mod members;
 mod meters;
+mod moves;
 mod nodes;
 mod operations;
 mod periods;

@@ -3,6 +3,7 @@
 mod count;
 mod create;
 mod managed;
+mod moving;
 mod name;
 mod read;
 mod remembered;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use create::CreateSubaccount;
 pub(crate) use managed::{lock, on_path};
+pub use moving::{AccessChange, LimitChange, MoveAccount, MoveChanges, Moved, PayerChange};
 pub use read::{Child, open_subaccounts};
 pub(crate) use remembered::RememberedAccounts;
 pub use root::NewRoot;

@@ -179,7 +179,7 @@ fn check_restoration(before: &account::Model, input: &UpdateSubaccount, room: Op
 }
 
 /// Gives the plan to all below that inherit it, level by level.
-async fn hand_down(txn: &impl ConnectionTrait, id: &AccountId, plan_id: &PlanId) -> Result<()> {
+pub(super) async fn hand_down(txn: &impl ConnectionTrait, id: &AccountId, plan_id: &PlanId) -> Result<()> {
     let mut heirs = vec![id.clone()];
     loop {
         heirs = account::Entity::find()

@@ -77,14 +77,10 @@ pub(super) async fn count(db: &impl ConnectionTrait, after: i64, end: i64, scope
 }
 
 fn from(scope: &Scope, values: &mut Vec<Value>) -> String {
-    match scope.include_descendants {
-        true => {
-            values.extend([scope.path.as_str().into(), scope.path.end().into()]);
-            FROM.replace("{scope}", "path >= $3 AND path < $4")
-        }
-        false => {
-            values.push(scope.account.as_str().into());
-            FROM.replace("{scope}", "account_id = $3")
-        }
-    }
+    values.push(scope.account.as_str().into());
+    let scope = match scope.include_descendants {
+        true => "strpos(path, $3) > 0",
+        false => "account_id = $3",
+    };
+    FROM.replace("{scope}", scope)
 }

@@ -148,16 +148,18 @@ impl Domain {
         self.0.hub.rights_version()
     }
 
-    /// An error unless the credential behind `actor` still holds, still reaches `account` and still gives `key` FULL
-    /// there. All of it is read again: a key may be revoked, a membership ended, a level lowered, an account closed.
+    /// The actor and the account as they are now. An error unless the credential behind `actor` still holds, still reaches
+    /// `account` and still gives `key` FULL there. All of it is read again: a key may be revoked, a membership ended, a level
+    /// lowered, an account closed or moved.
     pub(crate) async fn still_allowed(
         &self,
         actor: &Actor,
         account: &AccountView,
         key: PermissionKey,
-    ) -> Result<()> {
+    ) -> Result<(Actor, AccountView)> {
         let actor = self.renewed(actor).await?;
         let account = self.account(&actor, account.id()).await?;
-        account.access().require(key, Level::Full)
+        account.access().require(key, Level::Full)?;
+        Ok((actor, account))
     }
 }

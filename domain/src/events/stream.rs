@@ -83,7 +83,8 @@ pub(super) async fn open<N: News>(
     // Listening begins before the end is read, so that nothing falls between the two.
     let (published, rights) = (domain.0.hub.listen(), domain.watch_rights());
     // From here on each change is heard of; what changed since the actor was made is looked for now.
-    domain.still_allowed(actor, account, N::NEEDS).boxed().await?;
+    let allowed = domain.still_allowed(actor, account, N::NEEDS);
+    let (actor, account) = allowed.boxed().await?;
     let end = box_::last_position(&domain.0.db).await?;
     let seen = match after {
         Some(after) if after > end => return Err(cursor::not_ours()),
@@ -95,8 +96,8 @@ pub(super) async fn open<N: News>(
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let reader = Reader::<N> {
         domain: domain.clone(),
-        actor: actor.clone(),
-        account: account.clone(),
+        actor,
+        account,
         scope,
         published,
         rights,
@@ -163,7 +164,7 @@ impl<N: News> Reader<N> {
     async fn check_rights(&mut self) -> Result<()> {
         let allowed = self.domain.still_allowed(&self.actor, &self.account, N::NEEDS);
         // In a box of its own: thousands of streams rest, and few look at their rights.
-        allowed.boxed().await?;
+        (self.actor, self.account) = allowed.boxed().await?;
         self.checks.reset();
         Ok(())
     }

@@ -123,8 +123,7 @@ impl Contents {
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
     pub(super) account: AccountId,
-    pub(super) path: AccountPath,
-    /// Whether that of everything below, too.
+    /// Whether that of everything below, too: of what stood below when it was used.
     pub(super) include_descendants: bool,
     /// Of which meters, where it is of usage; of all if none.
     pub(super) meters: Option<Vec<String>>,
@@ -135,7 +134,6 @@ impl Scope {
     pub(super) fn of(account: &AccountView, include_descendants: bool) -> Self {
         Self {
             account: account.id().clone(),
-            path: account.path().clone(),
             include_descendants,
             meters: None,
         }
@@ -148,8 +146,8 @@ impl Scope {
 
     pub(super) fn covers(&self, path: &AccountPath) -> bool {
         match self.include_descendants {
-            true => self.path.contains(path),
-            false => self.path == *path,
+            true => path.leads_through(&self.account),
+            false => path.leads_to(&self.account),
         }
     }
 }
@@ -265,12 +263,13 @@ fn from(backend: DbBackend, scope: Option<&Scope>, values: &mut Vec<Value>) -> S
     let meters = scope.and_then(|scope| scope.meters.as_ref());
     let scope = match scope {
         None => "true".to_owned(),
-        Some(scope) if scope.include_descendants => format!(
-            "e.path >= {} AND e.path < {}",
-            given(scope.path.as_str().into()),
-            given(scope.path.end().into())
-        ),
-        Some(scope) => format!("e.account_id = {}", given(scope.account.as_str().into())),
+        Some(scope) => {
+            let account = given(scope.account.as_str().into());
+            match scope.include_descendants {
+                true => format!("strpos(e.path, {account}) > 0"),
+                false => format!("e.account_id = {account}"),
+            }
+        }
     };
     let scope = match meters {
         None => scope,

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use canopy_entity::account::{self, BillingMode, CreditMode};
 use canopy_entity::ledger_account::{self, LedgerKind};
 use canopy_entity::posting::PostingKind;
-use canopy_entity::{AccountId, Level, PermissionKey, time};
+use canopy_entity::time::{self, Timestamp};
+use canopy_entity::{AccountId, Level, PermissionKey};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::settle::{Currency, Slot};
@@ -106,6 +107,36 @@ pub(crate) async fn grant_starter(
     books
         .post(txn, PostingKind::StarterGrant, &[movement], time::now())
         .await
+}
+
+/// What is in the pool of an account, in micro-units.
+pub(crate) async fn granted(db: &impl ConnectionTrait, account: &account::Model) -> Result<i64> {
+    let wallets = statement(db.get_database_backend(), WALLETS, [list([&account.id])]);
+    let wallets = ledger_account::Model::find_by_statement(wallets).all(db).await?;
+    let pools = wallets
+        .iter()
+        .filter(|wallet| wallet.kind == LedgerKind::Pool && wallet.currency == account.currency);
+    Ok(pools.map(|wallet| wallet.credits - wallet.debits).sum())
+}
+
+/// Gives what is left in the pool of an account back to the pool of `seller`, which it leaves. Part of the transaction that
+/// moves the account. Answers how much.
+pub(crate) async fn return_granted(
+    txn: &impl ConnectionTrait,
+    account: &account::Model,
+    seller: &AccountId,
+    at: Timestamp,
+) -> Result<i64> {
+    let mut books = Books::lock(txn, [&account.id, seller]).await?;
+    let currency = Currency::of(&account.currency);
+    let from = Slot::new(&account.id, LedgerKind::Pool, currency);
+    let left = books.balances.0.get(&from).copied().unwrap_or(0);
+    if left > 0 {
+        let to = Slot::new(seller, LedgerKind::Pool, currency);
+        let movement = Movement::new(from, to, left);
+        books.post(txn, PostingKind::Return, &[movement], at).await?;
+    }
+    Ok(left)
 }
 
 impl Domain {

@@ -16,7 +16,7 @@ use canopy_entity::AccountId;
 use crate::{AccountView, Actor, Domain, Micros, Money, Result};
 
 pub(crate) use books::Books;
-pub(crate) use credits::grant_starter;
+pub(crate) use credits::{grant_starter, granted, return_granted};
 pub(crate) use holds::Held;
 pub(crate) use refund::refunds;
 pub(crate) use settle::{Currency, Due, Movement, Source};

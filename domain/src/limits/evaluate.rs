@@ -55,6 +55,36 @@ impl Domain {
         }
         let (accounts, live) =
             futures_util::try_join!(counted(self, &ids), self.live_limits_rules(&ids, recency))?;
+        self.evaluate_counted(accounts, live, recency).await
+    }
+
+    /// The limits that an account would have one level below `parent`, with this plan.
+    pub(crate) async fn limits_below(
+        &self,
+        parent: &AccountView,
+        account: &AccountView,
+        plan_id: Option<&PlanId>,
+        scope: &Scope,
+    ) -> Result<Vec<ResourceLimit>> {
+        let path = parent.path().child(account.id());
+        let ids: HashSet<AccountId> = path.ids().into_iter().collect();
+        let mut accounts = counted(self, &ids).await?;
+        for counted in accounts.iter_mut().filter(|counted| counted.id == *account.id()) {
+            counted.path = path.clone();
+            counted.plan_id = plan_id.cloned();
+        }
+        let recency = Recency::Fresh;
+        let live = self.live_limits_rules(&ids, recency).await?;
+        let chains = self.evaluate_counted(accounts, live, recency).await?;
+        chains.at(&path, parent.level() + 1, scope, &mut HashMap::new())
+    }
+
+    async fn evaluate_counted(
+        &self,
+        accounts: Vec<CountedAccount>,
+        live: HashMap<AccountId, Arc<LiveLimits>>,
+        recency: Recency,
+    ) -> Result<Chains> {
         let plans = accounts.iter().filter_map(|account| account.plan_id.clone());
         let terms = self.terms(plans.collect(), recency).await?;
         let facts = Facts { terms, live };
@@ -110,19 +140,23 @@ impl Chains {
     ) -> HashMap<AccountId, Result<Vec<ResourceLimit>>> {
         let mut above = HashMap::new();
         accounts
-            .map(|account| (account.id().clone(), self.at(account, scope, &mut above)))
+            .map(|account| {
+                let limits = self.at(account.path(), account.level(), scope, &mut above);
+                (account.id().clone(), limits)
+            })
             .collect()
     }
 
     /// The limits of an account, sorted by resource.
     pub(crate) fn limits_of(&self, account: &AccountView, scope: &Scope) -> Result<Vec<ResourceLimit>> {
-        self.at(account, scope, &mut HashMap::new())
+        self.at(account.path(), account.level(), scope, &mut HashMap::new())
     }
 
-    /// What holds for an account: the least of all on its path. Reasons of accounts out of `scope` are left out.
+    /// What holds for the account at `path`, which is of this level: the least of all on its path. Reasons of accounts out of `scope` are left out.
     fn at<'a>(
         &'a self,
-        account: &AccountView,
+        path: &AccountPath,
+        level: u32,
         scope: &Scope,
         above: &mut HashMap<AccountId, Narrowed<'a>>,
     ) -> Result<Vec<ResourceLimit>> {
@@ -130,7 +164,7 @@ impl Chains {
             let [keys, members, subaccounts] = Counted::ALL.map(Counted::name);
             [keys, members, subaccounts, DEPTH].map(Arc::from)
         });
-        let ids = account.path().ids();
+        let ids = path.ids();
         let (own, over) = ids.split_last().expect("a path ends at its account");
         let mut narrowed = self.above(over, above)?;
         let evaluated = self.add(own, &mut narrowed)?;
@@ -143,7 +177,7 @@ impl Chains {
             ResourceLimit {
                 resource: Arc::clone(resource),
                 max: least.max,
-                used: evaluated.map_or(0, |one| used(&one.account, account.level(), resource)),
+                used: evaluated.map_or(0, |one| used(&one.account, level, resource)),
                 decided_by: Arc::clone(least.decided_by),
                 reason: reason.cloned(),
             }

@@ -14,6 +14,7 @@ use canopy_entity::time::Timestamp;
 use canopy_entity::{AccountId, AccountPath, PlanId, usage_alert};
 use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
 
+use super::positions::{self, Positions};
 use crate::memory::Memory;
 use crate::plans::Meters;
 use crate::rules::{LiveRule, active_rules};
@@ -25,13 +26,16 @@ use crate::{Domain, Error, Result};
 const REMEMBERED: u64 = 64 << 20;
 /// About what the facts of an account take, without its rule's configuration.
 const SIZE: usize = 512;
-/// About what an alert takes.
+/// About what an alert takes, and what a place does that an account had.
 const ALERT_SIZE: usize = 512;
+const POSITION_SIZE: usize = 128;
 
 /// What one account of a path is.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AccountFacts {
     pub(crate) path: AccountPath,
+    /// Where it stood before it was moved.
+    pub(super) positions: Positions,
     pub(crate) status: AccountStatus,
     pub(crate) currency: String,
     pub(crate) plan_id: Option<PlanId>,
@@ -79,7 +83,8 @@ static READ_TERMS: LazyLock<Query> = LazyLock::new(|| Query::new(TERMS));
 
 const ACCOUNTS: &str = "
 SELECT a.*, p.limits_configuration AS terms, p.meters,
-  EXISTS (SELECT 1 FROM usage_alerts u WHERE u.account_id = a.id) AS has_alerts
+  EXISTS (SELECT 1 FROM usage_alerts u WHERE u.account_id = a.id) AS has_alerts,
+  EXISTS (SELECT 1 FROM account_positions s WHERE s.account_id = a.id) AS has_moved
 FROM accounts a LEFT JOIN plans p ON p.id = a.plan_id WHERE a.id IN [$1] ORDER BY a.id
 ";
 
@@ -120,7 +125,8 @@ impl RememberedFacts {
                 let Some(known) = read.remove(&id) else { continue };
                 let rule = known.1.as_ref();
                 let configuration = rule.map_or(0, |rule| rule.version.configuration.to_string().len());
-                let size = SIZE + configuration + known.0.alerts.len() * ALERT_SIZE;
+                let alerts = known.0.alerts.len() * ALERT_SIZE;
+                let size = SIZE + configuration + alerts + known.0.positions.count() * POSITION_SIZE;
                 self.0.keep(id.clone(), version, known.clone(), size);
                 facts.learn(id, known);
             }
@@ -194,6 +200,12 @@ impl Facts {
     /// The end of the last closed month of the tree that `path` is in; none if none is closed.
     pub(crate) fn closed_until(&self, path: &AccountPath) -> Option<Timestamp> {
         self.terms.get(&path.root_id())?.closed_until
+    }
+
+    /// Where the account stood when it used something; none if the account is not among those that are known.
+    pub(crate) fn stood(&self, account: &AccountId, at: Timestamp) -> Option<&AccountPath> {
+        let account = self.accounts.get(account)?;
+        Some(account.positions.at(at).unwrap_or(&account.path))
     }
 
     /// Only what holds for the tree of `path`.
@@ -281,61 +293,64 @@ async fn read(
     let rows = db
         .query_all_raw(statement(db.get_database_backend(), ACCOUNTS, [list(ids)]))
         .await?;
-    let mut alerts = alerts(db, &rows).await?;
+    let mut alerts = alerts(db, &marked(&rows, "has_alerts")?).await?;
+    let mut positions = positions::read(db, &marked(&rows, "has_moved")?).await?;
     let known = rows.iter().map(|row| {
         let account = account::Model::from_query_result(row, "")?;
         let terms: Option<serde_json::Value> = row.try_get("", "terms")?;
         let meters: Option<serde_json::Value> = row.try_get("", "meters")?;
         let meters = meters.map(|meters| Meters::read(&meters)).transpose()?;
         let rule = rules.remove(&account.id).map(Arc::new);
-        let alerts = alerts.remove(&account.id).unwrap_or_default();
-        let facts = of(account, terms, meters.unwrap_or_default(), alerts);
-        Ok((facts.0, (Arc::new(facts.1), rule)))
+        let facts = AccountFacts {
+            positions: positions.remove(&account.id).unwrap_or_default(),
+            alerts: alerts.remove(&account.id).unwrap_or_default(),
+            ..of(&account, terms, meters.unwrap_or_default())
+        };
+        Ok((account.id, (Arc::new(facts), rule)))
     });
     known.collect()
 }
 
-/// The alerts of those accounts of `rows` that have any; most have none, and nothing is asked for them.
-async fn alerts(
-    db: &impl ConnectionTrait,
-    rows: &[QueryResult],
-) -> Result<HashMap<AccountId, Vec<usage_alert::Model>>> {
-    let mut watched: Vec<AccountId> = Vec::new();
+/// Those accounts of `rows` that have something more to be read; most have not, and nothing is asked for them.
+fn marked(rows: &[QueryResult], mark: &str) -> Result<Vec<AccountId>> {
+    let mut marked = Vec::new();
     for row in rows {
-        if row.try_get("", "has_alerts")? {
-            watched.push(row.try_get("", "id")?);
+        if row.try_get("", mark)? {
+            marked.push(row.try_get("", "id")?);
         }
     }
+    Ok(marked)
+}
+
+async fn alerts(
+    db: &impl ConnectionTrait,
+    watched: &[AccountId],
+) -> Result<HashMap<AccountId, Vec<usage_alert::Model>>> {
     let mut alerts: HashMap<AccountId, Vec<usage_alert::Model>> = HashMap::new();
     if watched.is_empty() {
         return Ok(alerts);
     }
-    let read = statement(db.get_database_backend(), ALERTS, [list(&watched)]);
+    let read = statement(db.get_database_backend(), ALERTS, [list(watched)]);
     for alert in usage_alert::Model::find_by_statement(read).all(db).await? {
         alerts.entry(alert.account_id.clone()).or_default().push(alert);
     }
     Ok(alerts)
 }
 
-fn of(
-    account: account::Model,
-    terms: Option<serde_json::Value>,
-    meters: Meters,
-    alerts: Vec<usage_alert::Model>,
-) -> (AccountId, AccountFacts) {
+fn of(account: &account::Model, terms: Option<serde_json::Value>, meters: Meters) -> AccountFacts {
     let allow_below_cost = terms
         .and_then(|terms| terms.get("allow_below_cost")?.as_bool())
         .unwrap_or(false);
-    let facts = AccountFacts {
-        path: account.path,
+    AccountFacts {
+        path: account.path.clone(),
+        positions: Positions::default(),
         status: account.status,
-        currency: account.currency,
-        plan_id: account.plan_id,
+        currency: account.currency.clone(),
+        plan_id: account.plan_id.clone(),
         billing_mode: account.billing_mode,
         credit_mode: account.credit_mode,
         allow_below_cost,
         meters: Arc::new(meters),
-        alerts,
-    };
-    (account.id, facts)
+        alerts: Vec::new(),
+    }
 }

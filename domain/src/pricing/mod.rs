@@ -11,6 +11,7 @@ mod facts;
 mod fold;
 mod halving;
 mod pinned;
+mod positions;
 mod rate;
 mod receipt;
 mod totals;

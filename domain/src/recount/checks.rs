@@ -50,7 +50,7 @@ const SQLITE: &[(&str, &str)] = &[
     ),
 ];
 
-pub(super) const ALL: [Check; 18] = [
+pub(super) const ALL: [Check; 20] = [
     Check {
         what: "Sums of accounts are the sums of their events",
         sql: "
@@ -77,15 +77,31 @@ FROM both_sides GROUP BY account_id, granularity, bucket_start, meter
 HAVING sum(quantity) <> 0 OR sum(events) <> 0 OR sum(amount) <> 0",
     },
     Check {
-        what: "Sums of trees are the sums of their accounts",
+        what: "Sums of trees are the sums of the events that were used in them",
         sql: "
-WITH both_sides AS (
-  SELECT top.id AS account_id, g.granularity, g.bucket_start, g.meter, -g.quantity AS quantity, -g.events AS events,
-    CASE WHEN top.currency = a.currency THEN -g.amount ELSE 0 END AS amount
-  FROM usage_sums g JOIN accounts a ON a.id = g.account_id
-  CROSS JOIN {each above} JOIN accounts top ON top.id = above.value
+WITH parts AS (
+  SELECT e.account_id, e.path, coalesce(e.counted_at, e.occurred_at) AS counted_at, e.meter, e.quantity,
+    CASE WHEN e.correction = 'REVERSAL' THEN -1 ELSE 1 END AS events, 0 AS amount
+  FROM usage_events e
   UNION ALL
-  SELECT account_id, granularity, bucket_start, meter, tree_quantity, tree_events, tree_amount FROM usage_sums
+  SELECT e.account_id, e.path, coalesce(r.counted_at, e.counted_at, e.occurred_at), e.meter, 0, 0, r.price
+  FROM ratings r JOIN usage_events e ON e.id = r.event_id AND e.account_id = r.buyer_account_id
+), used AS (
+  SELECT account_id, path, {quarter} AS bucket_start, meter, sum(quantity) AS quantity, sum(events) AS events,
+    sum(amount) AS amount
+  FROM parts GROUP BY 1, 2, 3, 4
+), quarters AS (
+  SELECT top.id AS account_id, a.bucket_start, a.meter, sum(a.quantity) AS quantity, sum(a.events) AS events,
+    sum(CASE WHEN top.currency = used_by.currency THEN a.amount ELSE 0 END) AS amount
+  FROM used a JOIN accounts used_by ON used_by.id = a.account_id
+  CROSS JOIN {each above} JOIN accounts top ON top.id = above.value
+  GROUP BY 1, 2, 3
+), both_sides AS (
+  SELECT account_id, 'QUARTER' AS granularity, bucket_start, meter, -quantity AS quantity, -events AS events, -amount AS amount
+  FROM quarters
+  UNION ALL SELECT account_id, 'DAY', {day}, meter, -quantity, -events, -amount FROM quarters
+  UNION ALL SELECT account_id, 'MONTH', {month}, meter, -quantity, -events, -amount FROM quarters
+  UNION ALL SELECT account_id, granularity, bucket_start, meter, tree_quantity, tree_events, tree_amount FROM usage_sums
 )
 SELECT account_id, granularity, bucket_start, meter, CAST(sum(quantity) AS bigint) AS quantity,
   CAST(sum(events) AS bigint) AS events, CAST(sum(amount) AS bigint) AS amount
@@ -258,6 +274,21 @@ WHERE r.price > e.price OR (r.rule_version_id IS NULL) <> (e.rule_version_id IS 
 SELECT a.id AS account_id, a.member_count, a.subaccount_count FROM accounts a
 WHERE a.member_count <> (SELECT count(*) FROM members m WHERE m.account_id = a.id)
   OR a.subaccount_count <> (SELECT count(*) FROM accounts c WHERE c.parent_id = a.id AND c.status <> 'CLOSED')",
+    },
+    Check {
+        what: "Accounts stand below their parents",
+        sql: "
+SELECT a.id AS account_id, a.path FROM accounts a LEFT JOIN accounts p ON p.id = a.parent_id
+WHERE a.path <> coalesce(p.path, '') || a.id || '/' OR a.depth <> coalesce(p.depth + 1, 0)",
+    },
+    // Along which path each was sold is part of it; which of them held is said by the time of use, as far as it was known.
+    Check {
+        what: "Usage was sold along a path on which its account stood",
+        sql: "
+SELECT e.id AS event_id, e.path FROM usage_events e JOIN accounts a ON a.id = e.account_id
+WHERE e.path <> a.path AND NOT EXISTS (
+  SELECT 1 FROM account_positions s WHERE s.account_id = e.account_id AND s.path = e.path
+    AND (s.until > e.occurred_at OR s.until > e.recorded_at))",
     },
     Check {
         what: "News has its places without gap",

@@ -1,7 +1,8 @@
-//! The accounts that turn up in the pages of a simulation: where they stand, whether they are asked about, and their
-//! tallies. What is here grows with the accounts and not with the events.
+//! The accounts that turn up in the pages of a simulation: where they stood, whether they are asked about, and their
+//! tallies. An account that was moved below its seller turns up in each place that it had. What is here grows with the
+//! accounts and not with the events.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use canopy_entity::{AccountId, AccountPath};
 use sea_orm::ConnectionTrait;
@@ -13,14 +14,14 @@ use crate::{Error, Result};
 /// The most accounts that one simulation may meet.
 pub(super) const MAX_ACCOUNTS: usize = 50_000;
 
-const PLACES: &str = "SELECT id, path, COALESCE(plan_id, '') AS plan FROM accounts WHERE id IN [$1]";
+const PLANS: &str = "SELECT id, COALESCE(plan_id, '') AS plan FROM accounts WHERE id IN [$1]";
 
 /// The accounts that were met, each with its place in the order in which it was.
 #[derive(Debug)]
 pub(super) struct Accounts {
-    /// How many ids stand before the buyer's in a path.
-    depth: usize,
-    roots: Vec<AccountPath>,
+    seller: AccountId,
+    roots: Vec<AccountId>,
+    /// By the paths from behind the seller.
     places: HashMap<String, usize>,
     met: Vec<Met>,
     /// The plan of each buyer, as it is now.
@@ -30,10 +31,9 @@ pub(super) struct Accounts {
 /// An account that used something.
 #[derive(Debug)]
 pub(super) struct Met {
-    pub(super) id: AccountId,
-    pub(super) path: AccountPath,
+    id: AccountId,
     /// The path from the seller on, as its rule is told it.
-    pub(super) seen: String,
+    pub(super) seen: AccountPath,
     /// The seller's direct customer on the path.
     pub(super) buyer: AccountId,
     /// Whether it is one of those that were asked about.
@@ -43,9 +43,9 @@ pub(super) struct Met {
 
 impl Accounts {
     /// None yet. Those at or below `roots` are asked about, or all if there are none.
-    pub(super) fn below(seller: &AccountPath, roots: Vec<AccountPath>) -> Self {
+    pub(super) fn below(seller: &AccountId, roots: Vec<AccountId>) -> Self {
         Self {
-            depth: seller.ids().len(),
+            seller: seller.clone(),
             roots,
             places: HashMap::new(),
             met: Vec::new(),
@@ -53,9 +53,9 @@ impl Accounts {
         }
     }
 
-    /// The place of an account that was met.
-    pub(super) fn place(&self, id: &str) -> Option<usize> {
-        self.places.get(id).copied()
+    /// The place of an account that was met where it stood `below` the seller.
+    pub(super) fn place(&self, below: &str) -> Option<usize> {
+        self.places.get(below).copied()
     }
 
     /// The account at a place.
@@ -73,9 +73,20 @@ impl Accounts {
         self.plans.get(buyer.as_str()).map_or("", String::as_str)
     }
 
-    /// All that were met.
-    pub(super) fn met(&self) -> &[Met] {
-        &self.met
+    /// What each account came to that anything was counted for, in the order of their paths.
+    pub(super) fn tallies(&self) -> Vec<(&AccountId, Tally)> {
+        let counted = self.met.iter().filter(|met| met.tally.events > 0);
+        let by_path: BTreeMap<&str, &Met> = counted.map(|met| (met.seen.as_str(), met)).collect();
+        let mut tallies: Vec<(&AccountId, Tally)> = Vec::with_capacity(by_path.len());
+        let mut places = HashMap::new();
+        for met in by_path.into_values() {
+            let place = *places.entry(&met.id).or_insert(tallies.len());
+            match tallies.get_mut(place) {
+                Some((_, tally)) => tally.merge(&met.tally),
+                None => tallies.push((&met.id, met.tally.clone())),
+            }
+        }
+        tallies
     }
 
     /// All that they came to together.
@@ -86,45 +97,40 @@ impl Accounts {
         })
     }
 
-    /// Makes sure that all of `ids` were met.
-    pub(super) async fn meet(&mut self, db: &impl ConnectionTrait, ids: BTreeSet<&str>) -> Result<()> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        if self.met.len() + ids.len() > MAX_ACCOUNTS {
+    /// Makes sure that the accounts were met which stood `below` the seller.
+    pub(super) async fn meet(&mut self, db: &impl ConnectionTrait, below: BTreeSet<&str>) -> Result<()> {
+        if self.met.len() + below.len() > MAX_ACCOUNTS {
             return Err(Error::bad_input(
                 &["accountIds"],
                 format!("A simulation has at most {MAX_ACCOUNTS} accounts: name some of them."),
             ));
         }
-        let backend = db.get_database_backend();
         let mut buyers = BTreeSet::new();
-        for row in db.query_all_raw(statement(backend, PLACES, [list(ids)])).await? {
-            let (id, path): (AccountId, AccountPath) = (row.try_get("", "id")?, row.try_get("", "path")?);
-            let Some(buyer) = path.ids().get(self.depth).cloned() else {
+        for below in below {
+            let Ok(seen) = format!("{}/{below}", self.seller).parse::<AccountPath>();
+            let (id, buyer) = (seen.at(seen.depth()), seen.at(1));
+            let (Some(id), Some(buyer)) = (id, buyer) else {
                 return Err(Error::internal(
                     "usage of an account that is not below its seller",
                 ));
             };
-            let seen = path.seen_from(self.depth - 1).unwrap_or_default().to_owned();
-            let asked = self.roots.is_empty() || self.roots.iter().any(|root| root.contains(&path));
             if !self.plans.contains_key(buyer.as_str()) {
                 buyers.insert(buyer.clone());
             }
-            self.places.insert(id.to_string(), self.met.len());
+            self.places.insert(below.to_owned(), self.met.len());
             self.met.push(Met {
+                asked: self.roots.is_empty() || self.roots.iter().any(|root| seen.leads_through(root)),
                 id,
-                path,
                 seen,
                 buyer,
-                asked,
                 tally: Tally::default(),
             });
         }
-        for row in db
-            .query_all_raw(statement(backend, PLACES, [list(&buyers)]))
-            .await?
-        {
+        if buyers.is_empty() {
+            return Ok(());
+        }
+        let plans = statement(db.get_database_backend(), PLANS, [list(&buyers)]);
+        for row in db.query_all_raw(plans).await? {
             self.plans
                 .insert(row.try_get("", "id")?, row.try_get("", "plan")?);
         }

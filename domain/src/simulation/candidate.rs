@@ -121,7 +121,7 @@ impl Candidate {
                 _ => {
                     let met = accounts.at(event.place);
                     input.account(PricingAccount {
-                        path: met.seen.clone(),
+                        path: met.seen.to_string(),
                         buyer: met.buyer.to_string(),
                         buyer_plan: event
                             .plan

@@ -4,6 +4,7 @@
 //! way it gives the run back, to be run from the beginning; if it is killed the lease runs out, and whoever looks next
 //! marks the run as failed. Results are written in the one transaction that says DONE.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -45,8 +46,12 @@ FROM (
 
 const PENDING: &str = "
 SELECT e.account_id, e.path, COUNT(*) AS events FROM usage_events e
-WHERE e.rating_status = 'PENDING' AND e.path > $1 AND e.path < $2 AND e.occurred_at >= $3 AND e.occurred_at < $4
+WHERE e.rating_status = 'PENDING' AND strpos(e.path, $1) > 0 AND e.occurred_at >= $2 AND e.occurred_at < $3
 GROUP BY e.account_id, e.path ORDER BY e.account_id
+";
+
+const PLACES: &str = "
+SELECT path FROM accounts WHERE id IN [$1] UNION SELECT path FROM account_positions WHERE account_id IN [$1]
 ";
 
 impl Domain {
@@ -95,28 +100,26 @@ impl Domain {
     /// Reads what a dry run would read and does nothing with it: what the benchmark compares with.
     #[doc(hidden)]
     pub async fn read_for_simulation(&self, seller: &account::Model, from: Timestamp) -> Result<u64> {
-        run::count(&self.0.db, seller, page::begin(from - EARLY)).await
+        run::count(&self.0.db, &seller.id, page::begin(from - EARLY)).await
     }
 
     async fn run_held(&self, row: &simulation::Model, held: &Held<'_>) -> Result<()> {
         let db = &self.0.db;
         let seller = seller(db, row).await?;
-        let roots = roots(db, row).await?;
+        let roots: Vec<AccountId> =
+            serde_json::from_value(row.account_ids.clone()).map_err(Error::internal)?;
         let period = (row.period_from, row.period_to.unwrap_or(row.created_at));
         let total = expected(db, &seller.id, &roots, period).await?;
         if !held.expect(db, total).await? {
             return Ok(());
         }
-        let depth = seller.path.ids().len();
-        let mut edges: Vec<Edge> = Vec::new();
-        for root in &roots {
-            let edge = Edge::of(&seller, root.upto(depth).as_ref());
-            if !edges.contains(&edge) {
-                edges.push(edge);
-            }
-        }
-        if edges.is_empty() {
-            edges.push(Edge::of(&seller, None));
+        let mut edges: Vec<Edge> = buyers(db, &seller, &roots)
+            .await?
+            .iter()
+            .map(|buyer| Edge::of(&seller.id, Some(buyer)))
+            .collect();
+        if roots.is_empty() {
+            edges.push(Edge::of(&seller.id, None));
         }
         let reading = Reading {
             db: db.clone(),
@@ -128,7 +131,7 @@ impl Domain {
         let mut run = Run {
             candidate: self.candidate(row, &seller).await?,
             period: (row.period_from, row.period_to),
-            accounts: Accounts::below(&seller.path, roots.clone()),
+            accounts: Accounts::below(&seller.id, roots.clone()),
             before: Before::new(row.period_from),
             sums: Tally::default(),
             failure: None,
@@ -141,7 +144,7 @@ impl Domain {
         };
         run.all(reading, &mut report).await?;
         report.tell(&run.sums, run.failure.as_deref()).await?;
-        let pending = pending(db, &seller.path, &roots, period).await?;
+        let pending = pending(db, &seller.id, &roots, period).await?;
         let (accounts, pending) = (&run.accounts, &pending);
         transaction::run(db, "complete-simulation", |txn| {
             transaction::work(async move { held.done(txn, accounts, pending).await.map(drop) })
@@ -227,28 +230,35 @@ pub(super) async fn seller(db: &impl ConnectionTrait, row: &simulation::Model) -
     seller.ok_or(Error::NotFound("account"))
 }
 
-/// Where the accounts stand that were named.
-async fn roots(db: &impl ConnectionTrait, row: &simulation::Model) -> Result<Vec<AccountPath>> {
-    const PATHS: &str = "SELECT path FROM accounts WHERE id IN [$1] ORDER BY path";
-    let named: Vec<AccountId> = serde_json::from_value(row.account_ids.clone()).map_err(Error::internal)?;
-    let statement = statement(db.get_database_backend(), PATHS, [list(&named)]);
-    let rows = db.query_all_raw(statement).await?;
-    rows.iter().map(|row| Ok(row.try_get("", "path")?)).collect()
+/// The seller's customers that the accounts that were named stand or stood below.
+async fn buyers(
+    db: &impl ConnectionTrait,
+    seller: &account::Model,
+    named: &[AccountId],
+) -> Result<BTreeSet<AccountId>> {
+    let statement = statement(db.get_database_backend(), PLACES, [list(named)]);
+    let mut buyers = BTreeSet::new();
+    for row in db.query_all_raw(statement).await? {
+        let path: AccountPath = row.try_get("", "path")?;
+        let seller = (0..path.depth()).find(|place| path.at(*place).as_ref() == Some(&seller.id));
+        buyers.extend(seller.and_then(|seller| path.at(seller + 1)));
+    }
+    Ok(buyers)
 }
 
 /// How many events there are at most: those of all days that the period touches.
 async fn expected(
     db: &impl ConnectionTrait,
     seller: &AccountId,
-    roots: &[AccountPath],
+    roots: &[AccountId],
     (from, to): (Timestamp, Timestamp),
 ) -> Result<i64> {
-    let ids: Vec<AccountId> = match roots {
-        [] => vec![seller.clone()],
-        roots => roots.iter().filter_map(|root| root.ids().pop()).collect(),
+    let ids = match roots {
+        [] => std::slice::from_ref(seller),
+        roots => roots,
     };
     let from = bucket::start_of(BucketLength::Day, from);
-    let values = [list(&ids), from.into(), to.into(), seller.as_str().into()];
+    let values = [list(ids), from.into(), to.into(), seller.as_str().into()];
     let row = db
         .query_one_raw(statement(db.get_database_backend(), EVENTS_OF, values))
         .await?;
@@ -259,24 +269,21 @@ async fn expected(
 /// How many events of each account wait for their price.
 async fn pending(
     db: &DatabaseConnection,
-    seller: &AccountPath,
-    roots: &[AccountPath],
+    seller: &AccountId,
+    roots: &[AccountId],
     (from, to): (Timestamp, Timestamp),
-) -> Result<Vec<(AccountId, i64)>> {
-    let values = [
-        seller.as_str().into(),
-        seller.end().into(),
-        from.into(),
-        to.into(),
-    ];
+) -> Result<BTreeMap<AccountId, i64>> {
+    let edge = format!("{seller}/{}", AccountId::PREFIX);
+    let values = [edge.into(), from.into(), to.into()];
     let rows = db
         .query_all_raw(statement(db.get_database_backend(), PENDING, values))
         .await?;
-    let mut pending = Vec::with_capacity(rows.len());
+    let mut pending = BTreeMap::new();
     for row in rows {
         let path: AccountPath = row.try_get("", "path")?;
-        if roots.is_empty() || roots.iter().any(|root| root.contains(&path)) {
-            pending.push((row.try_get("", "account_id")?, row.try_get("", "events")?));
+        if roots.is_empty() || roots.iter().any(|root| path.leads_through(root)) {
+            let events: i64 = row.try_get("", "events")?;
+            *pending.entry(row.try_get("", "account_id")?).or_default() += events;
         }
     }
     Ok(pending)

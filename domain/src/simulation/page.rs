@@ -8,7 +8,7 @@ use std::str::Split;
 
 use canopy_entity::rating::Stored;
 use canopy_entity::time::Timestamp;
-use canopy_entity::{AccountId, AccountPath, UsageBatchId, account};
+use canopy_entity::{AccountId, UsageBatchId};
 use canopy_rules_host::PeriodTotals;
 use chrono::{NaiveDate, NaiveDateTime};
 use sea_orm::{ConnectionTrait, DbBackend, Value};
@@ -24,7 +24,7 @@ pub(super) const PAGE: usize = 16_384;
 /// What is read of each event, in this order, and what stands between two values of a column. No value holds its
 /// separator: attributes and ratings are JSON on one line each, and the others are ids, names and numbers.
 const COLUMNS: [(&str, char); 6] = [
-    ("account_id", ','),
+    ("below", ','),
     ("meter", ','),
     ("quantity", ','),
     ("occurred", ','),
@@ -32,31 +32,28 @@ const COLUMNS: [(&str, char); 6] = [
     ("ratings", '\n'),
 ];
 
-/// The events `e`. Their prices are read as they are kept: to take them apart in SQL takes twice as long.
-const OF_EVENTS: &str = "SELECT {position} AS position, e.account_id, e.meter, e.quantity, {occurred} AS occurred, e.attributes, e.ratings";
+/// The events `e`, with where their accounts stood then, from behind the seller `$1` on. Their prices are read as they are kept:
+/// to take them apart in SQL takes twice as long.
+const OF_EVENTS: &str = "SELECT {position} AS position, substr(e.path, strpos(e.path, $1) + 31) AS below, e.meter, e.quantity, {occurred} AS occurred, e.attributes, e.ratings";
 
 /// What a seller sells to some of the accounts below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Edge {
     seller: AccountId,
-    /// Its place in the chain; 0 is the topmost seller.
-    place: usize,
-    /// The paths of those accounts are between these.
-    paths: (String, String),
+    /// What stands in the paths of those accounts.
+    through: String,
 }
 
 impl Edge {
     /// What `seller` sells to the subtree of `buyer`, or to all below itself if that is none.
-    pub(super) fn of(seller: &account::Model, buyer: Option<&AccountPath>) -> Self {
-        let paths = match buyer {
-            None => (seller.path.as_str().to_owned(), seller.path.end()),
-            // Without its slash it is before its own path, and behind those of all that are before it.
-            Some(buyer) => (buyer.as_str().trim_end_matches('/').to_owned(), buyer.end()),
+    pub(super) fn of(seller: &AccountId, buyer: Option<&AccountId>) -> Self {
+        let through = match buyer {
+            None => format!("{seller}/{}", AccountId::PREFIX),
+            Some(buyer) => format!("{seller}/{buyer}/"),
         };
         Self {
-            seller: seller.id.clone(),
-            place: seller.path.depth(),
-            paths,
+            seller: seller.clone(),
+            through,
         }
     }
 }
@@ -69,8 +66,6 @@ pub(super) struct Page {
     /// Where the next page begins.
     pub(super) last: String,
     columns: Vec<String>,
-    /// The place of the edge whose prices are read.
-    place: usize,
     /// Whether answers are compared with receipts.
     receipts: bool,
 }
@@ -78,7 +73,8 @@ pub(super) struct Page {
 /// One rated event, as it was.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row<'p> {
-    pub(super) account: &'p str,
+    /// The path of its account then, from behind the seller on.
+    pub(super) below: &'p str,
     pub(super) meter: &'p str,
     pub(super) quantity: i64,
     /// Microseconds since 1970.
@@ -118,7 +114,7 @@ pub(super) async fn read(
     let rows = format!(
         "{OF_EVENTS} FROM {events}
          WHERE b.rated_by = $1 AND b.batch_id >= $2 AND b.batch_id < $3 AND (b.batch_id > $2 OR e.id > $4) AND {in_batch}
-           AND e.path > $5 AND e.path < $6 AND (e.correction IS NULL OR e.correction <> 'REVERSAL')
+           AND strpos(e.path, $5) > 0 AND (e.correction IS NULL OR e.correction <> 'REVERSAL')
            AND NOT EXISTS (SELECT 1 FROM usage_events back
              WHERE back.corrects_id = e.id AND back.correction = 'REVERSAL' AND back.batch_id < $3)
          ORDER BY b.batch_id, e.id LIMIT {PAGE}"
@@ -129,24 +125,23 @@ pub(super) async fn read(
         batch.into(),
         end.as_str().into(),
         event.into(),
-        edge.paths.0.as_str().into(),
-        edge.paths.1.as_str().into(),
+        edge.through.as_str().into(),
     ];
     let rows = spelled(backend, &rows, "b.batch_id || ' ' || e.id");
-    of(db, &rows, values, (edge.place, receipts)).await
+    of(db, &rows, values, receipts).await
 }
 
 /// News of events that have their prices, at and below a seller.
-pub(super) struct News<'a> {
+pub(super) struct News {
     /// Behind this position of the outbox, up to that one.
     pub(super) after: i64,
     pub(super) end: i64,
-    pub(super) seller: &'a account::Model,
+    pub(super) seller: AccountId,
 }
 
 /// The prices at a seller's edge that the news tell of; none if they tell of none. An event is told with its prices
 /// once: by the batch that rated it. Corrections are left out: what they take out cannot be taken out of what was looked at.
-pub(super) async fn told(db: &impl ConnectionTrait, news: &News<'_>) -> Result<Option<Page>> {
+pub(super) async fn told(db: &impl ConnectionTrait, news: &News) -> Result<Option<Page>> {
     let backend = db.get_database_backend();
     let [batch, first, last] = ["batch", "first", "last"].map(|name| member(backend, name));
     let events = match backend {
@@ -157,28 +152,28 @@ pub(super) async fn told(db: &impl ConnectionTrait, news: &News<'_>) -> Result<O
     };
     let rows = format!(
         "{OF_EVENTS} FROM outbox o {events}
-         WHERE o.position > $1 AND o.position <= $2 AND o.topic = 'usage' AND e.id >= {first} AND e.id <= {last}
+         WHERE o.position > $2 AND o.position <= $3 AND o.topic = 'usage' AND e.id >= {first} AND e.id <= {last}
            AND e.rating_status = 'RATED' AND coalesce(e.rated_batch_id, e.batch_id) = {batch}
-           AND e.path > $3 AND e.path < $4 AND e.correction IS NULL
+           AND strpos(e.path, $4) > 0 AND e.correction IS NULL
          ORDER BY o.position, e.id"
     );
-    let path = &news.seller.path;
+    let edge = Edge::of(&news.seller, None);
     let values = [
+        edge.seller.as_str().into(),
         news.after.into(),
         news.end.into(),
-        path.as_str().into(),
-        path.end().into(),
+        edge.through.as_str().into(),
     ];
     let rows = spelled(backend, &rows, "e.id");
-    of(db, &rows, values, (path.depth(), false)).await
+    of(db, &rows, values, false).await
 }
 
-/// A page of the `rows` of a statement, with the prices of the edge at a place, and its receipts if they are wanted.
+/// A page of the `rows` of a statement, with the receipts if they are wanted.
 async fn of(
     db: &impl ConnectionTrait,
     rows: &str,
     values: impl IntoIterator<Item = Value>,
-    (place, receipts): (usize, bool),
+    receipts: bool,
 ) -> Result<Option<Page>> {
     let backend = db.get_database_backend();
     let columns = COLUMNS.map(|(column, separator)| joined(backend, column, separator));
@@ -197,7 +192,6 @@ async fn of(
         events: usize::try_from(events).map_err(Error::internal)?,
         last: row.try_get("", "last")?,
         columns: columns.collect::<Result<_, _>>()?,
-        place,
         receipts,
     }))
 }
@@ -240,10 +234,12 @@ impl Page {
     fn row<'p>(&self, columns: &mut [Split<'p, char>]) -> Option<Row<'p>> {
         let mut columns = columns.iter_mut();
         let mut next = || columns.next()?.next();
-        let (account, meter) = (next()?, next()?);
+        let (below, meter) = (next()?, next()?);
         let (quantity, occurred, attributes) = (number(next()?)?, instant(next()?)?, next()?);
         let stored: Stored<'p> = serde_json::from_str(next()?).ok()?;
-        let charged = stored.edges.get(self.place)?;
+        // An edge for each seller, from the top down: as many are below this seller's as accounts are below its buyer.
+        let edge = stored.edges.len().checked_sub(below.matches('/').count())?;
+        let charged = stored.edges.get(edge)?;
         let facts = charged.receipt.as_ref().map(|receipt| {
             let (start, quantity, lines) = receipt.period;
             let before = PeriodTotals {
@@ -255,7 +251,7 @@ impl Page {
         });
         let receipt = charged.receipt.as_ref().filter(|_| self.receipts);
         Some(Row {
-            account,
+            below,
             meter,
             quantity,
             occurred,

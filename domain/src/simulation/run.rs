@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use canopy_entity::time::Timestamp;
-use canopy_entity::{AccountId, UsageBatchId, account};
+use canopy_entity::{AccountId, UsageBatchId};
 use sea_orm::DatabaseConnection;
 use tokio::sync::mpsc;
 
@@ -74,7 +74,7 @@ impl Reading {
 }
 
 /// How many events the pages of a seller's edge hold, rated from `from` on; nothing is done with them.
-pub(super) async fn count(db: &DatabaseConnection, seller: &account::Model, from: String) -> Result<u64> {
+pub(super) async fn count(db: &DatabaseConnection, seller: &AccountId, from: String) -> Result<u64> {
     let reading = Reading {
         db: db.clone(),
         edges: vec![Edge::of(seller, None)],
@@ -118,7 +118,7 @@ impl Run {
         self.meet(db, &rows).await?;
         let mut events = Vec::with_capacity(rows.len());
         for row in &rows {
-            let place = self.accounts.place(row.account);
+            let place = self.accounts.place(row.below);
             let place = place.ok_or_else(|| Error::internal("usage of an account that is not there"))?;
             if !self.is_within(row.occurred) {
                 continue;
@@ -154,12 +154,14 @@ impl Run {
 
     /// Reads what is to be known of the accounts of `rows` that were not met before.
     async fn meet(&mut self, db: &DatabaseConnection, rows: &[Row<'_>]) -> Result<()> {
-        let unknown = rows.iter().map(|row| row.account);
-        let unknown: BTreeSet<&str> = unknown.filter(|id| self.accounts.place(id).is_none()).collect();
+        let unknown = rows.iter().map(|row| row.below);
+        let unknown: BTreeSet<&str> = unknown
+            .filter(|below| self.accounts.place(below).is_none())
+            .collect();
         self.accounts.meet(db, unknown).await?;
         let mut passed_on: BTreeMap<AccountId, Vec<&Row<'_>>> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.facts.is_none()) {
-            let Some(place) = self.accounts.place(row.account) else {
+            let Some(place) = self.accounts.place(row.below) else {
                 continue;
             };
             let buyer = &self.accounts.at(place).buyer;

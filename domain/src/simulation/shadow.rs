@@ -149,17 +149,17 @@ impl Domain {
         let news = page::News {
             after: from,
             end,
-            seller: &seller,
+            seller: seller.id.clone(),
         };
         let Some(page) = page::told(db, &news).await? else {
             return self
-                .looked(shadow, end, &Accounts::below(&seller.path, Vec::new()), None)
+                .looked(shadow, end, &Accounts::below(&seller.id, Vec::new()), None)
                 .await;
         };
         let mut run = Run {
             candidate: self.candidate(shadow, &seller).await?,
             period: (chrono::DateTime::UNIX_EPOCH, None),
-            accounts: Accounts::below(&seller.path, Vec::new()),
+            accounts: Accounts::below(&seller.id, Vec::new()),
             before: Before::live(),
             sums: Tally::default(),
             failure: None,
@@ -224,17 +224,17 @@ async fn add(
     if store::execute(txn, LOOKED, values).await? != 1 {
         return Ok(());
     }
-    let met: Vec<_> = accounts.met().iter().filter(|met| met.tally.events > 0).collect();
-    let mut known = known(txn, &shadow.id, met.iter().map(|met| &met.id)).await?;
-    for met in met {
-        match known.remove(&met.id) {
+    let tallies = accounts.tallies();
+    let mut known = known(txn, &shadow.id, tallies.iter().map(|(id, _)| *id)).await?;
+    for (id, tally) in &tallies {
+        match known.remove(*id) {
             None => {
-                let row = store::row(&shadow.id, &met.id, &met.tally, 0)?;
+                let row = store::row(&shadow.id, id, tally, 0)?;
                 simulation_account::Entity::insert(row.into_active_model())
                     .exec_without_returning(txn)
                     .await?;
             }
-            Some(row) => grow(txn, &row, &met.tally).await?,
+            Some(row) => grow(txn, &row, tally).await?,
         }
     }
     Ok(())

@@ -170,10 +170,10 @@ impl Held<'_> {
         &self,
         txn: &impl ConnectionTrait,
         accounts: &Accounts,
-        pending: &[(AccountId, i64)],
+        pending: &BTreeMap<AccountId, i64>,
     ) -> Result<bool> {
         let total = accounts.total();
-        let waiting: i64 = pending.iter().map(|(_, events)| events).sum();
+        let waiting: i64 = pending.values().sum();
         let values = [
             waiting.into(),
             total.changes.percentile(50).into(),
@@ -219,22 +219,16 @@ pub(super) async fn cancel(db: &impl ConnectionTrait, id: &SimulationId) -> Resu
 fn rows(
     id: &SimulationId,
     accounts: &Accounts,
-    pending: &[(AccountId, i64)],
+    pending: &BTreeMap<AccountId, i64>,
 ) -> Result<Vec<simulation_account::Model>> {
-    let mut waiting: BTreeMap<&AccountId, i64> = pending.iter().map(|(id, events)| (id, *events)).collect();
-    let mut met: Vec<_> = accounts.met().iter().filter(|met| met.tally.events > 0).collect();
-    met.sort_by(|left, right| left.path.cmp(&right.path));
-    let mut rows = Vec::with_capacity(met.len());
-    for met in met {
-        rows.push(row(
-            id,
-            &met.id,
-            &met.tally,
-            waiting.remove(&met.id).unwrap_or(0),
-        )?);
+    let mut waiting = pending.clone();
+    let tallies = accounts.tallies();
+    let mut rows = Vec::with_capacity(tallies.len());
+    for (account, tally) in tallies {
+        rows.push(row(id, account, &tally, waiting.remove(account).unwrap_or(0))?);
     }
     for (account, events) in waiting {
-        rows.push(row(id, account, &Tally::default(), events)?);
+        rows.push(row(id, &account, &Tally::default(), events)?);
     }
     Ok(rows)
 }

@@ -14,7 +14,8 @@ use crate::pricing::{Facts, Line, Outcome, Totals};
 use crate::statement::{array, list, statement};
 use crate::{Domain, Error, Result, transaction};
 
-/// How often a batch is priced again because an account or a rule changed meanwhile, or since a key was taken.
+/// How often a batch is begun again because an account or a rule changed meanwhile, since a key was taken, or as an account was
+/// moved.
 const MAX_PRICINGS: usize = 8;
 
 /// Each pair of account and key is looked up in the index.
@@ -67,6 +68,9 @@ impl Domain {
                 break;
             }
             let facts = self.facts_of(new.iter().map(|(_, row)| &row.path)).await?;
+            if stood_elsewhere(&facts, &mut new) {
+                continue;
+            }
             let now = time::now();
             for (_, row) in &mut new {
                 periods::place(&facts, row, now);
@@ -191,6 +195,20 @@ impl Domain {
         }
         Ok((ready, refused))
     }
+}
+
+/// Puts events of accounts that were moved where these stood when something was used: those who stood above then sold it.
+/// True if there were any; the facts are of other paths then.
+fn stood_elsewhere(facts: &Facts, new: &mut [(usize, Arc<usage_event::Model>)]) -> bool {
+    let mut elsewhere = false;
+    for (_, row) in new {
+        let stood = facts.stood(&row.account_id, row.occurred_at);
+        if let Some(path) = stood.filter(|path| **path != row.path) {
+            Arc::make_mut(row).path = path.clone();
+            elsewhere = true;
+        }
+    }
+    elsewhere
 }
 
 /// What became of a batch that was to be written.

@@ -20,6 +20,7 @@ pub(super) const QUERY: &[Gate] = &[ME, NODE, NODES, ACCOUNT, RATING, PLANS, SIM
 /// `Mutation.*`, except `signIn`. The domain checks the level, in the transaction that changes something.
 pub(crate) const CREATE_SUBACCOUNT: Gate = Gate::needs("createSubaccount", Key::Subaccounts, Level::Full);
 pub(crate) const UPDATE_SUBACCOUNT: Gate = Gate::needs("updateSubaccount", Key::Subaccounts, Level::Full);
+pub(crate) const MOVE_ACCOUNT: Gate = Gate::needs("moveAccount", Key::Subaccounts, Level::Full);
 pub(crate) const SET_PERMISSIONS: Gate = Gate::needs("setPermissions", Key::Members, Level::Full);
 pub(crate) const CREATE_API_KEY: Gate = Gate::needs("createApiKey", Key::ApiKeys, Level::Full);
 pub(crate) const REGISTER_DOCUMENTS: Gate = Gate::needs("registerDocuments", Key::ApiKeys, Level::Full);
@@ -56,6 +57,7 @@ pub(crate) const CANCEL_SIMULATION: Gate = Gate::needs("cancelSimulation", Key::
 pub(super) const MUTATION: &[Gate] = &[
     CREATE_SUBACCOUNT,
     UPDATE_SUBACCOUNT,
+    MOVE_ACCOUNT,
     SET_PERMISSIONS,
     CREATE_API_KEY,
     REGISTER_DOCUMENTS,

@@ -257,6 +257,42 @@ const REACHED: &[(&[&str], Requirement, Fields)] = &[
         &["subaccount", "replayed", "userErrors"],
     ),
     (
+        &["MoveAccountPayload"],
+        Permission(Key::Subaccounts, Full),
+        &["account", "changes", "replayed", "userErrors"],
+    ),
+    (
+        &["AccountMove"],
+        Permission(Key::Subaccounts, Full),
+        &[
+            "at",
+            "accounts",
+            "from",
+            "to",
+            "access",
+            "limits",
+            "payer",
+            "planBefore",
+            "planAfter",
+            "creditsReturned",
+        ],
+    ),
+    (
+        &["AccessChange"],
+        Permission(Key::Subaccounts, Full),
+        &["account", "gains", "members", "apiKeys"],
+    ),
+    (
+        &["LimitChange"],
+        Permission(Key::Subaccounts, Full),
+        &["resource", "used", "before", "after"],
+    ),
+    (
+        &["PayerChange"],
+        Permission(Key::Subaccounts, Full),
+        &["before", "after", "sellersBefore", "sellersAfter"],
+    ),
+    (
         &["SetPermissionsPayload"],
         Permission(Key::Members, Full),
         &["permissionSet", "account", "replayed", "userErrors"],

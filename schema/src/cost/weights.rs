@@ -21,7 +21,7 @@ const LENGTHS: [(&str, &str, u64); 8] = [
 ];
 
 /// Fields that read more than a row, run a rule, or give a text of up to 64 KiB: the type or `*`, the field, the points.
-const WEIGHTS: [(&str, &str, u64); 29] = [
+const WEIGHTS: [(&str, &str, u64); 30] = [
     ("*", "totalCount", 2),
     ("*", "limits", 5),
     ("*", "usage", 5),
@@ -40,6 +40,7 @@ const WEIGHTS: [(&str, &str, u64); 29] = [
     ("Mutation", "checkRule", 500),
     ("Mutation", "correctUsage", 20),
     ("Mutation", "createSubaccount", 20),
+    ("Mutation", "moveAccount", 50),
     ("Mutation", "quoteUsage", 10),
     ("Mutation", "recordUsage", 10),
     ("Mutation", "retireRule", 50),

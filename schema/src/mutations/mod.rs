@@ -4,6 +4,7 @@ mod api_keys;
 mod corrections;
 mod documents;
 mod holds;
+mod moves;
 mod permissions;
 mod rule_life;
 mod rules;
@@ -22,6 +23,7 @@ use api_keys::ApiKeyMutations;
 use corrections::CorrectionMutations;
 use documents::DocumentMutations;
 use holds::HoldMutations;
+use moves::MoveMutation;
 use permissions::PermissionMutations;
 use rule_life::RuleLifeMutations;
 use rules::UploadRuleMutation;
@@ -39,6 +41,7 @@ use webhooks::WebhookMutations;
 pub struct Mutation(
     SignInMutation,
     SubaccountMutations,
+    MoveMutation,
     PermissionMutations,
     ApiKeyMutations,
     DocumentMutations,

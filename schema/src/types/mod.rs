@@ -2,8 +2,10 @@
 //! type only live with it.
 
 pub(crate) mod access;
+pub(crate) mod access_change;
 pub(crate) mod account;
 pub(crate) mod account_kind;
+pub(crate) mod account_move;
 pub(crate) mod account_status;
 pub(crate) mod alert_period;
 pub(crate) mod api_key;
@@ -15,6 +17,7 @@ pub(crate) mod credits;
 pub(crate) mod error_code;
 pub(crate) mod failure_policy;
 pub(crate) mod granularity;
+pub(crate) mod limit_change;
 pub(crate) mod limit_decider;
 pub(crate) mod limit_explanation;
 pub(crate) mod limit_step;
@@ -25,6 +28,7 @@ pub(crate) mod member;
 pub(crate) mod meter;
 pub(crate) mod money;
 pub(crate) mod node;
+pub(crate) mod payer_change;
 pub(crate) mod permission;
 pub(crate) mod permission_decider;
 pub(crate) mod permission_key;

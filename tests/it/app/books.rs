@@ -110,8 +110,9 @@ impl App {
     }
 }
 
-const WRITTEN: [&str; 22] = [
+const WRITTEN: [&str; 23] = [
     "accounts",
+    "account_positions",
     "members",
     "permission_levels",
     "account_limits",

@@ -51,7 +51,7 @@ async fn books_that_are_in_order_are_found_so() {
 }
 
 /// What somebody might break, and the check that finds it.
-const BREAKS: [(&str, &str); 16] = [
+const BREAKS: [(&str, &str); 18] = [
     (
         "UPDATE usage_aggregates SET quantity = quantity + 1, tree_quantity = tree_quantity + 1
          WHERE granularity = 'DAY' AND events > 0",
@@ -63,7 +63,7 @@ const BREAKS: [(&str, &str); 16] = [
     ),
     (
         "UPDATE usage_aggregates SET tree_amount = tree_amount - 1 WHERE granularity = 'QUARTER' AND events = 0",
-        "Sums of trees are the sums of their accounts",
+        "Sums of trees are the sums of the events that were used in them",
     ),
     (
         "UPDATE usage_values SET tree = tree + 1 WHERE granularity = 'MONTH'",
@@ -112,6 +112,14 @@ const BREAKS: [(&str, &str); 16] = [
     (
         "UPDATE accounts SET subaccount_count = subaccount_count + 1 WHERE kind = 'SUBACCOUNT'",
         "Accounts have as many members and subaccounts as they say",
+    ),
+    (
+        "UPDATE accounts SET depth = depth + 1 WHERE kind = 'SUBACCOUNT'",
+        "Accounts stand below their parents",
+    ),
+    (
+        "UPDATE usage_events SET path = 'acc_elsewhere/' || path WHERE idempotency_key = 'c'",
+        "Usage was sold along a path on which its account stood",
     ),
     (
         "DELETE FROM outbox WHERE position = 2",

@@ -74,6 +74,7 @@ fn mutation(field: &'static str, selection: &str, at: &'static str, kind: &'stat
 fn accounts() -> Vec<Way> {
     let create = |at, kind, input| mutation("createSubaccount", "subaccount { id }", at, kind, input);
     let update = |at, kind, input| mutation("updateSubaccount", "subaccount { id }", at, kind, input);
+    let relocate = |at, kind, input| mutation("moveAccount", "account { id }", at, kind, input);
     let permissions = json!([{"key": "TASKS", "level": "NONE"}]);
     vec![
         create("/input/parentId", "acc", json!({"parentId": "", "name": "Name"})),
@@ -84,6 +85,13 @@ fn accounts() -> Vec<Way> {
         ),
         update("/input/id", "acc", json!({"id": "", "name": "Name"})),
         update("/input/planId", "pln", json!({"id": "@below", "planId": ""})),
+        relocate("/input/id", "acc", json!({"id": "", "parentId": "@account"})),
+        relocate("/input/parentId", "acc", json!({"id": "@below", "parentId": ""})),
+        relocate(
+            "/input/planId",
+            "pln",
+            json!({"id": "@below", "parentId": "@account", "planId": ""}),
+        ),
         mutation(
             "setPermissions",
             "account { id }",

@@ -41,6 +41,7 @@ fn chain(length: usize, sellers_with_rules: &[usize]) -> Chain {
             Some(above) => above.child(&id),
         };
         let account = AccountFacts {
+            positions: Default::default(),
             alerts: Vec::new(),
             path: here.clone(),
             status: AccountStatus::Active,

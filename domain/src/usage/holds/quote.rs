@@ -27,6 +27,12 @@ impl Domain {
         if !facts.all_active(&draft.path) {
             return Err(record::inactive());
         }
+        if facts.stood(&draft.account_id, draft.created_at) != Some(&draft.path) {
+            return Err(Error::conflict(
+                &["accountId"],
+                "The account was just moved; try again.",
+            ));
+        }
         let event = event(draft, draft.quantity);
         if let Some(unfit) = values::unfit(&facts, &event) {
             return Err(Error::bad_input(&[unfit.field], unfit.message));
