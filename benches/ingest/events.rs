@@ -1,4 +1,4 @@
-//! The events: the same for the floor and for Canopy, one in twenty of them twice.
+//! The events: the same for the floor and for Canopy, one in twenty of them again.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,8 +7,10 @@ use canopy_domain::entity::time::{self, Timestamp};
 use chrono::Duration;
 
 const METERS: [&str; 3] = ["call_minutes", "messages", "tokens"];
-/// Each event of this number repeats the one before it.
+/// Each event of such a number is one that was sent before: so many before it, which a second or so ago was sent at the rates
+/// that are reached. A client sends again what it had no answer to.
 const REPEATED: u64 = 20;
+const AGO: u64 = 20_001;
 /// The time in which the events occurred, in milliseconds.
 const SPREAD: u64 = 10_000;
 
@@ -64,10 +66,9 @@ impl Source {
     }
 
     fn event(&self, number: u64) -> Event<'_> {
-        let number = if number.is_multiple_of(REPEATED) {
-            number - 1
-        } else {
-            number
+        let number = match number.is_multiple_of(REPEATED) {
+            true => number.checked_sub(AGO).unwrap_or(number),
+            false => number,
         };
         // Keys do not come in order, and neither do accounts.
         let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31);

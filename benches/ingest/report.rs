@@ -162,7 +162,8 @@ are one JSON parameter.
 
 Canopy is sent them by `POST /usage` as CloudEvents, and answers each request when its events are durable: checked for
 rights, counted once, priced by a rule in WebAssembly, posted to the ledger, added up for the account and the tree by hour,
-day and month, and written to the outbox. One in twenty events is sent twice. \"At half load\" batches come at half of the rate
+day and month, and written to the outbox. One in twenty events was sent
+before, 20,001 events ago, as by a client that had no answer. \"At half load\" batches come at half of the rate
 that was reached in the same round, whatever the answers take; times are from when a request was due. Beside them come
 100 events a second in requests of their own. Usage is reported as it happens, and counts in open quarters of an hour; what is
 reported later (`--hours-late 1`) adds to three sums instead of one.

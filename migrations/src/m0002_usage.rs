@@ -118,7 +118,24 @@ BEGIN
 END;
 ";
 
+/// A row that is always locked for reading by one or another would never be free to be written, since readers do not queue
+/// behind a writer. So both take an advisory lock of the tree before, which is given in the order in which it is asked for. (Six
+/// readers of 50 ms after one another: a writer waited up to 15 s, and 0.06 s by the advisory lock.) A change of plans, which is
+/// one of all trees, does without.
 const CHANGES_POSTGRES: &str = "
+CREATE FUNCTION tree_terms_shared(root text) RETURNS void LANGUAGE sql AS
+$$ SELECT pg_advisory_xact_lock_shared(hashtextextended(root, 0)) $$;
+CREATE FUNCTION tree_terms_alone(root text) RETURNS void LANGUAGE sql AS
+$$ SELECT pg_advisory_xact_lock(hashtextextended(root, 0)) $$;
+CREATE FUNCTION tree_terms_changed(paths text[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  root text;
+BEGIN
+  FOR root IN SELECT DISTINCT split_part(path, '/', 1) FROM unnest(paths) AS path ORDER BY 1 LOOP
+    PERFORM tree_terms_alone(root);
+    UPDATE tree_terms SET version = version + 1 WHERE root_id = root;
+  END LOOP;
+END $$;
 CREATE FUNCTION tree_terms_count() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_NAME = 'tree_terms_planted' THEN
@@ -127,17 +144,15 @@ BEGIN
     IF NEW.parent_id IS NULL THEN
       INSERT INTO tree_terms (root_id, version) VALUES (NEW.id, 0) ON CONFLICT DO NOTHING;
     END IF;
-    UPDATE tree_terms SET version = version + 1
-      WHERE root_id IN (split_part(OLD.path, '/', 1), split_part(NEW.path, '/', 1));
+    PERFORM tree_terms_changed(ARRAY[OLD.path, NEW.path]);
   ELSIF TG_NAME = 'tree_terms_rule' THEN
-    UPDATE tree_terms SET version = version + 1 WHERE root_id IN
-      (SELECT split_part(a.path, '/', 1) FROM rule_activations r JOIN accounts a ON a.id = r.account_id
-       WHERE r.retired_at IS NULL AND NEW.id IN (r.rule_version_id, r.last_good_version_id));
+    PERFORM tree_terms_changed(ARRAY(
+      SELECT a.path FROM rule_activations r JOIN accounts a ON a.id = r.account_id
+      WHERE r.retired_at IS NULL AND NEW.id IN (r.rule_version_id, r.last_good_version_id)));
   ELSIF TG_NAME = 'tree_terms_plan' THEN
     UPDATE tree_terms SET version = version + 1;
   ELSE
-    UPDATE tree_terms SET version = version + 1 WHERE root_id IN
-      (SELECT split_part(path, '/', 1) FROM accounts WHERE id = NEW.account_id);
+    PERFORM tree_terms_changed(ARRAY(SELECT path FROM accounts WHERE id = NEW.account_id));
   END IF;
   RETURN NULL;
 END $$;
@@ -154,7 +169,10 @@ CREATE TRIGGER tree_terms_rule AFTER UPDATE ON rule_versions FOR EACH ROW EXECUT
 CREATE TRIGGER tree_terms_plan AFTER UPDATE ON plans FOR EACH STATEMENT EXECUTE FUNCTION tree_terms_count();
 ";
 
-const DROP_FUNCTIONS: &str = "DROP FUNCTION tree_terms_count();";
+const DROP_FUNCTIONS: &str = "
+DROP FUNCTION tree_terms_count(); DROP FUNCTION tree_terms_changed(text[]);
+DROP FUNCTION tree_terms_alone(text); DROP FUNCTION tree_terms_shared(text);
+";
 
 /// Rows that are written by the thousand name others without a foreign key, which would look each of them up again:
 /// the transaction that writes them has locked the terms of the tree that they are in, and neither accounts nor rules are

@@ -95,8 +95,7 @@ END;
 const CHANGES_POSTGRES: &str = "
 CREATE FUNCTION tree_terms_alert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  UPDATE tree_terms SET version = version + 1 WHERE root_id IN
-    (SELECT split_part(path, '/', 1) FROM accounts WHERE id IN (OLD.account_id, NEW.account_id));
+  PERFORM tree_terms_changed(ARRAY(SELECT path FROM accounts WHERE id IN (OLD.account_id, NEW.account_id)));
   RETURN NULL;
 END $$;
 CREATE TRIGGER tree_terms_alert AFTER INSERT OR UPDATE OR DELETE ON usage_alerts

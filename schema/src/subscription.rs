@@ -25,7 +25,10 @@ impl Subscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The account.")] account_id: ID,
-        #[graphql(desc = "Whether the usage of all accounts below is told too.", default)]
+        #[graphql(
+            desc = "Whether the usage of all accounts below is told too: of those that stood below when it was used.",
+            default
+        )]
         include_descendants: bool,
         #[graphql(desc = "Only the usage of these meters, at most 50. Of all if not given.")] meters: Option<
             Vec<String>,

@@ -5,7 +5,7 @@
 //! transaction that writes prices locks the counts of its trees instead of the rows of all its accounts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use canopy_entity::account::{self, AccountStatus, BillingMode, CreditMode};
@@ -15,12 +15,12 @@ use canopy_entity::{AccountId, AccountPath, PlanId, usage_alert};
 use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
 
 use super::positions::{self, Positions};
+use super::terms::{self, Terms};
 use crate::memory::Memory;
 use crate::plans::Meters;
 use crate::rules::{LiveRule, active_rules};
 use crate::statement::{list, statement};
-use crate::store::{Given, Query};
-use crate::{Domain, Error, Result};
+use crate::{Domain, Result};
 
 /// The most that is remembered, in bytes.
 const REMEMBERED: u64 = 64 << 20;
@@ -58,28 +58,11 @@ pub(crate) struct Facts {
     terms: Terms,
 }
 
-/// What holds for whole trees, by their roots.
-type Terms = BTreeMap<AccountId, Term>;
-
-/// What holds for a whole tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Term {
-    /// How often anything changed.
-    version: i64,
-    /// The end of the last month that is closed; none if none is.
-    closed_until: Option<Timestamp>,
-}
-
 /// What is known of an account, and its live rule if it has one.
 type Known = (Arc<AccountFacts>, Option<Arc<LiveRule>>);
 
 /// Facts that were read a moment ago, each for as long as its tree's terms stay as they were.
 pub(crate) struct RememberedFacts(Memory<AccountId, Known>);
-
-const TERMS: &str =
-    "SELECT root_id, version, closed_until FROM tree_terms WHERE root_id IN [$1] ORDER BY root_id";
-
-static READ_TERMS: LazyLock<Query> = LazyLock::new(|| Query::new(TERMS));
 
 const ACCOUNTS: &str = "
 SELECT a.*, p.limits_configuration AS terms, p.meters,
@@ -148,20 +131,6 @@ impl Domain {
         let terms = self.tree_terms(&BTreeSet::from([root.clone()])).await?;
         Ok(terms[root].version.unsigned_abs())
     }
-
-    /// The terms of trees, outside a transaction: each request with usage asks for them, and is answered together with others.
-    async fn tree_terms(&self, roots: &BTreeSet<AccountId>) -> Result<Terms> {
-        let ids: Vec<&str> = roots.iter().map(AccountId::as_str).collect();
-        let rows = self.rows(&READ_TERMS, &[Given::Texts(&ids)]).await?;
-        let terms = rows.iter().map(|row| {
-            let term = Term {
-                version: row.number(1)?,
-                closed_until: row.value(2)?,
-            };
-            Ok((row.parsed(0)?, term))
-        });
-        counted(terms.collect::<Result<Terms>>()?, roots)
-    }
 }
 
 impl Facts {
@@ -171,7 +140,7 @@ impl Facts {
         paths: impl IntoIterator<Item = &AccountPath>,
     ) -> Result<Self> {
         let paths: BTreeSet<&AccountPath> = paths.into_iter().collect();
-        let terms = terms(db, TERMS, &roots(&paths)).await?;
+        let terms = terms::read(db, &roots(&paths)).await?;
         RememberedFacts::new(Duration::ZERO).of(db, terms, paths).await
     }
 
@@ -179,9 +148,7 @@ impl Facts {
     /// activates a rule for it waits.
     pub(crate) async fn hold(&self, txn: &impl ConnectionTrait) -> Result<bool> {
         let roots: BTreeSet<AccountId> = self.terms.keys().cloned().collect();
-        // Only here: a lock is written, and outside a transaction it would be one of its own that waits for the disk.
-        let held = format!("{TERMS} [FOR SHARE]");
-        Ok(terms(txn, &held, &roots).await? == self.terms)
+        Ok(terms::hold(txn, &roots).await? == self.terms)
     }
 
     fn learn(&mut self, id: AccountId, (account, rule): Known) {
@@ -261,28 +228,6 @@ impl Facts {
 
 fn roots(paths: &BTreeSet<&AccountPath>) -> BTreeSet<AccountId> {
     paths.iter().map(|path| path.root_id()).collect()
-}
-
-async fn terms(db: &impl ConnectionTrait, sql: &str, roots: &BTreeSet<AccountId>) -> Result<Terms> {
-    let rows = db
-        .query_all_raw(statement(db.get_database_backend(), sql, [list(roots)]))
-        .await?;
-    let terms = rows.iter().map(|row| {
-        let term = Term {
-            version: row.try_get("", "version")?,
-            closed_until: row.try_get("", "closed_until")?,
-        };
-        Ok((row.try_get("", "root_id")?, term))
-    });
-    counted(terms.collect::<Result<Terms>>()?, roots)
-}
-
-/// The terms, if they are those of all `roots`.
-fn counted(terms: Terms, roots: &BTreeSet<AccountId>) -> Result<Terms> {
-    match terms.len() == roots.len() {
-        true => Ok(terms),
-        false => Err(Error::internal("a tree whose terms are not counted")),
-    }
 }
 
 async fn read(

@@ -14,6 +14,7 @@ mod pinned;
 mod positions;
 mod rate;
 mod receipt;
+mod terms;
 mod totals;
 
 #[cfg(test)]
@@ -26,4 +27,5 @@ pub(crate) use receipt::configuration;
 #[cfg(test)]
 pub(crate) use receipt::stored;
 pub use receipt::{LineItem, input_of, line_items};
+pub(crate) use terms::lock_terms;
 pub(crate) use totals::Totals;

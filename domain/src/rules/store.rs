@@ -4,13 +4,12 @@ use canopy_entity::rule_version;
 use canopy_entity::{AccountId, AccountPath, rule_artifact, time};
 use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
 
+use crate::pricing::lock_terms;
 use crate::statement::{list, statement};
 use crate::transaction::{LostRace, breaks_uniqueness};
 use crate::{Error, Result};
 
 const LOCK_OWNER: &str = "SELECT id, path FROM accounts WHERE id = $1 [FOR NO KEY UPDATE]";
-
-const LOCK_TERMS: &str = "SELECT root_id FROM tree_terms WHERE root_id = $1 [FOR NO KEY UPDATE]";
 
 const NEXT_VERSION: &str = "
 SELECT CAST(COALESCE(MAX(version), 0) + 1 AS integer) AS next FROM rule_versions
@@ -84,8 +83,7 @@ pub(super) async fn lock_owner(txn: &impl ConnectionTrait, owner: &AccountId) ->
     let found = txn.query_one_raw(found).await?;
     let found = found.ok_or(Error::NotFound("account"))?;
     let path: AccountPath = found.try_get("", "path")?;
-    let terms = statement(backend, LOCK_TERMS, [path.root_id().as_str().into()]);
-    txn.query_one_raw(terms).await?;
+    lock_terms(txn, &path.root_id()).await?;
     Ok(Owner {
         id: found.try_get("", "id")?,
         path,

@@ -12,10 +12,10 @@ use std::time::Duration;
 use canopy_entity::time::{self, Timestamp};
 use canopy_entity::usage_aggregate::BucketLength;
 use canopy_entity::{AccountId, AccountPath, Level, PermissionKey, usage_event, usage_period};
-use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, QueryResult};
+use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
 
 use super::bucket;
-use crate::pricing::Facts;
+use crate::pricing::{Facts, lock_terms};
 use crate::statement::statement;
 use crate::store::{Given, Query};
 use crate::{AccountView, Actor, Domain, Error, Result, transaction};
@@ -26,8 +26,6 @@ pub const MAX_PERIODS: i32 = 120;
 const OPEN: &str = "
 SELECT root_id FROM tree_terms WHERE closed_until IS NULL OR closed_until < $1 ORDER BY root_id LIMIT $2
 ";
-
-const LOCK: &str = "SELECT closed_until FROM tree_terms WHERE root_id = $1 [FOR UPDATE]";
 
 /// The first month in which anything is counted in a tree.
 const FIRST: &str = "
@@ -160,16 +158,16 @@ impl Domain {
 /// Closes all months of a tree up to `until`; false if they are closed already.
 async fn close(txn: &impl ConnectionTrait, root: &AccountId, until: Timestamp) -> Result<bool> {
     let backend = txn.get_database_backend();
-    let one = async |sql: &str| -> Result<QueryResult> {
-        let row = txn.query_one_raw(statement(backend, sql, [root.as_str().into()]));
-        row.await?.ok_or_else(|| Error::internal("a tree that is gone"))
-    };
     // Whoever records usage in the tree is done now, and whoever comes later finds it closed.
-    let before: Option<Timestamp> = one(LOCK).await?.try_get("", "closed_until")?;
+    let before = lock_terms(txn, root).await?;
     if before.is_some_and(|before| before >= until) {
         return Ok(false);
     }
-    let first: Option<Timestamp> = one(FIRST).await?.try_get("", "first")?;
+    let first = txn.query_one_raw(statement(backend, FIRST, [root.as_str().into()]));
+    let first = first
+        .await?
+        .ok_or_else(|| Error::internal("an aggregate without a row"))?;
+    let first: Option<Timestamp> = first.try_get("", "first")?;
     let values = [root.as_str().into(), until.into()];
     txn.execute_raw(statement(backend, CLOSE, values)).await?;
     let closed_at = time::now();

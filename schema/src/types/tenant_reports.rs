@@ -81,7 +81,10 @@ impl TenantReports {
         )]
         time_zone: Option<String>,
         #[graphql(desc = "Only these meters. All if not given.")] meters: Option<Vec<String>>,
-        #[graphql(desc = "Whether the usage of all accounts below counts too.", default)]
+        #[graphql(
+            desc = "Whether the usage of all accounts below counts too: of those that stood below when it was used.",
+            default
+        )]
         include_descendants: bool,
     ) -> Option<Result<Usage>> {
         let usage = async {

@@ -105,7 +105,11 @@ fn what_is_public_is_signing_in_and_nothing_else() {
 
 /// What no query tells, but the answers of mutations and the news of subscriptions. `ids.rs` proves that neither answers
 /// anything for an id out of scope; their payloads hand on objects that are walked here.
-const TOLD_BY_CHANGES: [&str; 8] = [
+const TOLD_BY_CHANGES: [&str; 12] = [
+    "AccessChange",
+    "AccountMove",
+    "LimitChange",
+    "PayerChange",
     "RuleChangeUpdate",
     "UsageAlertUpdate",
     "UsageCorrectionResult",

@@ -16,11 +16,10 @@ use super::{Draft, MoveChanges};
 use crate::accounts::lock;
 use crate::accounts::update::hand_down;
 use crate::events::outbox;
+use crate::pricing::lock_terms;
 use crate::statement::statement;
 use crate::transaction::breaks_uniqueness;
 use crate::{Actor, Error, Result, audit, ledger};
-
-const LOCK_TERMS: &str = "SELECT version FROM tree_terms WHERE root_id = $1 [FOR UPDATE]";
 
 const SUBTREE: &str = "
 SELECT count(*) AS accounts, max(depth) - min(depth) AS levels FROM accounts WHERE path >= $1 AND path < $2
@@ -108,9 +107,7 @@ impl Subtree {
 /// Moves the account, if all is as the draft found it. Answers what that changed.
 pub(super) async fn moved(txn: &impl ConnectionTrait, actor: &Actor, draft: &Draft) -> Result<MoveChanges> {
     let old = draft.account.path();
-    one(txn, LOCK_TERMS, [old.root_id().as_str().into()])
-        .await?
-        .ok_or_else(|| Error::internal("a tree whose terms are not counted"))?;
+    lock_terms(txn, &old.root_id()).await?;
     let account = lock(txn, draft.account.id()).await?;
     let parent = draft.room.take(txn, &["parentId"]).await?;
     if account.path != *old

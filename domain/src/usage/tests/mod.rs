@@ -6,6 +6,7 @@ mod recording;
 mod retries;
 mod rights;
 mod streams;
+mod turns;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -15,7 +16,10 @@ use canopy_entity::ledger_account::LedgerKind;
 use canopy_entity::rule_version::{FailurePolicy, RuleKind};
 use canopy_entity::{account, ledger_account, outbox, time};
 use canopy_rules_host::{CompilerCommand, Host, HostSettings};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
 
 use super::*;
 use crate::auth::TokenSettings;
@@ -116,6 +120,24 @@ async fn house_with(faults: Faults) -> House {
 }
 
 impl House {
+    /// Whether a transaction waits for another; SQLite does not say.
+    async fn anybody_waits(&self) -> bool {
+        let waits = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        match self.database.db.get_database_backend() {
+            DbBackend::Sqlite => true,
+            _ => self.count(waits).await > 0,
+        }
+    }
+
+    /// A transaction that writes from its beginning, as SQLite wants it told.
+    async fn begin(&self) -> DatabaseTransaction {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        self.database.db.begin_with_options(options).await.unwrap()
+    }
+
     async fn upload(
         &self,
         owner: &account::Model,

@@ -9,10 +9,7 @@ use canopy_entity::usage_alert::{self, AlertPeriod};
 use canopy_entity::{AccountId, UsageAlertId};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use sea_orm::{
-    DatabaseTransaction, DbBackend, FromQueryResult, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
-};
+use sea_orm::{DatabaseTransaction, FromQueryResult};
 
 use super::super::split::Split;
 use super::super::sums::{Added, Quarters, Sum};
@@ -43,24 +40,6 @@ impl House {
         let crossed = self.add_in(&txn, now, used).await?;
         txn.commit().await?;
         Ok(crossed)
-    }
-
-    /// A transaction that writes from its beginning, as SQLite wants it told.
-    async fn begin(&self) -> DatabaseTransaction {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        self.database.db.begin_with_options(options).await.unwrap()
-    }
-
-    /// Whether a transaction waits for another; SQLite does not say.
-    async fn anybody_waits(&self) -> bool {
-        let waits = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        match self.database.db.get_database_backend() {
-            DbBackend::Sqlite => true,
-            _ => self.count(waits).await > 0,
-        }
     }
 
     async fn add_in(&self, txn: &DatabaseTransaction, now: &str, used: &[Used]) -> crate::Result<usize> {
