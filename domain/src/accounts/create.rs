@@ -11,6 +11,7 @@ use super::name::{check_external_ref, name};
 use super::room::Room;
 use crate::events::{RightsChange, outbox};
 use crate::idempotency::{Claim, Replayable};
+use crate::pricing::hold_terms;
 use crate::transaction::{self, breaks_uniqueness, work};
 use crate::usage::Zone;
 use crate::{Actor, Domain, Error, Micros, Principal, Result, audit, ledger};
@@ -146,6 +147,8 @@ pub(super) fn time_zone(name: Option<&str>) -> Result<Option<Zone>> {
 }
 
 async fn insert(txn: &impl ConnectionTrait, actor: &Actor, room: &Room, draft: &Draft<'_>) -> Result<()> {
+    // So that nothing is moved meanwhile, and leaves the new account where its parent stood.
+    hold_terms(txn, &room.root()).await?;
     let parent = room.take(txn, &["parentId"]).await?;
     let input = draft.input;
     let now = time::now();

@@ -1,7 +1,7 @@
 //! Whether a parent may have one more subaccount: evaluated before a transaction, held in it.
 
-use canopy_entity::account;
 use canopy_entity::account::AccountStatus;
+use canopy_entity::{AccountId, account};
 use canopy_rules_host::Policy;
 use sea_orm::ConnectionTrait;
 
@@ -38,6 +38,11 @@ impl Domain {
 }
 
 impl Room {
+    /// The root of the tree that it is in.
+    pub(super) fn root(&self) -> AccountId {
+        self.parent.path().root_id()
+    }
+
     /// Locks the parent, makes sure that the room is still there, and answers the parent as it is now. Until the
     /// transaction ends nobody else takes the room.
     pub(super) async fn take(&self, txn: &impl ConnectionTrait, field: &[&str]) -> Result<account::Model> {

@@ -27,5 +27,5 @@ pub(crate) use receipt::configuration;
 #[cfg(test)]
 pub(crate) use receipt::stored;
 pub use receipt::{LineItem, input_of, line_items};
-pub(crate) use terms::lock_terms;
+pub(crate) use terms::{hold_terms, lock_terms};
 pub(crate) use totals::Totals;

@@ -1,7 +1,7 @@
 //! The terms of trees: how often anything changed that prices depend on, and which months are closed.
 //!
-//! Who records usage holds them to the end of its transaction, beside others who do; who changes them waits for those, and
-//! keeps out who comes later.
+//! Who records usage holds them to the end of its transaction, beside others who do, and so does who makes an account; who
+//! changes them, or moves accounts, waits for those and keeps out who comes later.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -71,6 +71,11 @@ pub(super) async fn hold(txn: &impl ConnectionTrait, roots: &BTreeSet<AccountId>
         _ => HELD,
     };
     answered(txn, sql, roots).await
+}
+
+/// Keeps the tree's terms as they are until the transaction ends, for whom it does not matter what they are.
+pub(crate) async fn hold_terms(txn: &impl ConnectionTrait, root: &AccountId) -> Result<()> {
+    hold(txn, &BTreeSet::from([root.clone()])).await.map(drop)
 }
 
 /// Keeps the terms of a tree from being held or changed by others until the transaction ends. Answers the end of the last month

@@ -11,7 +11,7 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-use crate::app::{App, Caller};
+use crate::app::{App, Caller, until};
 
 /// What happens to a tree, in order.
 #[derive(Debug, Clone)]
@@ -267,7 +267,7 @@ fn each_unit_has_one_payer_however_accounts_move() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn usage_that_is_recorded_while_its_account_moves_is_sold_along_one_path() {
+async fn what_is_recorded_or_made_while_its_account_moves_has_one_path() {
     let app = App::start().await;
     let main = app.main_account(None, "Main", "pln_itellico").await;
     let (left, right) = (
@@ -275,6 +275,7 @@ async fn usage_that_is_recorded_while_its_account_moves_is_sold_along_one_path()
         app.subaccount(&main, "Right").await,
     );
     let client = app.subaccount(&left, "Client").await;
+    app.subaccount(&client, "Branch").await;
     app.unit_price(&main, "0.5").await;
     let owner = app.member(&main, Role::Owner).await;
     let (app, owner, client) = (&app, &owner, &client);
@@ -296,7 +297,23 @@ async fn usage_that_is_recorded_while_its_account_moves_is_sold_along_one_path()
             app.move_account(owner, input).await.success();
         }
     };
-    futures_util::future::join(futures_util::future::join_all(recorders), moves).await;
+    let makers = (0..3).map(|maker| async move {
+        for number in 0..8 {
+            let input = json!({"parentId": client.id.as_str(), "name": format!("Branch {maker} {number}")});
+            // Whether there is room is asked along a path that may be another by then.
+            let made = async || {
+                let answer = app.create_subaccount(owner, input.clone()).await;
+                let is_to_be_tried_again = answer.payload()["userErrors"][0]["code"] == "CONFLICT";
+                (!is_to_be_tried_again).then_some(answer)
+            };
+            until("an account to be made", made).await.success();
+        }
+    });
+    let (recorders, makers) = (
+        futures_util::future::join_all(recorders),
+        futures_util::future::join_all(makers),
+    );
+    futures_util::future::join3(recorders, makers, moves).await;
 
     let stray = app
         .rows(
@@ -307,6 +324,11 @@ async fn usage_that_is_recorded_while_its_account_moves_is_sold_along_one_path()
         .await;
     assert_eq!(stray, Vec::<Value>::new());
     assert_eq!(app.count("usage_events").await, 45);
-    assert_eq!(app.count("account_positions").await, 10);
+    let own = format!(
+        "SELECT count(*) FROM account_positions WHERE account_id = '{}'",
+        client.id
+    );
+    assert_eq!(app.number(&own).await, 10);
+    // Whatever was made meanwhile stands below its parent.
     app.assert_balanced().await;
 }

@@ -51,6 +51,8 @@ struct Draft {
     plan: Option<PlanId>,
     inherits: bool,
     room: Room,
+    /// How many levels come along below it.
+    levels: u64,
     changes: MoveChanges,
 }
 
@@ -147,6 +149,7 @@ impl Domain {
             plan,
             inherits,
             room,
+            levels: subtree.levels,
             changes,
         })
     }

@@ -1,7 +1,7 @@
 //! The one transaction of a move: all that it causes, or nothing.
 //!
-//! The terms of the tree are locked first. Whoever records usage holds them, so nobody does while accounts stand neither
-//! here nor there, and whoever comes later finds them changed and reads again where accounts stand.
+//! The terms of the tree are locked first. Whoever records usage or makes an account holds them, so nobody does while accounts
+//! stand neither here nor there, and whoever comes later finds them changed and reads again where accounts stand.
 
 use canopy_entity::account::AccountStatus;
 use canopy_entity::time::{self, Timestamp};
@@ -110,16 +110,18 @@ pub(super) async fn moved(txn: &impl ConnectionTrait, actor: &Actor, draft: &Dra
     lock_terms(txn, &old.root_id()).await?;
     let account = lock(txn, draft.account.id()).await?;
     let parent = draft.room.take(txn, &["parentId"]).await?;
+    let subtree = Subtree::of(txn, old).await?;
     if account.path != *old
         || account.status == AccountStatus::Closed
         || account.plan_id != draft.account.row().plan_id
         || parent.path.child(&account.id) != draft.path
+        || subtree.levels > draft.levels
     {
         let message = "The account, or its new parent, has just been changed; try again.";
         return Err(Error::conflict(&["id"], message));
     }
+    subtree.require_plans_of_its_own(&draft.path, draft.plan.is_some())?;
     require_nothing_open(txn, &account).await?;
-    let subtree = Subtree::of(txn, old).await?;
     let now = after(txn, old).await?;
     let returned = ledger::return_granted(txn, &account, &draft.changes.from, now).await?;
     take_place(txn, draft, account, now).await?;
