@@ -70,6 +70,10 @@ const VALUES = {
     'WebhookAttempt',
   ],
   'told once: what came of an input, and news': [
+    'AccessChange',
+    'AccountMove',
+    'LimitChange',
+    'PayerChange',
     'RuleChangeUpdate',
     'UsageAlertUpdate',
     'UsageCorrectionResult',
