@@ -125,6 +125,7 @@ pub async fn open_heard(
         intake: IntakeSettings {
             batch: config.usage.batch.max(1),
             waiting: usize::try_from(config.usage.max_waiting.0).unwrap_or(usize::MAX),
+            own_thread: threads(config) == 1 && processors() > 1,
         },
         remember: config.auth.remember.get(),
         pipeline: pipeline(config),

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 
 use canopy_domain::entity::account;
-use canopy_domain::entity::rating::{Stored, StoredEdge, StoredItem, StoredReceipt, kept_digest};
+use canopy_domain::entity::rating::{Stored, StoredEdge, StoredItem, StoredReceipt};
 use canopy_domain::entity::time::{self, Timestamp};
-use canopy_domain::entity::{AccountId, RuleVersionId, UsageBatchId, UsageEventId};
+use canopy_domain::entity::{AccountId, RuleVersionId, UsageBatchId, UsageEventId, digest};
 use canopy_domain::rules_host::{
     ENGINE, Host, LoadedRule, PeriodTotals, PricingAccount, PricingInput, UsageLine, builtin,
 };
@@ -228,7 +228,7 @@ impl Bulk<'_> {
             rows.push(json!({
                 "id": UsageEventId::new(), "account_id": account.id, "path": account.path,
                 "batch_id": batch, "place": place,
-                "idempotency_key": format!("bulk {number}"), "payload_digest": "0".repeat(64),
+                "idempotency_key": format!("bulk {number}"), "payload_digest": digest::kept(&[0; 32]),
                 "meter": METERS[meter], "quantity": quantity(number), "occurred_at": text(at),
                 "recorded_at": text(at), "attributes": ATTRIBUTES, "rating_status": "RATED", "rating_attempts": 0,
             }));
@@ -248,8 +248,8 @@ impl Bulk<'_> {
             let receipt = StoredReceipt {
                 rule: self.rule.as_str(),
                 digest: &digest,
-                input: &kept_digest(asked.as_bytes()),
-                output: &kept_digest(priced.digest().as_bytes()),
+                input: &digest::kept(asked.as_bytes()),
+                output: &digest::kept(priced.digest().as_bytes()),
                 engine: ENGINE,
                 plan: &account.buyer_plan,
                 period: (line.period.start, line.period.quantity, line.period.lines),

@@ -150,7 +150,7 @@ impl Domain {
             passwords: Passwords::new(),
             budgets: Budgets::new(settings.budget),
             documents: KnownTexts::new(),
-            intake: Intake::new(settings.intake),
+            intake: Intake::new(settings.intake)?,
             hub,
             faults: settings.faults,
             quarantine: settings.quarantine,

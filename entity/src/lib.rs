@@ -11,6 +11,7 @@ pub mod api_key_document;
 pub mod audit_log;
 pub mod billing_transfer;
 pub mod budget;
+pub mod digest;
 pub mod id;
 pub mod idempotency_record;
 pub mod lease;

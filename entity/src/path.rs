@@ -2,6 +2,8 @@
 //!
 //! The subtree of an account is a range of paths, so that scope is a predicate on an index in SQL.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::AccountId;
@@ -15,17 +17,18 @@ const STEP: usize = AccountId::PREFIX.len() + ULID_LENGTH + "/".len();
     Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sea_orm::DeriveValueType,
 )]
 #[serde(transparent)]
-pub struct AccountPath(String);
+#[sea_orm(value_type = "String")]
+pub struct AccountPath(Arc<str>);
 
 impl AccountPath {
     /// The path of a root account.
     pub fn root(id: &AccountId) -> Self {
-        Self(format!("{id}/"))
+        Self(format!("{id}/").into())
     }
 
     /// The path of a child of the account that stands here.
     pub fn child(&self, id: &AccountId) -> Self {
-        Self(format!("{}{id}/", self.0))
+        Self(format!("{}{id}/", self.0).into())
     }
 
     /// The ids from the root down to the account itself; never empty.
@@ -37,13 +40,13 @@ impl AccountPath {
     pub fn at(&self, place: usize) -> Option<AccountId> {
         let start = place * STEP;
         let id = self.0.get(start..start + STEP - 1)?;
-        Some(AccountId::parse(id).expect("a stored path holds ids, as its check says"))
+        Some(AccountId::of_path(id))
     }
 
     /// The path of the account at `place`, counted from the root; none beyond the end.
     pub fn upto(&self, place: usize) -> Option<AccountPath> {
         let path = self.0.get(..(place + 1) * STEP)?;
-        Some(Self(path.to_owned()))
+        Some(Self(path.into()))
     }
 
     /// The id of the topmost account.
@@ -59,12 +62,12 @@ impl AccountPath {
             .zip(other.0.split_inclusive('/'))
             .take_while(|(one, other)| one == other);
         let length = same.map(|(one, _)| one.len()).sum();
-        (length > 0).then(|| Self(self.0[..length].to_owned()))
+        (length > 0).then(|| Self(self.0[..length].into()))
     }
 
     /// True if `other` is this account or stands below it.
     pub fn contains(&self, other: &AccountPath) -> bool {
-        other.0.starts_with(&self.0)
+        other.0.starts_with(&*self.0)
     }
 
     /// True if the account with this id stands here, or above.
@@ -80,8 +83,8 @@ impl AccountPath {
 
     /// Where the account stands that is here now, once the one at `from` stands at `to` with all below it.
     pub fn moved(&self, from: &AccountPath, to: &AccountPath) -> Option<AccountPath> {
-        let below = self.0.strip_prefix(&from.0)?;
-        Some(Self(format!("{}{below}", to.0)))
+        let below = self.0.strip_prefix(&*from.0)?;
+        Some(Self(format!("{}{below}", to.0).into()))
     }
 
     /// The ids from `place` on, counted from the root, each followed by a slash: what the account at that place may
@@ -111,7 +114,7 @@ impl std::str::FromStr for AccountPath {
 
     /// A path as it is stored.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 

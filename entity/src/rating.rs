@@ -3,12 +3,11 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::digest;
 use crate::time::Timestamp;
 use crate::usage_event::{self, CorrectionPart};
 use crate::{AccountId, RatingId, RuleVersionId, UsageBatchId, UsageEventId};
@@ -129,9 +128,9 @@ pub struct StoredReceipt<'a> {
     pub rule: &'a str,
     /// Digest of the rule's wasm, in hex as its version has it.
     pub digest: &'a str,
-    /// Digest of the question, as [`kept_digest`] writes it.
+    /// Digest of the question, as [`digest::kept`] writes it.
     pub input: &'a str,
-    /// Digest of the answer, as [`kept_digest`] writes it.
+    /// Digest of the answer, as [`digest::kept`] writes it.
     pub output: &'a str,
     /// The engine.
     pub engine: &'a str,
@@ -190,17 +189,6 @@ impl<'a> From<StoredReceipt<'a>> for ReceiptArray<'a> {
 /// A line item as it is kept: what it is for, the quantity that it charges for, and how much it adds to the price.
 pub type StoredItem<'a> = (Cow<'a, str>, i64, i64);
 
-/// A SHA-256 as receipts keep it: in base64 for URLs, without padding.
-pub fn kept_digest(digest: &[u8; 32]) -> String {
-    URL_SAFE_NO_PAD.encode(digest)
-}
-
-/// The same in hex.
-fn hex_digest(kept: &str) -> serde_json::Result<String> {
-    let digest = URL_SAFE_NO_PAD.decode(kept).map_err(serde::de::Error::custom)?;
-    Ok(hex::encode(digest))
-}
-
 /// The ratings in the row of `event`, from the topmost edge down; none while its price is pending.
 pub fn of(event: &usage_event::Model) -> serde_json::Result<Vec<Model>> {
     let Some(text) = &event.ratings else {
@@ -230,6 +218,10 @@ fn one(
     };
     let receipt = charged.receipt.as_ref();
     let text = |text: fn(&StoredReceipt<'_>) -> String| receipt.map(text);
+    let digest_of = |kept: for<'r> fn(&StoredReceipt<'r>) -> &'r str| {
+        let digest = receipt.map(|receipt| digest::in_hex(kept(receipt)));
+        digest.transpose().map_err(Error::custom)
+    };
     let rule = receipt.map(|receipt| receipt.rule.parse().map_err(Error::custom));
     let is_reversal = event.correction == Some(CorrectionPart::Reversal);
     let reversed = event.corrects_id.as_ref().filter(|_| is_reversal);
@@ -243,8 +235,8 @@ fn one(
         buyer_account_id: buyer,
         rule_version_id: rule.transpose()?,
         rule_digest: text(|receipt| receipt.digest.to_owned()),
-        input_digest: receipt.map(|receipt| hex_digest(receipt.input)).transpose()?,
-        output_digest: receipt.map(|receipt| hex_digest(receipt.output)).transpose()?,
+        input_digest: digest_of(|receipt| receipt.input)?,
+        output_digest: digest_of(|receipt| receipt.output)?,
         engine: text(|receipt| receipt.engine.to_owned()),
         buyer_plan: text(|receipt| receipt.plan.to_owned()),
         period_start: receipt.map(|receipt| receipt.period.0),

@@ -194,7 +194,7 @@ CREATE TABLE usage_events (
   batch_id {text} NOT NULL,
   place integer NOT NULL CHECK (place >= 0),
   idempotency_key {text} NOT NULL CHECK (octet_length(idempotency_key) BETWEEN 1 AND 255),
-  payload_digest {text} NOT NULL CHECK (octet_length(payload_digest) = 64),
+  payload_digest {text} NOT NULL CHECK (octet_length(payload_digest) = 43),
   meter {text} NOT NULL CHECK (octet_length(meter) BETWEEN 1 AND 64),
   quantity bigint NOT NULL,
   occurred_at {time} NOT NULL,

@@ -31,7 +31,7 @@ CREATE TABLE usage_holds (
   account_id {text} NOT NULL REFERENCES accounts (id),
   path {text} NOT NULL,
   idempotency_key {text} NOT NULL CHECK (length(idempotency_key) BETWEEN 1 AND 255),
-  payload_digest {text} NOT NULL CHECK (length(payload_digest) = 64),
+  payload_digest {text} NOT NULL CHECK (length(payload_digest) = 43),
   meter {text} NOT NULL CHECK (length(meter) BETWEEN 1 AND 64),
   quantity bigint NOT NULL CHECK (quantity >= 0),
   attributes {text} NOT NULL,

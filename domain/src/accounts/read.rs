@@ -164,7 +164,12 @@ pub fn open_subaccounts(
 }
 
 /// The account as the actor may see it; none if no grant reaches it.
-pub(super) fn view(actor: &Actor, account: account::Model, standing: Arc<Standing>) -> Option<AccountView> {
+pub(super) fn view(
+    actor: &Actor,
+    account: impl Into<Arc<account::Model>>,
+    standing: Arc<Standing>,
+) -> Option<AccountView> {
+    let account = account.into();
     let access = Access::new(actor.shared_grants(), account.path.clone(), standing)?;
     Some(AccountView::new(account, access))
 }

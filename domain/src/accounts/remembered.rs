@@ -50,7 +50,6 @@ impl Domain {
                 .filter(|(row, _)| row.path.root_id() == root);
             match known {
                 Some((row, standing)) if actor.scope().covers(&row.path) => {
-                    let row = account::Model::clone(&row);
                     views.extend(view(actor, row, standing).map(|view| (view.id().clone(), view)));
                 }
                 Some(_) => {}
@@ -60,7 +59,7 @@ impl Domain {
         if !missing.is_empty() {
             for (id, view) in self.accounts(actor, &owned(missing)).await? {
                 if view.path().root_id() == root {
-                    let row = Arc::new(view.row().clone());
+                    let row = Arc::clone(view.shared_row());
                     let standing = Arc::clone(view.access().standing());
                     memory.keep(id.clone(), version, (row, standing), SIZE);
                 }

@@ -16,17 +16,22 @@ pub struct AccountView(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    row: account::Model,
+    row: Arc<account::Model>,
     access: Access,
 }
 
 impl AccountView {
-    pub(super) fn new(row: account::Model, access: Access) -> Self {
+    pub(super) fn new(row: Arc<account::Model>, access: Access) -> Self {
         Self(Arc::new(Inner { row, access }))
     }
 
     /// The row.
     pub fn row(&self) -> &account::Model {
+        &self.0.row
+    }
+
+    /// The row, for whoever keeps it.
+    pub(super) fn shared_row(&self) -> &Arc<account::Model> {
         &self.0.row
     }
 

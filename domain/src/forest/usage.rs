@@ -46,12 +46,13 @@ fn event(account: &Planted, day: u64, meter: &str, place: u64) -> usage_event::M
         occurred_at: Some(occurred_at),
         attributes: serde_json::json!({}),
     };
+    let attributes = told.attributes.to_string();
     let in_order = (number * DAYS + day) * METERS.len() as u64 + place;
     usage_event::Model {
         id: id(UsageEventId::PREFIX, in_order),
         account_id: account.row.id.clone(),
         path: account.row.path.clone(),
-        payload_digest: digest_of(&told),
+        payload_digest: digest_of(&told, &attributes),
         batch_id: id(UsageBatchId::PREFIX, in_order),
         place: 0,
         idempotency_key: told.idempotency_key,
@@ -59,7 +60,7 @@ fn event(account: &Planted, day: u64, meter: &str, place: u64) -> usage_event::M
         quantity: quantity.get(),
         occurred_at,
         recorded_at: occurred_at,
-        attributes: told.attributes.to_string(),
+        attributes,
         rating_status: RatingStatus::Pending,
         rating_attempts: 0,
         ratings: None,

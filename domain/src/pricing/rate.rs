@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use canopy_entity::rating::kept_digest;
+use canopy_entity::digest;
 use canopy_entity::rule_version;
 use canopy_rules_host::{LoadedRule, PricingInput, RuleError};
 
@@ -106,13 +106,13 @@ impl Oracle for Question<'_> {
             .into_iter()
             .zip(lines)
             .map(|(priced, line)| Answer {
-                input_digest: kept_digest(
+                input_digest: digest::kept(
                     digests
                         .of(line)
                         .expect("the line is one of the input's")
                         .as_bytes(),
                 ),
-                output_digest: kept_digest(priced.digest().as_bytes()),
+                output_digest: digest::kept(priced.digest().as_bytes()),
                 priced,
                 fuel,
             })

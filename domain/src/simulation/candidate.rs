@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use canopy_entity::rating::kept_digest;
+use canopy_entity::digest;
 use canopy_entity::{AccountId, RuleVersionId};
 use canopy_rules_host::{
     Digest, Host, LoadedRule, MAX_LINES, PeriodTotals, PricedLine, PricingAccount, PricingInput, UsageLine,
@@ -103,7 +103,7 @@ impl Candidate {
             .as_ref()
             .is_some_and(|id| id.as_str() == receipt.rule_version);
         let input = || self.input(accounts, std::slice::from_ref(event)).digest();
-        let is_kept = |digest: Digest, kept: &str| kept_digest(digest.as_bytes()) == kept;
+        let is_kept = |digest: Digest, kept: &str| digest::kept(digest.as_bytes()) == kept;
         is_kept(priced.digest(), receipt.output) && (!by_itself || is_kept(input(), receipt.input))
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use canopy_entity::time::{self, Timestamp};
 use canopy_entity::usage_event::{self, RatingStatus};
-use canopy_entity::{AccountId, Level, PermissionKey, UsageBatchId, UsageEventId};
+use canopy_entity::{AccountId, Level, PermissionKey, UsageBatchId, UsageEventId, digest};
 use sha2::{Digest, Sha256};
 
 use super::{NewUsageEvent, UsageWindow};
@@ -21,69 +21,90 @@ pub(crate) fn is_meter(text: &str) -> bool {
     (1..=MAX_METER).contains(&text.len()) && text.bytes().all(in_meter)
 }
 
-/// The row that `event` makes, if nothing is wrong with it in itself. `index` is its place in the batch of `account`;
-/// `accounts` are those that the batch names, as far as they are in scope.
-pub(super) fn event(
-    index: usize,
-    event: NewUsageEvent,
-    account: &AccountView,
-    accounts: &HashMap<AccountId, AccountView>,
+/// What the events of a batch are held against.
+pub(super) struct Reported<'b> {
+    /// The account that the batch is about.
+    account: &'b AccountView,
+    /// Those that it names, as far as they are in scope.
+    accounts: &'b HashMap<AccountId, AccountView>,
     now: Timestamp,
     window: UsageWindow,
-) -> Result<usage_event::Model> {
-    let index = index.to_string();
-    let wrong = |field: &str, message: &str| Error::bad_input(&["events", &index, field], message);
-    let account = match &event.account_id {
-        None => account,
-        Some(id) => {
-            let named = accounts.get(id).ok_or(Error::NotFound("account"))?;
-            if !account.path().contains(named.path()) {
-                return Err(wrong(
-                    "accountId",
-                    "This account is not below the batch's account.",
-                ));
-            }
-            named
+    /// For all of them, until they have their own when they are written.
+    ids: (UsageEventId, UsageBatchId),
+}
+
+impl<'b> Reported<'b> {
+    pub(super) fn new(
+        account: &'b AccountView,
+        accounts: &'b HashMap<AccountId, AccountView>,
+        window: UsageWindow,
+    ) -> Self {
+        Self {
+            account,
+            accounts,
+            now: time::now(),
+            window,
+            ids: (UsageEventId::new(), UsageBatchId::new()),
         }
-    };
-    account.access().require(PermissionKey::Usage, Level::Full)?;
-    if !is_key(&event.idempotency_key) {
-        return Err(wrong(
-            "idempotencyKey",
-            "An idempotency key has 1 to 255 bytes and no control characters.",
-        ));
     }
-    let attributes = measured(&event.meter, event.quantity, &event.attributes);
-    let attributes = attributes.map_err(|(field, message)| wrong(field, message))?;
-    let payload_digest = digest(&event);
-    let occurred_at = time::truncate(event.occurred_at.unwrap_or(now));
-    if !window.holds(occurred_at, now) {
-        return Err(wrong("occurredAt", &window.sentence()));
+
+    /// The row that `event`, which stands at `index`, makes if nothing is wrong with it in itself.
+    pub(super) fn row(&self, index: usize, event: NewUsageEvent) -> Result<usage_event::Model> {
+        let wrong =
+            |field: &str, message: &str| Error::bad_input(&["events", &index.to_string(), field], message);
+        let account = match &event.account_id {
+            None => self.account,
+            Some(id) => {
+                let named = self.accounts.get(id).ok_or(Error::NotFound("account"))?;
+                if !self.account.path().contains(named.path()) {
+                    return Err(wrong(
+                        "accountId",
+                        "This account is not below the batch's account.",
+                    ));
+                }
+                named
+            }
+        };
+        account.access().require(PermissionKey::Usage, Level::Full)?;
+        if !is_key(&event.idempotency_key) {
+            return Err(wrong(
+                "idempotencyKey",
+                "An idempotency key has 1 to 255 bytes and no control characters.",
+            ));
+        }
+        let attributes = measured(&event.meter, event.quantity, &event.attributes);
+        let attributes = attributes.map_err(|(field, message)| wrong(field, message))?;
+        let payload_digest = digest(&event, &attributes);
+        let occurred_at = time::truncate(event.occurred_at.unwrap_or(self.now));
+        if !self.window.holds(occurred_at, self.now) {
+            return Err(wrong("occurredAt", &self.window.sentence()));
+        }
+        let (id, batch_id) = self.ids.clone();
+        Ok(usage_event::Model {
+            id,
+            account_id: account.id().clone(),
+            path: account.path().clone(),
+            batch_id,
+            place: 0,
+            idempotency_key: event.idempotency_key,
+            payload_digest,
+            meter: event.meter,
+            quantity: event.quantity.get(),
+            occurred_at,
+            recorded_at: self.now,
+            attributes,
+            rating_status: RatingStatus::Pending,
+            rating_attempts: 0,
+            ratings: None,
+            rated_batch_id: None,
+            correction: None,
+            corrects_id: None,
+            reason: None,
+            corrected_by: None,
+            counted_at: None,
+            adjusts: None,
+        })
     }
-    Ok(usage_event::Model {
-        id: UsageEventId::new(),
-        account_id: account.id().clone(),
-        path: account.path().clone(),
-        batch_id: UsageBatchId::new(),
-        place: 0,
-        idempotency_key: event.idempotency_key,
-        payload_digest,
-        meter: event.meter,
-        quantity: event.quantity.get(),
-        occurred_at,
-        recorded_at: now,
-        attributes,
-        rating_status: RatingStatus::Pending,
-        rating_attempts: 0,
-        ratings: None,
-        rated_batch_id: None,
-        correction: None,
-        corrects_id: None,
-        reason: None,
-        corrected_by: None,
-        counted_at: None,
-        adjusts: None,
-    })
 }
 
 /// The text of the attributes with which a meter is used, if nothing is wrong with the use in itself; else what is to blame,
@@ -120,19 +141,25 @@ pub(super) fn is_key(text: &str) -> bool {
 }
 
 /// What tells one payload from another under the same key. A time that was not given stays so: a retry without a
-/// time is the same payload.
-pub(crate) fn digest(event: &NewUsageEvent) -> String {
-    let occurred_at = event.occurred_at.map(time::truncate);
-    let attributes = canonical(&event.attributes);
-    let payload = serde_json::to_vec(&(&event.meter, event.quantity, occurred_at, attributes));
-    hex::encode(Sha256::digest(payload.expect("texts and numbers are JSON")))
+/// time is the same payload. `attributes` is the text of the event's.
+pub(crate) fn digest(event: &NewUsageEvent, attributes: &str) -> String {
+    let occurred_at = event.occurred_at.map(|at| at.timestamp_micros());
+    let mut payload = Sha256::new();
+    // No meter has a zero byte, and numbers have one length.
+    payload.update(event.meter.as_bytes());
+    payload.update([0]);
+    payload.update(event.quantity.get().to_be_bytes());
+    payload.update([occurred_at.is_some().into()]);
+    payload.update(occurred_at.unwrap_or_default().to_be_bytes());
+    match is_sorted(&event.attributes) {
+        true => payload.update(attributes),
+        false => payload.update(canonical(&event.attributes)),
+    }
+    digest::kept(&payload.finalize().into())
 }
 
 /// The text of `json` that does not depend on the order of an object's members.
 pub(super) fn canonical(json: &serde_json::Value) -> String {
-    if is_sorted(json) {
-        return json.to_string();
-    }
     let mut text = String::new();
     write_canonical(json, &mut text);
     text
@@ -192,18 +219,23 @@ mod tests {
         }
     }
 
+    fn digest_of(event: &NewUsageEvent) -> String {
+        let text = measured(&event.meter, event.quantity, &event.attributes);
+        digest(event, &text.unwrap())
+    }
+
     #[test]
     fn a_payload_is_told_by_what_it_says_and_not_by_how() {
         let json = |text| serde_json::from_str(text).unwrap();
         let event = new_event(json(r#"{"a": {"b": 1, "c": [2, "x"]}, "d": null}"#));
         let same = new_event(json(r#"{"d":null,"a":{"c":[2,"x"],"b":1}}"#));
-        assert_eq!(digest(&event), digest(&same));
+        assert_eq!(digest_of(&event), digest_of(&same));
         for other in [
             r#"{"a": {"b": 1, "c": ["x", 2]}, "d": null}"#,
             r#"{"a": {"b": 1, "c": [2, "x"]}}"#,
             "{}",
         ] {
-            assert_ne!(digest(&event), digest(&new_event(json(other))), "{other}");
+            assert_ne!(digest_of(&event), digest_of(&new_event(json(other))), "{other}");
         }
         let nested = format!(r#"{{"a": {}1{}}}"#, "[".repeat(100), "]".repeat(100));
         assert_eq!(canonical(&json(&nested)).len(), nested.len() - 1);
@@ -217,7 +249,7 @@ mod tests {
             ..event.clone()
         };
         for other in [quantity, meter] {
-            assert_ne!(digest(&event), digest(&other));
+            assert_ne!(digest_of(&event), digest_of(&other));
         }
     }
 }

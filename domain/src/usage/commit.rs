@@ -110,15 +110,18 @@ impl Domain {
         let intake = &self.0.intake;
         let unsure = new
             .iter()
-            .filter(|(_, row)| all || intake.recent_keys.may_have(row));
+            .filter(|(_, row)| all || intake.recent_keys.may_have(&row.account_id, &row.idempotency_key));
         let known = known_by_key(&self.0.db, unsure.map(|(_, row)| row.as_ref())).await?;
-        if known.values().any(|known| !intake.recent_keys.may_have(known)) {
+        if known
+            .keys()
+            .any(|(account, key)| !intake.recent_keys.may_have(account, key))
+        {
             intake.met_retry();
         }
         new.retain(|(place, row)| match known.get(&key(row)) {
             None => true,
             Some(known) => {
-                intake.recent_keys.note(known);
+                intake.recent_keys.note(&known.account_id, &known.idempotency_key);
                 fates[*place] = Some(Fate::Known(Arc::clone(known)));
                 false
             }
@@ -139,7 +142,10 @@ impl Domain {
                 self.0.hub.written();
                 for fate in &written {
                     if let Fate::Recorded(row) = fate {
-                        self.0.intake.recent_keys.note(row);
+                        self.0
+                            .intake
+                            .recent_keys
+                            .note(&row.account_id, &row.idempotency_key);
                     }
                 }
                 faults.check("usage.committed")?;

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::commit::Fate;
 use super::keyed::Keyed;
+use super::own_thread::OwnThread;
 use super::recent_keys::RecentKeys;
 use crate::{Domain, Error, Result};
 
@@ -35,6 +36,8 @@ pub struct IntakeSettings {
     pub batch: usize,
     /// The most that may wait for its transaction or be in one, in bytes.
     pub waiting: usize,
+    /// Whether transactions are made on a thread of their own, and not on those that answer requests.
+    pub own_thread: bool,
 }
 
 impl Default for IntakeSettings {
@@ -42,6 +45,7 @@ impl Default for IntakeSettings {
         Self {
             batch: 2_000,
             waiting: 32 << 20,
+            own_thread: false,
         }
     }
 }
@@ -49,6 +53,7 @@ impl Default for IntakeSettings {
 /// What waits to be recorded.
 pub(crate) struct Intake {
     settings: IntakeSettings,
+    own_thread: Option<OwnThread>,
     waiting: Mutex<Waiting>,
     /// What was recorded here lately.
     pub(super) recent_keys: RecentKeys,
@@ -81,13 +86,14 @@ struct Job {
 }
 
 impl Intake {
-    pub(crate) fn new(settings: IntakeSettings) -> Self {
-        Self {
+    pub(crate) fn new(settings: IntakeSettings) -> Result<Self> {
+        Ok(Self {
             settings,
+            own_thread: settings.own_thread.then(OwnThread::start).transpose()?,
             waiting: Mutex::default(),
             recent_keys: RecentKeys::new(),
             retries: AtomicU32::new(0),
-        }
+        })
     }
 
     /// Whether the next batch may well have keys that were taken elsewhere, since one before it had.
@@ -107,6 +113,14 @@ impl Intake {
     #[cfg(test)]
     pub(super) fn requests(&self) -> usize {
         self.lock().requests
+    }
+
+    /// Sends somebody beside the request, whose client may leave in the middle.
+    fn send(&self, sent: Sent) {
+        match &self.own_thread {
+            Some(thread) => thread.spawn(sent.work()),
+            None => drop(tokio::spawn(sent.work())),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -204,15 +218,11 @@ impl Domain {
             answer,
         };
         if self.0.intake.put(&root, job)? {
-            // Beside the request, whose client may leave in the middle.
-            tokio::spawn(
-                Sent {
-                    domain: self.clone(),
-                    root,
-                    has_left: false,
-                }
-                .work(),
-            );
+            self.0.intake.send(Sent {
+                domain: self.clone(),
+                root,
+                has_left: false,
+            });
         }
         let lost = |_| Error::internal("a batch of usage ended without an answer");
         answered.await.map_err(lost)?

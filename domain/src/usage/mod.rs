@@ -16,6 +16,7 @@ mod export;
 mod holds;
 mod intake;
 mod keyed;
+mod own_thread;
 mod pending;
 mod periods;
 pub(crate) mod ratings;

@@ -4,10 +4,10 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use canopy_entity::time::{self, Timestamp};
+use canopy_entity::time::Timestamp;
 use canopy_entity::{AccountId, AccountPath, Level, PermissionKey, usage_event};
 
-use super::check;
+use super::check::Reported;
 use super::commit::Fate;
 use super::keyed::Keyed;
 use crate::{Actor, Domain, Error, Micros, Result};
@@ -72,10 +72,10 @@ impl Domain {
         let account = account.ok_or(Error::NotFound("account"))?;
         account.access().require(PermissionKey::Usage, Level::Full)?;
 
-        let now = time::now();
+        let reported = Reported::new(account, &accounts, self.0.usage_window);
         let mut batch = Batch::new(size);
         for (index, event) in input.events.into_iter().enumerate() {
-            match check::event(index, event, account, &accounts, now, self.0.usage_window) {
+            match reported.row(index, event) {
                 Ok(row) => batch.admit(index, Arc::new(row)),
                 Err(error) => batch.decide(index, EventOutcome::Refused(error)),
             }

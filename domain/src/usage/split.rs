@@ -225,7 +225,7 @@ impl Open {
 type Quarter<'q> = (&'q (AccountId, String, Timestamp), &'q Added);
 
 /// Rows of open quarters.
-fn opened<'q>(quarters: impl Iterator<Item = Quarter<'q>> + Clone) -> Rows {
+fn opened<'q>(quarters: impl Iterator<Item = Quarter<'q>> + Clone) -> Rows<'q> {
     let starts = |length| {
         let quarters = quarters.clone();
         quarters.map(move |((.., start), _)| bucket::start_of(length, *start))

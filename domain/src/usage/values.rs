@@ -145,7 +145,7 @@ impl<'e> Values<'e> {
         let lengths = rows.iter().map(|((_, place, ..), _)| bucket::LENGTHS[*place]);
         Rows::default()
             .texts("account_id", rows.iter().map(|((id, ..), _)| id.as_str()))
-            .texts("granularity", lengths.map(BucketLength::as_str))
+            .texts("granularity", lengths.map(|length| length.as_str()))
             .times("bucket_start", rows.iter().map(|((_, _, start, ..), _)| *start))
             .texts("meter", rows.iter().map(|((.., meter, _), _)| meter.as_str()))
             .texts("value", rows.iter().map(|((.., value), _)| value.as_str()))

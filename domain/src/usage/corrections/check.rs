@@ -1,6 +1,6 @@
 //! Checking what was asked, without a database.
 
-use canopy_entity::usage_event;
+use canopy_entity::{digest, usage_event};
 use sha2::{Digest, Sha256};
 
 use super::{Change, NewCorrection};
@@ -34,14 +34,14 @@ pub(super) fn correction(wanted: &NewCorrection) -> Result<()> {
 }
 
 /// What tells one payload from another under the same key: the same event is the same, however it was named. No event that
-/// was reported has this digest, which is of another number of parts.
+/// was reported has this digest: what that is of begins with a meter, and no meter with a bracket.
 pub(super) fn digest(named: &usage_event::Model, wanted: &NewCorrection) -> String {
     let (kind, quantity) = match wanted.change {
         Change::Void => ("VOID", None),
         Change::Amend(quantity) => ("AMEND", Some(quantity)),
     };
     let payload = serde_json::json!(["correction", kind, named.id, quantity, wanted.reason]);
-    hex::encode(Sha256::digest(payload.to_string()))
+    digest::kept(&Sha256::digest(payload.to_string()).into())
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use canopy_entity::UsageHoldId;
 use canopy_entity::time::Timestamp;
 use canopy_entity::usage_hold::{self, HoldStatus};
+use canopy_entity::{UsageHoldId, digest};
 use sha2::{Digest, Sha256};
 
 use super::{HoldSettings, HoldUsage, MeteredUse};
@@ -100,7 +100,7 @@ pub(super) fn digest(input: &HoldUsage) -> String {
         seconds,
         input.quote
     ]);
-    hex::encode(Sha256::digest(payload.to_string()))
+    digest::kept(&Sha256::digest(payload.to_string()).into())
 }
 
 /// What tells a quote from another. It is made only of what whoever asked for the quote was told.

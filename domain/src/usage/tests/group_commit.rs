@@ -1,7 +1,7 @@
 //! What comes in while another transaction is on its way: it waits, goes together, and nobody pays for another's mistake.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, Mutex};
 
 use canopy_entity::usage_event;
 use futures_util::StreamExt;
@@ -63,6 +63,28 @@ async fn what_waits_at_the_same_time_is_written_together() {
     assert_eq!(places.len(), 40, "each event has a place of its own");
     assert_eq!(house.told().await, 40);
     assert_eq!(house.usage(&house.agency, true).await.totals[0].events, 40);
+    house.assert_balanced().await;
+}
+
+#[tokio::test]
+async fn usage_is_priced_and_written_on_a_thread_of_its_own_where_that_is_wanted() {
+    let mut house = house().await.with_prices().await;
+    house.grant(&house.agency, "100").await;
+    let threads: Arc<Mutex<BTreeSet<Option<String>>>> = Arc::default();
+    let seen = Arc::clone(&threads);
+    house.domain = open_with(&house.database, |settings| {
+        settings.intake.own_thread = true;
+        settings.faults = Faults::at(move |_| {
+            let name = std::thread::current().name().map(str::to_owned);
+            seen.lock().unwrap().insert(name);
+            false
+        });
+    });
+    house.record(&house.client, vec![event("a", "1")]).await;
+    assert_eq!(
+        *threads.lock().unwrap(),
+        BTreeSet::from([Some("canopy-usage".to_owned())])
+    );
     house.assert_balanced().await;
 }
 
