@@ -2,7 +2,8 @@
 //! Each request is answered when the transaction with its events is committed, and not before.
 //!
 //! There is a queue for each tree, so that the slow rules of one platform hold up no other. All queues together are
-//! bounded in bytes; what does not fit is turned away at once.
+//! bounded in bytes; what does not fit is turned away at once. Transactions are made beside requests, on a thread of their
+//! own where there is one ([`OwnThread`]).
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
