@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use canopy_domain::entity::time::Timestamp;
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement, TransactionTrait};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement, TransactionTrait,
+};
 use tokio_postgres::NoTls;
 
 use crate::events::Source;
@@ -110,11 +112,15 @@ async fn postgres(url: &str, source: &Source, batch: usize, end: Instant) -> Res
     }
 }
 
-/// With the settings that Canopy gives SQLite.
+/// One writer, with the settings that Canopy gives its own.
 async fn sqlite(file: &Path) -> Result<DatabaseConnection> {
-    let db = Database::connect(format!("sqlite://{}?mode=rwc", file.display())).await?;
-    db.execute_unprepared("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
-        .await?;
+    let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", file.display()));
+    options.max_connections(1).sqlx_logging(false);
+    let db = Database::connect(options).await?;
+    db.execute_unprepared(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768",
+    )
+    .await?;
     db.execute_unprepared(SQLITE_TABLE).await?;
     Ok(db)
 }

@@ -58,7 +58,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 0)]
     hours_late: u32,
     /// How many connections send batches, each again as soon as it was answered.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 128)]
     connections: usize,
     /// How often everything is measured.
     #[arg(long, default_value_t = 3)]

@@ -97,7 +97,7 @@ impl Domain {
         let claim = &Claim::new(actor, "registerDocuments", idempotency_key, &input)?;
         let input = &input;
         let rights = &RightsChange::Of(input.key_id.to_string());
-        let outcome = transaction::run(&self.0.db, "register-documents", |txn| {
+        let outcome = transaction::run(&self.0.writer, "register-documents", |txn| {
             work(async move {
                 let key = api_key::Entity::find_by_id(input.key_id.clone())
                     .lock_exclusive()

@@ -6,7 +6,6 @@ use std::time::Duration;
 use canopy_rules_host::Host;
 use sea_orm::DatabaseConnection;
 
-use crate::Result;
 use crate::accounts::RememberedAccounts;
 use crate::auth::{
     ForeignSettings, ForeignTokens, LastUses, Passwords, RememberedActors, SignInSettings, Throttle,
@@ -22,6 +21,7 @@ use crate::simulation::Bell;
 use crate::store::{Lease, PipelineSettings, StatementListener, Store};
 use crate::usage::{HoldSettings, Intake, IntakeSettings, UsageWindow};
 use crate::webhooks::WebhookSettings;
+use crate::{Result, transaction};
 
 /// What the domain is opened with.
 #[derive(Clone)]
@@ -50,7 +50,7 @@ pub struct Settings {
     pub remember: Duration,
     /// How statements are sent together, where the database is PostgreSQL.
     pub pipeline: Option<PipelineSettings>,
-    /// Told of the statements that sea-orm does not see.
+    /// Told of the statements that go another way than by the connection that the domain is opened with.
     pub listener: Option<StatementListener>,
     /// Named steps at which a test may break off; see [`Faults`].
     pub faults: Faults,
@@ -103,6 +103,8 @@ pub struct Domain(pub(crate) Arc<Core>, pub(crate) Lease);
 
 pub(crate) struct Core {
     pub(crate) db: DatabaseConnection,
+    /// Where transactions begin.
+    pub(crate) writer: DatabaseConnection,
     pub(crate) store: Store,
     pub(crate) rules: Host,
     pub(crate) tokens: Tokens,
@@ -132,10 +134,12 @@ pub(crate) struct Core {
 impl Domain {
     /// Opens the domain on a migrated database.
     pub fn open(db: DatabaseConnection, rules: Host, settings: Settings) -> Result<Self> {
+        let writer = transaction::writer(&db, settings.listener.clone());
         let store = Store::new(settings.pipeline.as_ref(), settings.listener);
         let hub = Hub::new();
         let core = Core {
             db,
+            writer,
             store,
             rules,
             tokens: Tokens::new(settings.tokens)?,

@@ -12,7 +12,7 @@ use crate::Result;
 /// Stands between the texts of a column: JSON, names, keys and ids have no control characters.
 const BETWEEN: char = '\u{1}';
 /// Stands for NULL among them.
-const NULL: &str = "\u{2}";
+const NULL: char = '\u{2}';
 
 /// Rows that are to be written, column by column.
 #[derive(Default)]
@@ -146,13 +146,16 @@ impl Given<'_> {
 fn texts_of(place: usize, texts: &[Option<&str>]) -> (String, Value) {
     let mut joined = String::with_capacity(texts.iter().map(|text| text.map_or(1, str::len) + 1).sum());
     for text in texts {
-        joined.push_str(text.unwrap_or(NULL));
+        match text {
+            Some(text) => joined.push_str(text),
+            None => joined.push(NULL),
+        }
         joined.push(BETWEEN);
     }
     joined.pop();
     let count = |mark: char| joined.bytes().filter(|byte| char::from(*byte) == mark).count();
     let nulls = texts.iter().filter(|text| text.is_none()).count();
-    let comes_back = count(BETWEEN) + 1 == texts.len() && joined.matches(NULL).count() == nulls;
+    let comes_back = count(BETWEEN) + 1 == texts.len() && count(NULL) == nulls;
     // Nothing between marks is a text, but nothing at all is none.
     if !comes_back || joined.is_empty() {
         let texts = serde_json::to_value(texts).expect("texts are JSON");

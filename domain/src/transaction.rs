@@ -8,16 +8,19 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sea_orm::sqlx;
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, SqliteTransactionMode,
+    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
 
+use crate::store::StatementListener;
 use crate::{Error, Result};
 
 /// How often a transaction is tried before its error is given up to the caller.
 const MAX_ATTEMPTS: u32 = 6;
 /// The longest pause before the second attempt; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
+/// What the one writer of SQLite may keep of the file, in KiB, as SQLite writes it.
+const CACHE: &str = "-32768";
 
 /// Another transaction did the same thing first: this one is to be run again, and will find what the other wrote.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +37,30 @@ pub(crate) fn work<'t, 'env: 't, T>(
     future: impl Future<Output = Result<T>> + Send + 't,
 ) -> Work<'t, 'env, T> {
     Work(Box::pin(future), PhantomData)
+}
+
+/// The connections by which transactions go. On SQLite, which has one writer at a time, it is one: writers take turns for it in
+/// the order in which they came, and not by chance as they would in SQLite, and what it has read is not read again.
+pub(crate) fn writer(db: &DatabaseConnection, listener: Option<StatementListener>) -> DatabaseConnection {
+    if db.get_database_backend() != DbBackend::Sqlite {
+        return db.clone();
+    }
+    let pool = db.get_sqlite_connection_pool();
+    let options = pool
+        .connect_options()
+        .as_ref()
+        .clone()
+        .pragma("cache_size", CACHE);
+    let one = pool
+        .options()
+        .clone()
+        .max_connections(1)
+        .connect_lazy_with(options);
+    let mut writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(one);
+    if let Some(listener) = listener {
+        writer.set_metric_callback(move |info| listener(info.statement.clone()));
+    }
+    writer
 }
 
 /// Runs `body` in a transaction and commits it, or rolls it back if `body` fails.

@@ -33,7 +33,12 @@ impl AccountPath {
 
     /// The ids from the root down to the account itself; never empty.
     pub fn ids(&self) -> Vec<AccountId> {
-        (0..=self.depth()).filter_map(|place| self.at(place)).collect()
+        self.each_id().collect()
+    }
+
+    /// The same, one after the other.
+    pub fn each_id(&self) -> impl Iterator<Item = AccountId> + '_ {
+        (0..=self.depth()).filter_map(|place| self.at(place))
     }
 
     /// The id at `place`, counted from the root; none beyond the end.
@@ -56,6 +61,9 @@ impl AccountPath {
 
     /// The path of the nearest account that both are in the subtree of; none if they are in two trees.
     pub fn nearest(&self, other: &AccountPath) -> Option<AccountPath> {
+        if self.contains(other) {
+            return Some(self.clone());
+        }
         let same = self
             .0
             .split_inclusive('/')

@@ -201,6 +201,16 @@ pub fn of(event: &usage_event::Model) -> serde_json::Result<Vec<Model>> {
         .collect()
 }
 
+/// What the account of `event` pays to its own seller, or gets back: the currency, and how much in micro-units. None while
+/// its price is pending, or if nobody sells to it.
+pub fn own_charge(event: &usage_event::Model) -> serde_json::Result<Option<(&str, i64)>> {
+    let Some(text) = &event.ratings else {
+        return Ok(None);
+    };
+    let stored: Stored<'_> = serde_json::from_str(text)?;
+    Ok(stored.edges.last().map(|edge| (stored.currency, edge.price)))
+}
+
 fn one(
     event: &usage_event::Model,
     stored: &Stored<'_>,

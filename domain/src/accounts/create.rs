@@ -76,7 +76,7 @@ impl Domain {
         let draft = &draft(actor, &input, name, &room.policy)?;
 
         let claim = &claim;
-        let (id, replayed) = transaction::run(&self.0.db, "create-subaccount", |txn| {
+        let (id, replayed) = transaction::run(&self.0.writer, "create-subaccount", |txn| {
             work(async move {
                 if let Some(id) = claim.find::<AccountId>(txn).await? {
                     return Ok((id, true));

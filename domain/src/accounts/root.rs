@@ -70,7 +70,7 @@ impl Domain {
             restrictions: String::new(),
         };
         let actor = &self.system_actor(&row.id, &row.path);
-        transaction::run(&self.0.db, "create-root", |txn| {
+        transaction::run(&self.0.writer, "create-root", |txn| {
             work(async move {
                 account::Entity::insert(row.clone().into_active_model())
                     .exec_without_returning(txn)

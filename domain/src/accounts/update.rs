@@ -61,7 +61,7 @@ impl Domain {
         let (input, room) = (&input, room.as_ref());
         let path = managed.account.path();
         let rights = &RightsChange::At(path.clone());
-        let replayed = transaction::run(&self.0.db, "update-subaccount", |txn| {
+        let replayed = transaction::run(&self.0.writer, "update-subaccount", |txn| {
             work(async move {
                 if claim.find::<AccountId>(txn).await?.is_some() {
                     return Ok(true);

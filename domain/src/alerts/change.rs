@@ -93,7 +93,7 @@ impl Domain {
         let claim = &Claim::new(actor, "createUsageAlert", idempotency_key, &new)?;
         account.require_active(&["accountId"])?;
         let row = &row_of(actor, account, &new)?;
-        let outcome = transaction::run(&self.0.db, "create-usage-alert", |txn| {
+        let outcome = transaction::run(&self.0.writer, "create-usage-alert", |txn| {
             work(async move {
                 if let Some(row) = claim.find(txn).await? {
                     return Ok(Replayable::replayed(row));
@@ -128,7 +128,7 @@ impl Domain {
         change.name.as_deref().map(name).transpose()?;
         change.threshold.map(Threshold::check).transpose()?;
         let change = &change;
-        let outcome = transaction::run(&self.0.db, "update-usage-alert", |txn| {
+        let outcome = transaction::run(&self.0.writer, "update-usage-alert", |txn| {
             work(async move {
                 if let Some(row) = claim.find(txn).await? {
                     return Ok(Replayable::replayed(row));
@@ -169,7 +169,7 @@ impl Domain {
             return Ok(Replayable::replayed(row));
         }
         let account = &account?;
-        transaction::run(&self.0.db, "delete-usage-alert", |txn| {
+        transaction::run(&self.0.writer, "delete-usage-alert", |txn| {
             work(async move {
                 // Before the claim: whoever waits here for the same deletion finds that it was done, and not that nothing is there.
                 accounts::lock(txn, account.id()).await?;

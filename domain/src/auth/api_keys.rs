@@ -112,7 +112,7 @@ impl Domain {
 
         let secret = fresh_secret();
         let row = &row_of(actor, account, &new, &secret)?;
-        let before = transaction::run(&self.0.db, "create-api-key", |txn| {
+        let before = transaction::run(&self.0.writer, "create-api-key", |txn| {
             work(async move {
                 if let Some(id) = claim.find::<ApiKeyId>(txn).await? {
                     return Ok(Some(id));
@@ -179,7 +179,7 @@ impl Domain {
         let account = &self.account_of_key(actor, id).await?;
         let claim = &Claim::new(actor, "revokeApiKey", idempotency_key, id)?;
         let rights = &RightsChange::Of(id.to_string());
-        let outcome = transaction::run(&self.0.db, "revoke-api-key", |txn| {
+        let outcome = transaction::run(&self.0.writer, "revoke-api-key", |txn| {
             work(async move {
                 let key = api_key::Entity::find_by_id(id.clone())
                     .lock_exclusive()

@@ -270,7 +270,7 @@ impl Domain {
     /// The grants without those at or below a closed account: there is nothing left for them to reach. A grant above
     /// a closed account still reaches it, so that it can be restored.
     async fn without_closed(&self, mut grants: Vec<Grant>) -> Result<Vec<Grant>> {
-        let ids: HashSet<AccountId> = grants.iter().flat_map(|grant| grant.path.ids()).collect();
+        let ids: HashSet<AccountId> = grants.iter().flat_map(|grant| grant.path.each_id()).collect();
         if ids.is_empty() {
             return Ok(grants);
         }

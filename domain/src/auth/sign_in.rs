@@ -59,7 +59,7 @@ impl Domain {
     /// Makes all tokens of `user` invalid at once. For an operator.
     pub async fn revoke_tokens(&self, user: &UserId) -> Result<()> {
         let rights = &RightsChange::Of(user.to_string());
-        transaction::run(&self.0.db, "revoke-tokens", |txn| {
+        transaction::run(&self.0.writer, "revoke-tokens", |txn| {
             work(async move {
                 user::Entity::update_many()
                     .col_expr(

@@ -27,7 +27,7 @@ pub(super) enum Drawn {
 pub(super) async fn draw(domain: &Domain, path: &AccountPath, least: u64, wish: u64) -> Result<Drawn> {
     let settings = domain.0.budgets.settings;
     let ids = &path.ids();
-    transaction::run(&domain.0.db, "draw-budget", |txn| {
+    transaction::run(&domain.0.writer, "draw-budget", |txn| {
         work(async move {
             let now = time::now();
             let buckets = standing(txn, settings, ids, now).await?;

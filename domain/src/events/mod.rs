@@ -35,7 +35,6 @@ pub use renderings::{Renderings, What};
 pub use rights::RightsWatch;
 pub(crate) use rights::{RightsChange, RightsVersions};
 pub use stream::StreamSettings;
-pub(crate) use usage_news::{Counted, own_charge};
 
 /// Why an event is in the news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

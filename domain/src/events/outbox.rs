@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::alert_news::{self, TOPIC as ALERT};
 use super::hub::{Published, Told};
 use super::rights::RightsChange;
-use super::usage_news::{Contents, Counted, TOPIC as USAGE};
+use super::usage_news::{Contents, TOPIC as USAGE};
 use super::{RuleNews, UsageUpdateKind, cursor, usage_news};
 use crate::statement::{list, statement};
 use crate::{Domain, Error, Result, transaction};
@@ -69,13 +69,13 @@ pub(crate) async fn write(
     txn: &impl ConnectionTrait,
     kind: UsageUpdateKind,
     batch: &UsageBatchId,
-    events: &[Counted<'_>],
+    events: &[&usage_event::Model],
     at: Timestamp,
 ) -> Result<()> {
     let Some(contents) = Contents::new(kind, batch, events) else {
         return Ok(());
     };
-    let paths = events.iter().map(|counted| Some(counted.event.path.clone()));
+    let paths = events.iter().map(|event| Some(event.path.clone()));
     let nearest = paths.reduce(|one, other| one?.nearest(&other?)).flatten();
     let path = nearest.ok_or_else(|| Error::internal("news of two trees in one row"))?;
     let account_id = path
@@ -83,7 +83,7 @@ pub(crate) async fn write(
         .ok_or_else(|| Error::internal("a path without an account"))?;
     let places = match kind {
         UsageUpdateKind::Recorded | UsageUpdateKind::Corrected => {
-            let places = events.iter().map(|counted| counted.event.place + 1);
+            let places = events.iter().map(|event| event.place + 1);
             places.max().unwrap_or(1)
         }
         UsageUpdateKind::Rated => 1,
@@ -281,7 +281,7 @@ impl Domain {
             return Ok(0);
         }
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let given = transaction::run(db, "relay-outbox", |txn| {
+        let given = transaction::run(&self.0.writer, "relay-outbox", |txn| {
             transaction::work(async move {
                 // Two relays at once would give one position twice. SQLite has one writer anyway; on PostgreSQL the
                 // lock is waited for in a statement of its own, so that the next one sees what the other relay wrote.

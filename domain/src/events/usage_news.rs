@@ -8,13 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use canopy_entity::usage_event::{self, RatingStatus};
-use canopy_entity::{AccountId, AccountPath, UsageBatchId, UsageEventId, outbox};
+use canopy_entity::{AccountId, AccountPath, UsageBatchId, UsageEventId, outbox, rating};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
 use serde::{Deserialize, Serialize};
 
 use super::hub::{Published, Told};
 use super::{UsageUpdate, UsageUpdateKind, cursor};
-use crate::pricing::EdgePrice;
 use crate::statement::{list, statement};
 use crate::{AccountView, Error, Micros, Money, Result};
 
@@ -41,72 +40,25 @@ pub(super) struct Contents {
     pub(super) last: UsageEventId,
     /// The places of those that had no price yet.
     pub(super) pending: Vec<i32>,
-    #[serde(default)]
-    charges: Charges,
-}
-
-/// What the accounts were charged for the events of a row: by currency, the place of each and how much, in the order of
-/// the places.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-struct Charges(BTreeMap<String, Vec<(i32, i64)>>);
-
-impl Charges {
-    fn add(&mut self, place: i32, currency: &str, micros: i64) {
-        let charged = match self.0.get_mut(currency) {
-            Some(charged) => charged,
-            None => self.0.entry(currency.to_owned()).or_default(),
-        };
-        charged.push((place, micros));
-    }
-
-    fn of(&self, place: i32) -> Result<Option<Money>> {
-        let found = self.0.iter().find_map(|(currency, charged)| {
-            let at = charged.binary_search_by_key(&place, |(place, _)| *place).ok()?;
-            Some((currency, charged[at].1))
-        });
-        let money = found.map(|(currency, micros)| {
-            let amount = Micros::new(micros).map_err(Error::internal)?;
-            let currency = currency.clone();
-            Ok(Money { amount, currency })
-        });
-        money.transpose()
-    }
-}
-
-/// What a batch did to an event.
-pub(crate) struct Counted<'a> {
-    pub(crate) event: &'a usage_event::Model,
-    /// What its account pays to its own seller, or gets back: the currency, and how much. None while that is not known, or
-    /// if nobody sells to it.
-    pub(crate) charged: Option<(&'a str, i64)>,
-}
-
-/// What the account that used something pays to its own seller, of the prices along its path.
-pub(crate) fn own_charge(edges: &[EdgePrice]) -> Option<(&str, i64)> {
-    edges.last().map(|edge| (edge.currency.as_str(), edge.price))
 }
 
 impl Contents {
     /// What a batch did to `events`, which are in the order of their ids.
-    pub(super) fn new(kind: UsageUpdateKind, batch: &UsageBatchId, events: &[Counted<'_>]) -> Option<Self> {
-        let mut contents = Self {
+    pub(super) fn new(
+        kind: UsageUpdateKind,
+        batch: &UsageBatchId,
+        events: &[&usage_event::Model],
+    ) -> Option<Self> {
+        let pending = events
+            .iter()
+            .filter(|event| event.rating_status == RatingStatus::Pending);
+        Some(Self {
             kind,
             batch: batch.clone(),
-            first: events.first()?.event.id.clone(),
-            last: events.last()?.event.id.clone(),
-            pending: Vec::new(),
-            charges: Charges::default(),
-        };
-        for Counted { event, charged } in events {
-            if event.rating_status == RatingStatus::Pending {
-                contents.pending.push(event.place);
-            }
-            if let Some((currency, micros)) = charged {
-                contents.charges.add(contents.place(event), currency, *micros);
-            }
-        }
-        Some(contents)
+            first: events.first()?.id.clone(),
+            last: events.last()?.id.clone(),
+            pending: pending.map(|event| event.place).collect(),
+        })
     }
 
     /// The place of an event among the positions of the row, from 0.
@@ -152,6 +104,17 @@ impl Scope {
     }
 }
 
+/// What the account that used something pays to its own seller, or gets back; none if nobody sells to it.
+fn own_charge(event: &usage_event::Model) -> Result<Option<Money>> {
+    let charged = rating::own_charge(event).map_err(Error::internal)?;
+    let money = charged.map(|(currency, micros)| {
+        let amount = Micros::new(micros).map_err(Error::internal)?;
+        let currency = currency.to_owned();
+        Ok(Money { amount, currency })
+    });
+    money.transpose()
+}
+
 /// The news of a row, whose events these are.
 pub(super) fn published(row: &outbox::Model, events: Vec<usage_event::Model>) -> Result<Vec<Published>> {
     let last = row
@@ -169,7 +132,10 @@ pub(super) fn published(row: &outbox::Model, events: Vec<usage_event::Model>) ->
         };
         let position = base + i64::from(place) + 1;
         let path = event.path.clone();
-        let charged = contents.charges.of(place)?;
+        let charged = match event.rating_status {
+            RatingStatus::Rated => own_charge(&event)?,
+            _ => None,
+        };
         let update = UsageUpdate::new(cursor::encode(position), contents.kind, event, charged);
         news.push(Published {
             first: before + 1,

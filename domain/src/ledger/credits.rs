@@ -194,7 +194,7 @@ impl Domain {
             _ => "credits.grant",
         };
         let movement = &movement;
-        transaction::run(&self.0.db, "book-credits", |txn| {
+        transaction::run(&self.0.writer, "book-credits", |txn| {
             transaction::work(async move {
                 let sides = [&movement.debit.account, &movement.credit.account];
                 let mut books = Books::lock(txn, sides).await?;

@@ -67,7 +67,7 @@ impl Domain {
         scope: &Scope,
     ) -> Result<Vec<ResourceLimit>> {
         let path = parent.path().child(account.id());
-        let ids: HashSet<AccountId> = path.ids().into_iter().collect();
+        let ids: HashSet<AccountId> = path.each_id().collect();
         let mut accounts = counted(self, &ids).await?;
         for counted in accounts.iter_mut().filter(|counted| counted.id == *account.id()) {
             counted.path = path.clone();
@@ -257,7 +257,7 @@ impl Chains {
 }
 
 fn level(path: &AccountPath, kinds: &HashMap<AccountId, AccountKind>) -> u32 {
-    path.ids().iter().fold(0, |level, id| match kinds.get(id) {
+    path.each_id().fold(0, |level, id| match kinds.get(&id) {
         Some(AccountKind::Subaccount) => level + 1,
         _ => 0,
     })

@@ -39,7 +39,7 @@ impl Domain {
             Err(_) => return Err(Error::bad_input(&["max"], "The limit is too large.")),
         };
         let account = &managed.account;
-        transaction::run(&self.0.db, "set-account-limit", |txn| {
+        transaction::run(&self.0.writer, "set-account-limit", |txn| {
             work(async move {
                 let id = (account.id().clone(), resource.to_owned());
                 match maximum {

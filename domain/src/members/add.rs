@@ -82,7 +82,7 @@ impl Domain {
         }
         let limit = &chains.limit_of(account, Counted::Members.name(), actor.scope())?;
         let rights = &RightsChange::Of(user.to_string());
-        let row = transaction::run(&self.0.db, "add-member", |txn| {
+        let row = transaction::run(&self.0.writer, "add-member", |txn| {
             work(async move {
                 accounts::lock(txn, account.id()).await?;
                 let row = upsert(txn, account, user, role, limit.as_ref()).await?;

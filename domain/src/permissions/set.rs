@@ -50,7 +50,7 @@ impl Domain {
         check(&input.permissions)?;
         let (account, changes) = (&managed.account, &input.permissions);
         let rights = &RightsChange::At(account.path().clone());
-        let replayed = transaction::run(&self.0.db, "set-permissions", |txn| {
+        let replayed = transaction::run(&self.0.writer, "set-permissions", |txn| {
             work(async move {
                 if claim.find::<AccountId>(txn).await?.is_some() {
                     return Ok(true);

@@ -42,7 +42,7 @@ impl Domain {
             created_at: Set(time::now()),
         });
         let presets = &presets.collect::<Vec<_>>();
-        let changed = transaction::run(&self.0.db, "ensure-preset-plans", |txn| {
+        let changed = transaction::run(&self.0.writer, "ensure-preset-plans", |txn| {
             work(async move {
                 if are_there(txn, presets).await? {
                     return Ok(false);

@@ -92,7 +92,7 @@ impl RememberedFacts {
         let mut missing: BTreeMap<AccountId, u64> = BTreeMap::new();
         for path in paths {
             let version = facts.version(path);
-            for id in path.ids() {
+            for id in path.each_id() {
                 if facts.accounts.contains_key(&id) || missing.contains_key(&id) {
                     continue;
                 }
@@ -218,9 +218,9 @@ impl Facts {
 
     /// True if the account at `path` and all above it are in use.
     pub(crate) fn all_active(&self, path: &AccountPath) -> bool {
-        path.ids().iter().all(|id| {
+        path.each_id().all(|id| {
             self.accounts
-                .get(id)
+                .get(&id)
                 .is_some_and(|account| account.status == AccountStatus::Active)
         })
     }

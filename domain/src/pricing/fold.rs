@@ -7,43 +7,46 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use canopy_entity::digest::Kept;
 use canopy_entity::rule_version::{self, FailurePolicy};
 use canopy_entity::time::Timestamp;
-use canopy_entity::{AccountId, AccountPath, RuleVersionId};
+use canopy_entity::{AccountId, AccountPath, PlanId, RuleVersionId};
 use canopy_rules_host::{Digest, PeriodTotals, PricedLine, PricingAccount, PricingInput, UsageLine};
 
-use super::{Facts, Totals, receipt};
+use super::receipt::{self, StoredItems};
+use super::{Facts, Totals};
 use crate::Micros;
+use crate::ledger::Currency;
 use crate::rules::{Failed, Failure, Fault};
 
 /// Usage that is to be priced.
-#[derive(Debug, Clone)]
-pub(crate) struct Line {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line<'u> {
     /// Where the account stands that used something.
-    pub(crate) path: AccountPath,
-    pub(crate) meter: String,
+    pub(crate) path: &'u AccountPath,
+    pub(crate) meter: &'u str,
     /// In micro-units.
     pub(crate) quantity: i64,
     pub(crate) occurred_at: Timestamp,
     /// The instant in whose month it counts.
     pub(crate) counted_at: Timestamp,
     /// A JSON object.
-    pub(crate) attributes: Option<String>,
+    pub(crate) attributes: Option<&'u str>,
 }
 
 /// Which rule priced an edge, from what to what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Receipt {
     pub(crate) rule_version_id: RuleVersionId,
-    pub(crate) rule_digest: String,
+    pub(crate) rule_digest: Arc<str>,
     /// Of the input with this line alone, as receipts keep it.
-    pub(crate) input_digest: String,
+    pub(crate) input_digest: Kept,
     /// Of this line's answer alone, as receipts keep it.
-    pub(crate) output_digest: String,
+    pub(crate) output_digest: Kept,
     /// What ran the rule.
     pub(crate) engine: &'static str,
     /// What the rule was told of the buyer: its plan, and its use of the meter in the period before.
-    pub(crate) buyer_plan: String,
+    pub(crate) buyer_plan: Option<PlanId>,
     pub(crate) period: PeriodTotals,
     /// Of the whole call, which may have had other lines.
     pub(crate) fuel: i64,
@@ -56,13 +59,13 @@ pub(crate) struct EdgePrice {
     pub(crate) edge: i32,
     pub(crate) seller: AccountId,
     pub(crate) buyer: AccountId,
-    pub(crate) currency: String,
+    pub(crate) currency: Currency,
     pub(crate) cost: i64,
     pub(crate) price: i64,
     /// None if the seller passed its cost on.
     pub(crate) receipt: Option<Receipt>,
-    /// A JSON array.
-    pub(crate) line_items: String,
+    /// None if there are none.
+    pub(crate) line_items: Option<StoredItems>,
 }
 
 /// What became of a line.
@@ -87,8 +90,8 @@ pub(crate) enum Outcome {
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) priced: PricedLine,
-    pub(super) input_digest: String,
-    pub(super) output_digest: String,
+    pub(super) input_digest: Kept,
+    pub(super) output_digest: Kept,
     pub(super) fuel: i64,
 }
 
@@ -96,6 +99,8 @@ pub(super) struct Answer {
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) rule: &'a rule_version::Model,
+    /// The rule's.
+    digest: Arc<str>,
     pub(super) input: Arc<PricingInput>,
     turn: Turn,
     lines: Vec<usize>,
@@ -123,7 +128,7 @@ enum Turn {
 const MAX_FAILED: usize = 100;
 
 struct Folded<'a> {
-    line: &'a Line,
+    line: Line<'a>,
     ids: Vec<AccountId>,
     before: Vec<PeriodTotals>,
     edges: Vec<EdgePrice>,
@@ -134,7 +139,7 @@ struct Folded<'a> {
 
 impl<'a> Fold<'a> {
     /// Begins with `lines`, which count in `totals` in their order.
-    pub(super) fn new(facts: &'a Facts, lines: &'a [Line], totals: &mut Totals) -> Self {
+    pub(super) fn new(facts: &'a Facts, lines: &[Line<'a>], totals: &mut Totals) -> Self {
         let lines = lines.iter().map(|line| {
             let ids = line.path.ids();
             Folded {
@@ -142,7 +147,7 @@ impl<'a> Fold<'a> {
                 edges: Vec::with_capacity(ids.len().saturating_sub(1)),
                 turn: Turn::Own,
                 ended: (!facts.can_price(&ids)).then_some(Outcome::Pending),
-                line,
+                line: *line,
                 ids,
             }
         });
@@ -170,7 +175,7 @@ impl<'a> Fold<'a> {
             let seller = &folded.ids[edge];
             let Some(live) = facts.rules.get(seller) else {
                 let cost = folded.cost();
-                folded.push(facts, cost, None, "[]".to_owned());
+                folded.push(facts, cost, None, None);
                 continue;
             };
             if folded.turn == Turn::Own && live.called().is_none() {
@@ -190,6 +195,7 @@ impl<'a> Fold<'a> {
                 let configuration = receipt::configuration(rule);
                 Call {
                     rule,
+                    digest: rule.digest.as_str().into(),
                     // Paths begin at the seller: a rule, and who reads its logs, learns of nobody above.
                     input: PricingInput::new(format!("{seller}/"), currency, configuration).into(),
                     turn,
@@ -218,11 +224,11 @@ impl<'a> Fold<'a> {
                 Ok(answer) => {
                     let receipt = Receipt {
                         rule_version_id: call.rule.id.clone(),
-                        rule_digest: call.rule.digest.clone(),
+                        rule_digest: Arc::clone(&call.digest),
                         input_digest: answer.input_digest,
                         output_digest: answer.output_digest,
                         engine: canopy_rules_host::ENGINE,
-                        buyer_plan: call.input.accounts[line.account as usize].buyer_plan.clone(),
+                        buyer_plan: self.facts.accounts[folded.buyer()].plan_id.clone(),
                         period: line.period,
                         fuel: answer.fuel,
                     };
@@ -261,18 +267,23 @@ impl<'a> Fold<'a> {
 }
 
 impl<'a> Folded<'a> {
+    /// The buyer of the next edge.
+    fn buyer(&self) -> &AccountId {
+        &self.ids[self.edges.len() + 1]
+    }
+
     /// What the seller of the next edge pays.
     fn cost(&self) -> i64 {
         self.edges.last().map_or(0, |edge| edge.price)
     }
 
-    fn push(&mut self, facts: &Facts, price: i64, receipt: Option<Receipt>, line_items: String) {
+    fn push(&mut self, facts: &Facts, price: i64, receipt: Option<Receipt>, line_items: Option<StoredItems>) {
         let edge = self.edges.len();
         self.edges.push(EdgePrice {
             edge: i32::try_from(edge).expect("a path has far fewer accounts"),
             seller: self.ids[edge].clone(),
             buyer: self.ids[edge + 1].clone(),
-            currency: facts.accounts[&self.ids[edge]].currency.clone(),
+            currency: Currency::of(&facts.accounts[&self.ids[edge]].currency),
             cost: self.cost(),
             price,
             receipt,
@@ -297,7 +308,7 @@ impl<'a> Folded<'a> {
 
     /// Adds this line to the input of its seller's rule.
     fn enter(&self, facts: &Facts, edge: usize, call: &mut Call<'a>) {
-        let path = &self.line.path;
+        let path = self.line.path;
         let input = Arc::make_mut(&mut call.input);
         let account = *call.accounts.entry(path).or_insert_with(|| {
             let buyer = &self.ids[edge + 1];
@@ -310,25 +321,25 @@ impl<'a> Folded<'a> {
         });
         input.lines.push(UsageLine {
             account,
-            meter: self.line.meter.clone(),
+            meter: self.line.meter.to_owned(),
             quantity: self.line.quantity,
             cost: self.cost(),
             occurred_at: self.line.occurred_at.timestamp(),
-            attributes: self.line.attributes.clone(),
+            attributes: self.line.attributes.map(str::to_owned),
             period: self.before[edge],
         });
     }
 }
 
-impl Line {
+impl Line<'_> {
     /// What tells this usage from other usage, whatever was used before it and whatever it costs.
     fn subject(&self) -> String {
         let facts = (
             self.path.as_str(),
-            &self.meter,
+            self.meter,
             self.quantity,
             self.occurred_at,
-            &self.attributes,
+            self.attributes,
         );
         Digest::of(serde_json::json!(facts).to_string().as_bytes()).to_string()
     }

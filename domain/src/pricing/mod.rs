@@ -23,9 +23,9 @@ pub(crate) use facts::{Facts, RememberedFacts};
 pub(crate) use fold::{EdgePrice, Line, Outcome, Receipt, refusal};
 pub(crate) use halving::{Oracle, Unanswered, ask_each};
 pub(crate) use pinned::Pin;
-pub(crate) use receipt::configuration;
 #[cfg(test)]
 pub(crate) use receipt::stored;
 pub use receipt::{LineItem, input_of, line_items};
+pub(crate) use receipt::{StoredItems, configuration};
 pub(crate) use terms::{hold_terms, lock_terms};
 pub(crate) use totals::Totals;

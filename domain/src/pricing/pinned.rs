@@ -26,7 +26,7 @@ pub(crate) struct Pin {
 impl Domain {
     /// Prices `line` by the versions of `pins`, the edges of its chain from the top down. A version that fails is told to
     /// its owner and does not come closer to a quarantine: it need not be live any more.
-    pub(crate) async fn rate_pinned(&self, facts: &Facts, line: Line, pins: &[Pin]) -> Result<Outcome> {
+    pub(crate) async fn rate_pinned(&self, facts: &Facts, line: Line<'_>, pins: &[Pin]) -> Result<Outcome> {
         let facts = facts.pinned(pins);
         let totals = Totals::pinned(&line, pins);
         let (mut outcomes, failed) = self.prices(&facts, &[line], totals).await?;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use canopy_entity::digest;
+use canopy_entity::digest::Kept;
 use canopy_entity::rule_version;
 use canopy_rules_host::{LoadedRule, PricingInput, RuleError};
 
@@ -16,7 +16,12 @@ use crate::{Domain, Result};
 impl Domain {
     /// Prices `lines` along their chains and keeps what rules failed on for their owners. Must not be called while a
     /// transaction is open.
-    pub(crate) async fn rate(&self, facts: &Facts, lines: &[Line], totals: Totals) -> Result<Vec<Outcome>> {
+    pub(crate) async fn rate(
+        &self,
+        facts: &Facts,
+        lines: &[Line<'_>],
+        totals: Totals,
+    ) -> Result<Vec<Outcome>> {
         let (outcomes, failed) = self.prices(facts, lines, totals).await?;
         self.note_failures(failed).await;
         Ok(outcomes)
@@ -26,7 +31,7 @@ impl Domain {
     pub(crate) async fn prices(
         &self,
         facts: &Facts,
-        lines: &[Line],
+        lines: &[Line<'_>],
         mut totals: Totals,
     ) -> Result<(Vec<Outcome>, Vec<Failed>)> {
         let mut fold = Fold::new(facts, lines, &mut totals);
@@ -106,13 +111,13 @@ impl Oracle for Question<'_> {
             .into_iter()
             .zip(lines)
             .map(|(priced, line)| Answer {
-                input_digest: digest::kept(
+                input_digest: Kept::of(
                     digests
                         .of(line)
                         .expect("the line is one of the input's")
                         .as_bytes(),
                 ),
-                output_digest: digest::kept(priced.digest().as_bytes()),
+                output_digest: Kept::of(priced.digest().as_bytes()),
                 priced,
                 fuel,
             })

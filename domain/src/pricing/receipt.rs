@@ -4,6 +4,7 @@ use canopy_entity::rating::{self, StoredItem};
 use canopy_entity::{rule_version, usage_event};
 use canopy_rules_host::{PeriodTotals, PricedLine, PricingAccount, PricingInput, UsageLine};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::Micros;
 
@@ -71,11 +72,31 @@ pub(super) fn is_storable(priced: &PricedLine) -> bool {
     !priced.reason.contains('\0') && items.all(|item| !item.description.contains('\0'))
 }
 
-/// The items of an answer of a rule as they are stored: as the text of a JSON array.
-pub(crate) fn stored(priced: &PricedLine) -> String {
+/// The items of a price as they are stored: a JSON array.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredItems(Box<RawValue>);
+
+impl StoredItems {
+    pub(crate) fn json(&self) -> &RawValue {
+        &self.0
+    }
+}
+
+impl PartialEq for StoredItems {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+/// The items of an answer of a rule as they are stored; none if there are none.
+pub(crate) fn stored(priced: &PricedLine) -> Option<StoredItems> {
+    if priced.items.is_empty() && priced.reason.is_empty() {
+        return None;
+    }
     let items = priced.items.iter();
     let items = items.map(|item| (item.description.as_str().into(), item.quantity, item.amount));
     let reason = (!priced.reason.is_empty()).then(|| (priced.reason.as_str().into(), 0, 0));
     let items: Vec<StoredItem<'_>> = items.chain(reason).collect();
-    serde_json::to_string(&items).expect("an item has texts and numbers only")
+    let json = serde_json::value::to_raw_value(&items);
+    Some(StoredItems(json.expect("an item has texts and numbers only")))
 }

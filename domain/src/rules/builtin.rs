@@ -17,7 +17,7 @@ impl Domain {
     pub(crate) async fn ensure_builtin_rules(&self) -> Result<RuleVersionId> {
         let mut limits_by_plan = None;
         for builtin in builtins() {
-            let version = transaction::run(&self.0.db, "ensure-builtin-rule", |txn| {
+            let version = transaction::run(&self.0.writer, "ensure-builtin-rule", |txn| {
                 transaction::work(async move { ensure(txn, builtin).await })
             })
             .await?;

@@ -195,7 +195,7 @@ impl Domain {
         rows.sort_by(|one, other| one.subject.cmp(&other.subject));
         let last = rows.last().map(|row| row.message.clone()).unwrap_or_default();
         let (rows, last, settings) = (&rows, &last, self.0.quarantine);
-        let quarantined = transaction::run(&self.0.db, "keep-rule-failures", |txn| {
+        let quarantined = transaction::run(&self.0.writer, "keep-rule-failures", |txn| {
             transaction::work(async move {
                 if !insert(txn, rows).await? {
                     return Ok(false);

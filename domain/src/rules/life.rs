@@ -150,7 +150,7 @@ impl Domain {
             confirm_variance: input.confirm_variance,
         };
         let (work, id, step) = (&work, &input.rule_version_id, input.step);
-        let changed = transaction::run(&self.0.db, step.operation(), |txn| {
+        let changed = transaction::run(&self.0.writer, step.operation(), |txn| {
             transaction::work(async move {
                 if let Some(answer) = work.claim.find(txn).await? {
                     return Ok(Replayable::replayed(answer));
@@ -189,7 +189,7 @@ impl Domain {
             confirm_variance: false,
         };
         let (work, kind) = (&work, input.kind);
-        let changed = transaction::run(&self.0.db, "rollback-rule", |txn| {
+        let changed = transaction::run(&self.0.writer, "rollback-rule", |txn| {
             transaction::work(async move {
                 if let Some(answer) = work.claim.find(txn).await? {
                     return Ok(Replayable::replayed(answer));

@@ -78,22 +78,25 @@ impl Domain {
             }
         }
         let now = time::now();
-        let line = |(meter, quantity): (&String, i64)| Line {
-            path: account.path().clone(),
-            meter: meter.clone(),
+        let meters: Vec<String> = costs.keys().cloned().collect();
+        let line = |(meter, quantity): (_, i64)| Line {
+            path: account.path(),
+            meter,
             quantity,
             occurred_at: now,
             counted_at: now,
             attributes: None,
         };
-        let of_each = |meter| QUANTITIES.map(|quantity| (meter, quantity));
-        let lines: Vec<Line> = costs.keys().flat_map(of_each).map(line).collect();
+        let of_each = meters
+            .iter()
+            .flat_map(|meter| QUANTITIES.map(|quantity| (meter.as_str(), quantity)));
+        let lines: Vec<Line<'_>> = of_each.map(line).collect();
         if !lines.is_empty() {
             let (outcomes, _) = self.prices(facts, &lines, Totals::default()).await?;
             for (line, outcome) in lines.into_iter().zip(outcomes) {
                 let Outcome::Rated(edges) = outcome else { continue };
                 if let Some(edge) = edges.last() {
-                    lower(&mut costs, line.meter, edge.price, line.quantity);
+                    lower(&mut costs, line.meter.to_owned(), edge.price, line.quantity);
                 }
             }
         }

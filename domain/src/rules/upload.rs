@@ -98,7 +98,7 @@ impl Domain {
         };
         let (row, wasm, schema) = (&row, &wasm, &inspected.manifest.configuration_schema);
         let (claim, account, report) = (&claim, &account, &report);
-        let uploaded = transaction::run(&self.0.db, "upload-rule", |txn| {
+        let uploaded = transaction::run(&self.0.writer, "upload-rule", |txn| {
             transaction::work(async move {
                 if let Some(answer) = claim.find(txn).await? {
                     return Ok(Replayable::replayed(answer));

@@ -54,7 +54,7 @@ impl Domain {
             return Ok(Replayable::replayed(answer));
         }
         let (claim, account, percent) = (&claim, &account, input.max_variance);
-        transaction::run(&self.0.db, "set-rule-guard", |txn| {
+        transaction::run(&self.0.writer, "set-rule-guard", |txn| {
             transaction::work(async move {
                 if let Some(answer) = claim.find(txn).await? {
                     return Ok(Replayable::replayed(answer));

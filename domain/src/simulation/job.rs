@@ -146,7 +146,7 @@ impl Domain {
         report.tell(&run.sums, run.failure.as_deref()).await?;
         let pending = pending(db, &seller.id, &roots, period).await?;
         let (accounts, pending) = (&run.accounts, &pending);
-        transaction::run(db, "complete-simulation", |txn| {
+        transaction::run(&self.0.writer, "complete-simulation", |txn| {
             transaction::work(async move { held.done(txn, accounts, pending).await.map(drop) })
         })
         .await

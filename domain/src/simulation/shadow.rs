@@ -180,7 +180,7 @@ impl Domain {
         let new = accounts.total();
         let events = new.events.unsigned_abs();
         let new = &new;
-        transaction::run(&self.0.db, "follow-shadow", |txn| {
+        transaction::run(&self.0.writer, "follow-shadow", |txn| {
             transaction::work(async move { add(txn, shadow, end, accounts, new, failure).await })
         })
         .await?;

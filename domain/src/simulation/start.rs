@@ -79,7 +79,7 @@ impl Domain {
 
         let row = &row(actor, &account, input);
         let (claim, account) = (&claim, &account);
-        let begun = transaction::run(&self.0.db, "simulate-rule", |txn| {
+        let begun = transaction::run(&self.0.writer, "simulate-rule", |txn| {
             transaction::work(async move {
                 if let Some(answer) = claim.find(txn).await? {
                     return Ok(Replayable::replayed(answer));
@@ -115,7 +115,7 @@ impl Domain {
             return Ok(Replayable::replayed(answer));
         }
         let (claim, account) = (&claim, &account);
-        let ended = transaction::run(&self.0.db, "cancel-simulation", |txn| {
+        let ended = transaction::run(&self.0.writer, "cancel-simulation", |txn| {
             transaction::work(async move {
                 if let Some(answer) = claim.find(txn).await? {
                     return Ok(Replayable::replayed(answer));

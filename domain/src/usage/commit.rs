@@ -134,7 +134,7 @@ impl Domain {
             return Ok(Written::All(Vec::new()));
         }
         let faults = &self.0.faults;
-        let written = transaction::run(&self.0.db, "record-usage", |txn| {
+        let written = transaction::run(&self.0.writer, "record-usage", |txn| {
             transaction::work(async move { write::batch(txn, faults, facts, ready, looked_up).await })
         });
         match written.await {
@@ -174,7 +174,7 @@ impl Domain {
             is_fit
         });
         let fit: Vec<&(usize, Arc<usage_event::Model>)> = fit.collect();
-        let lines: Vec<Line> = fit.iter().map(|(_, row)| line(row)).collect();
+        let lines: Vec<Line<'_>> = fit.iter().map(|(_, row)| line(row)).collect();
         let totals = Totals::read(&self.0.db, facts, &lines).await?;
         let prices = self.rate(facts, &lines, totals).await?;
         self.0.faults.check("usage.priced")?;
@@ -255,13 +255,13 @@ fn key(row: &usage_event::Model) -> (AccountId, String) {
 }
 
 /// What pricing needs to know of an event.
-pub(super) fn line(row: &usage_event::Model) -> Line {
+pub(super) fn line(row: &usage_event::Model) -> Line<'_> {
     Line {
-        path: row.path.clone(),
-        meter: row.meter.clone(),
+        path: &row.path,
+        meter: &row.meter,
         quantity: row.quantity,
         occurred_at: row.occurred_at,
         counted_at: row.counts_at(),
-        attributes: Some(row.attributes.clone()),
+        attributes: Some(&row.attributes),
     }
 }

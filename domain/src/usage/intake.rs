@@ -18,12 +18,12 @@ use super::own_thread::OwnThread;
 use super::recent_keys::RecentKeys;
 use crate::{Domain, Error, Result};
 
-/// So many transactions of one tree are on their way at once: while one is written, the next is priced. More of them
-/// would wait for the same accounts of the ledger.
-const AT_ONCE: usize = 2;
-/// A second one is begun once so many events wait, or half of what one may take: what waits a little longer shares the cost
-/// of a transaction with more.
-const WORTH_ANOTHER: usize = 500;
+/// So many transactions of one tree are on their way at once: one waits for the disk, one is written, and one is priced. More
+/// of them would wait for the same accounts of the ledger.
+const AT_ONCE: usize = 3;
+/// Another one is begun once so many events wait, or half of what one may take: what waits a little longer shares the cost of
+/// a transaction with more.
+const WORTH_ANOTHER: usize = 250;
 /// For so many batches after one with a key that was taken, and that nobody here knew of, all keys are looked up before
 /// anything is priced: somebody sends again what another process recorded.
 const RETRIES: u32 = 64;

@@ -12,7 +12,7 @@ use super::ratings::{self, Later};
 use super::sums::Sums;
 use super::write::{charged, dues, lock_ledger};
 use crate::domain::Faults;
-use crate::events::{Counted, UsageUpdateKind, outbox, own_charge};
+use crate::events::{UsageUpdateKind, outbox};
 use crate::pricing::{EdgePrice, Facts, Line, Outcome, Totals};
 use crate::statement::{list, statement};
 use crate::{Domain, Error, Result, alerts, transaction};
@@ -54,7 +54,7 @@ impl Domain {
             return Ok(0);
         }
         let facts = Facts::read(db, waiting.iter().map(|row| &row.path)).await?;
-        let lines: Vec<Line> = waiting.iter().map(line).collect();
+        let lines: Vec<Line<'_>> = waiting.iter().map(line).collect();
         let totals = Totals::read(db, &facts, &lines).await?.without(&lines);
         let outcomes = self.rate(&facts, &lines, totals).await?;
 
@@ -89,7 +89,7 @@ impl Domain {
     ) -> Result<Late> {
         let facts = &facts.of_path(&event.path);
         let faults = &self.0.faults;
-        transaction::run(&self.0.db, "rate-late", |txn| {
+        transaction::run(&self.0.writer, "rate-late", |txn| {
             transaction::work(async move { write_late(txn, faults, event, edges, facts).await })
         })
         .await
@@ -149,11 +149,7 @@ async fn write_late(
     sums.add_amount(facts, event, counted_at.unwrap_or(counts_at), charged(edges));
     let reached = sums.split(now).write(txn, facts, now).await?;
     alerts::announce(txn, reached).await?;
-    let news = [Counted {
-        event,
-        charged: own_charge(edges),
-    }];
-    outbox::write(txn, UsageUpdateKind::Rated, &batch, &news, now).await?;
+    outbox::write(txn, UsageUpdateKind::Rated, &batch, &[event], now).await?;
     faults.check("usage.late.announced")?;
     Ok(Late::Rated)
 }

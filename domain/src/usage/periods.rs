@@ -102,7 +102,7 @@ impl Domain {
         for row in db.query_all_raw(open).await? {
             let root: AccountId = row.try_get("", "root_id")?;
             let root = &root;
-            let is_closed = transaction::run(db, "close-periods", |txn| {
+            let is_closed = transaction::run(&self.0.writer, "close-periods", |txn| {
                 transaction::work(async move { close(txn, root, until).await })
             });
             closed += u64::from(is_closed.await?);

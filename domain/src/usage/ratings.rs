@@ -5,16 +5,12 @@ use std::collections::BTreeMap;
 
 use canopy_entity::rating::{self, Stored, StoredEdge, StoredReceipt};
 use canopy_entity::time::Timestamp;
-use canopy_entity::{UsageBatchId, UsageEventId, usage_event};
+use canopy_entity::{PlanId, UsageBatchId, UsageEventId, usage_event};
 use sea_orm::{ConnectionTrait, DbBackend};
-use serde_json::value::RawValue;
 
-use crate::pricing::{EdgePrice, Receipt};
+use crate::pricing::{EdgePrice, Receipt, StoredItems};
 use crate::rows::Rows;
 use crate::{Error, Result};
-
-/// Line items of a price that has none.
-const NO_ITEMS: &str = "[]";
 
 /// When prices are made, and when they count, that are later than their event.
 #[derive(Debug, Clone, Copy)]
@@ -47,23 +43,17 @@ pub(crate) const IN_BATCH: &str = "e.id >= b.first_event_id AND e.id <= b.last_e
 
 /// The prices of an event as its row keeps them.
 pub(super) fn stored(edges: &[EdgePrice], later: Option<Later>) -> Result<String> {
-    let stored = edges.iter().map(|edge| {
-        let items = match edge.line_items.as_str() {
-            NO_ITEMS => None,
-            items => Some(serde_json::from_str::<&RawValue>(items).map_err(Error::internal)?),
-        };
-        Ok(StoredEdge {
-            cost: edge.cost,
-            price: edge.price,
-            receipt: edge.receipt.as_ref().map(receipt),
-            items,
-        })
+    let stored = edges.iter().map(|edge| StoredEdge {
+        cost: edge.cost,
+        price: edge.price,
+        receipt: edge.receipt.as_ref().map(receipt),
+        items: edge.line_items.as_ref().map(StoredItems::json),
     });
     let stored = Stored {
         currency: edges.first().map_or("", |edge| edge.currency.as_str()),
         at: later.map(|later| later.at),
         counted_at: later.and_then(|later| later.counted_at),
-        edges: stored.collect::<Result<_>>()?,
+        edges: stored.collect(),
     };
     serde_json::to_string(&stored).map_err(Error::internal)
 }
@@ -89,10 +79,10 @@ fn receipt(receipt: &Receipt) -> StoredReceipt<'_> {
     StoredReceipt {
         rule: receipt.rule_version_id.as_str(),
         digest: &receipt.rule_digest,
-        input: &receipt.input_digest,
-        output: &receipt.output_digest,
+        input: receipt.input_digest.as_str(),
+        output: receipt.output_digest.as_str(),
         engine: receipt.engine,
-        plan: &receipt.buyer_plan,
+        plan: receipt.buyer_plan.as_ref().map_or("", PlanId::as_str),
         period: (
             receipt.period.start,
             receipt.period.quantity,

@@ -123,7 +123,7 @@ impl Sums {
         let start = bucket::start_of(BucketLength::Quarter, at);
         let key = (event.path.clone(), event.meter.clone(), start);
         let quarter = self.0.entry(key).or_insert_with(|| {
-            let ids = event.path.ids().into_iter();
+            let ids = event.path.each_id();
             Quarter {
                 accounts: ids.map(|id| (id.clone(), has_currency(&id))).collect(),
                 sum: Sum::default(),

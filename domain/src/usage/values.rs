@@ -117,7 +117,7 @@ impl<'e> Values<'e> {
 
     fn add(&mut self, facts: &Facts, event: &'e usage_event::Model) {
         let starts = starts_of(event);
-        for id in event.path.ids() {
+        for id in event.path.each_id() {
             let meters = facts.accounts.get(&id).map(|account| &account.meters);
             let value = meters
                 .and_then(|meters| meters.get(&event.meter))

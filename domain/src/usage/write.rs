@@ -15,8 +15,8 @@ use super::split::Split;
 use super::sums::Sums;
 use super::values::Values;
 use crate::domain::Faults;
-use crate::events::{Counted, UsageUpdateKind, outbox, own_charge};
-use crate::ledger::{Books, Currency, Due, Movement, Source};
+use crate::events::{UsageUpdateKind, outbox};
+use crate::ledger::{Books, Due, Movement, Source};
 use crate::pricing::{EdgePrice, Facts};
 use crate::rows::Rows;
 use crate::transaction::{breaks_uniqueness, of_database};
@@ -109,11 +109,7 @@ pub(super) async fn batch(
     faults.check("usage.posted")?;
     additions.write(txn, facts, now).await?;
     faults.check("usage.summed")?;
-    let news = recorded().map(|(event, edges)| Counted {
-        event,
-        charged: edges.and_then(own_charge),
-    });
-    let news: Vec<Counted<'_>> = news.collect();
+    let news: Vec<&usage_event::Model> = recorded().map(|(event, _)| event).collect();
     outbox::write(txn, UsageUpdateKind::Recorded, &batch, &news, now).await?;
     faults.check("usage.announced")?;
     Ok(Some(fates))
@@ -286,7 +282,7 @@ fn due(facts: &Facts, edge: &EdgePrice) -> Due {
     Due {
         seller: edge.seller.clone(),
         buyer: edge.buyer.clone(),
-        currency: Currency::of(&edge.currency),
+        currency: edge.currency,
         price: edge.price,
         sources: Source::of(buyer.billing_mode, buyer.credit_mode),
     }

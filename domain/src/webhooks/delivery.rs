@@ -208,7 +208,7 @@ impl Domain {
         let now = time::now();
         let outcome = self.outcome(message, &attempt, now);
         let row = &row_of(message, attempt)?;
-        transaction::run(&self.0.db, "note-webhook", |txn| {
+        transaction::run(&self.0.writer, "note-webhook", |txn| {
             transaction::work(async move {
                 let (status, next, ended) = match outcome {
                     Ok(at) => (DeliveryStatus::Pending, Some(at), None),

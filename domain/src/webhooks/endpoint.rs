@@ -88,7 +88,7 @@ impl Domain {
         account.require_active(&["accountId"])?;
         let row = &self.endpoint_of(actor, &new)?;
         let secret = &secret::fresh();
-        transaction::run(&self.0.db, "create-webhook-endpoint", |txn| {
+        transaction::run(&self.0.writer, "create-webhook-endpoint", |txn| {
             work(async move {
                 if let Some(endpoint) = claim.find(txn).await? {
                     return Ok(Replayable::replayed(IssuedSecret {
@@ -125,7 +125,7 @@ impl Domain {
         let claim = &Claim::new(actor, "updateWebhookEndpoint", idempotency_key, &change)?;
         let change = &change;
         let domain = self;
-        transaction::run(&self.0.db, "update-webhook-endpoint", |txn| {
+        transaction::run(&self.0.writer, "update-webhook-endpoint", |txn| {
             work(async move {
                 if let Some(row) = claim.find(txn).await? {
                     return Ok(Replayable::replayed(row));
@@ -156,7 +156,7 @@ impl Domain {
             return Ok(Replayable::replayed(row));
         }
         let account = &account?;
-        transaction::run(&self.0.db, "delete-webhook-endpoint", |txn| {
+        transaction::run(&self.0.writer, "delete-webhook-endpoint", |txn| {
             work(async move {
                 // Before the claim: whoever waits here for the same deletion finds that it was done, and not that nothing is there.
                 accounts::lock(txn, account.id()).await?;
@@ -194,7 +194,7 @@ impl Domain {
         let claim = &Claim::new(actor, "rotateWebhookSecret", idempotency_key, &(id, overlap))?;
         let overlap = overlap.unwrap_or(self.0.webhooks.secret_overlap);
         let secret = &secret::fresh();
-        transaction::run(&self.0.db, "rotate-webhook-secret", |txn| {
+        transaction::run(&self.0.writer, "rotate-webhook-secret", |txn| {
             work(async move {
                 if let Some(endpoint) = claim.find(txn).await? {
                     return Ok(Replayable::replayed(IssuedSecret {

@@ -31,7 +31,7 @@ impl Domain {
                 other => other,
             })?;
         let claim = &Claim::new(actor, "redeliverWebhook", idempotency_key, id)?;
-        transaction::run(&self.0.db, "redeliver-webhook", |txn| {
+        transaction::run(&self.0.writer, "redeliver-webhook", |txn| {
             work(async move {
                 if let Some(row) = claim.find(txn).await? {
                     return Ok(Replayable::replayed(row));
@@ -65,7 +65,7 @@ impl Domain {
     ) -> Result<Replayable<webhook_delivery::Model>> {
         let account = &self.account_of_endpoint(actor, id).await?;
         let claim = &Claim::new(actor, "testWebhookEndpoint", idempotency_key, id)?;
-        transaction::run(&self.0.db, "test-webhook", |txn| {
+        transaction::run(&self.0.writer, "test-webhook", |txn| {
             work(async move {
                 if let Some(row) = claim.find(txn).await? {
                     return Ok(Replayable::replayed(row));

@@ -81,7 +81,7 @@ impl Domain {
             let (account, changes) = (draft.account.clone(), draft.changes.clone());
             return Ok(Replayable::fresh(Moved { account, changes }));
         }
-        let (changes, replayed) = transaction::run(&self.0.db, "move-account", |txn| {
+        let (changes, replayed) = transaction::run(&self.0.writer, "move-account", |txn| {
             work(async move {
                 if let Some(changes) = claim.find::<MoveChanges>(txn).await? {
                     return Ok((changes, true));

@@ -84,10 +84,10 @@ fn rule(owner: &AccountId) -> rule_version::Model {
     }
 }
 
-fn line(path: &AccountPath, quantity: i64) -> Line {
+fn line(path: &AccountPath, quantity: i64) -> Line<'_> {
     Line {
-        path: path.clone(),
-        meter: "minutes".to_owned(),
+        path,
+        meter: "minutes",
         quantity,
         occurred_at: "2024-05-17T10:00:00Z".parse().unwrap(),
         counted_at: "2024-05-17T10:00:00Z".parse().unwrap(),
@@ -102,14 +102,14 @@ fn answer(amount: i64) -> Result<Answer, Failure> {
             items: Vec::new(),
             reason: String::new(),
         },
-        input_digest: "i".to_owned(),
-        output_digest: "o".to_owned(),
+        input_digest: Kept::of(&[1; 32]),
+        output_digest: Kept::of(&[2; 32]),
         fuel: 1,
     })
 }
 
 /// Folds with a rule that doubles its cost, or charges the quantity where there is no cost.
-fn doubled(facts: &Facts, lines: &[Line]) -> (Vec<Outcome>, usize) {
+fn doubled(facts: &Facts, lines: &[Line<'_>]) -> (Vec<Outcome>, usize) {
     folded(facts, lines, |line| {
         answer(if line.cost == 0 {
             line.quantity
@@ -121,7 +121,7 @@ fn doubled(facts: &Facts, lines: &[Line]) -> (Vec<Outcome>, usize) {
 
 fn folded(
     facts: &Facts,
-    lines: &[Line],
+    lines: &[Line<'_>],
     price: impl Fn(&UsageLine) -> Result<Answer, Failure>,
 ) -> (Vec<Outcome>, usize) {
     let (outcomes, _, calls) = folded_by(facts, lines, |_, line| price(line));
@@ -131,7 +131,7 @@ fn folded(
 /// Folds with rules that may tell themselves apart.
 fn folded_by(
     facts: &Facts,
-    lines: &[Line],
+    lines: &[Line<'_>],
     price: impl Fn(&rule_version::Model, &UsageLine) -> Result<Answer, Failure>,
 ) -> (Vec<Outcome>, Vec<Failed>, usize) {
     let mut fold = Fold::new(facts, lines, &mut Totals::default());
@@ -217,7 +217,7 @@ fn two_currencies_in_a_chain_have_no_price() {
 #[test]
 fn all_lines_of_a_seller_are_one_call() {
     let chain = chain(3, &[0, 1]);
-    let lines: Vec<Line> = (1..=50).map(|quantity| line(&chain.path, quantity)).collect();
+    let lines: Vec<Line<'_>> = (1..=50).map(|quantity| line(&chain.path, quantity)).collect();
     let (outcomes, calls) = doubled(&chain.facts, &lines);
     assert_eq!(calls, 2);
     assert_eq!(prices(&outcomes[49]), [(0, 50, true), (50, 100, true)]);
@@ -244,11 +244,8 @@ fn a_failure_ends_its_own_line_as_its_policy_says() {
         13 => no(),
         quantity => answer(quantity),
     };
-    let lines = [
-        line(&chain.path, 12),
-        line(&chain.path, 13),
-        line(&chain.path, 14),
-    ];
+    let path = chain.path.clone();
+    let lines = [12, 13, 14].map(|quantity| line(&path, quantity));
     let (outcomes, _) = folded(&chain.facts, &lines, fails_at_13);
     let seller_path = chain.facts.accounts[&seller].path.clone();
     assert_eq!(
@@ -350,7 +347,8 @@ fn a_rule_in_quarantine_is_not_called_and_its_policy_decides() {
     let earlier = rule(&chain.path.ids()[0]);
     chain.live(0).version.status = RuleStatus::Quarantined;
     chain.live(0).last_good = Some(earlier.clone());
-    let lines = [line(&chain.path, 5)];
+    let path = chain.path.clone();
+    let lines = [line(&path, 5)];
     let ask = |facts: &Facts| {
         folded_by(facts, &lines, |rule, line| {
             assert_eq!(rule.id, earlier.id);

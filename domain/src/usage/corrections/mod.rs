@@ -138,7 +138,7 @@ impl Domain {
                 priced,
             };
             let (domain, facts, ready) = (self, &facts, &ready);
-            let written = transaction::run(&self.0.db, "correct-usage", |txn| {
+            let written = transaction::run(&self.0.writer, "correct-usage", |txn| {
                 transaction::work(async move {
                     write::correction(txn, &domain.0.faults, actor, facts, ready).await
                 })
@@ -167,9 +167,10 @@ impl Domain {
             return Err(record::inactive());
         }
         let was = [line(event)];
+        let again = periods::placed_again(facts, event, time::now());
         let lines = [Line {
             quantity: quantity.get(),
-            ..line(&periods::placed_again(facts, event, time::now()))
+            ..line(&again)
         }];
         let totals = Totals::read(&self.0.db, facts, &lines).await?.without(&was);
         let outcome = self.rate(facts, &lines, totals).await?.pop();

@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
 use super::standing::Standing;
 use super::{Correction, NewCorrection};
 use crate::domain::Faults;
-use crate::events::{Counted, UsageUpdateKind, outbox, own_charge};
+use crate::events::{UsageUpdateKind, outbox};
 use crate::ledger::{Books, Movement};
 use crate::pricing::{EdgePrice, Facts};
 use crate::statement::statement;
@@ -100,17 +100,8 @@ pub(super) async fn correction(
 
     add_up(txn, facts, ready, &correction, now).await?;
     faults.check("usage.correct.summed")?;
-    let given_back = charged
-        .last()
-        .map(|rating| (rating.currency.as_str(), -rating.price));
-    let mut news = vec![Counted {
-        event: &correction.reversal,
-        charged: given_back,
-    }];
-    news.extend(correction.replacement.iter().map(|event| Counted {
-        event,
-        charged: own_charge(edges),
-    }));
+    let news = [&correction.reversal].into_iter().chain(&correction.replacement);
+    let news: Vec<&usage_event::Model> = news.collect();
     outbox::write(txn, UsageUpdateKind::Corrected, &batch, &news, now).await?;
     audit::write(txn, actor, ready.entry(&correction)).await?;
     faults.check("usage.correct.announced")?;

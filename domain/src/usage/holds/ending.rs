@@ -63,7 +63,7 @@ impl Domain {
     /// The hold as it is then, and whether it ended by this.
     async fn end_hold(&self, id: &UsageHoldId, by: By) -> Result<(usage_hold::Model, bool)> {
         let faults = &self.0.faults;
-        let ended = transaction::run(&self.0.db, "end-hold", |txn| {
+        let ended = transaction::run(&self.0.writer, "end-hold", |txn| {
             transaction::work(async move { end(txn, faults, id, by).await })
         });
         let (hold, has_ended) = ended.await?;

@@ -154,7 +154,7 @@ impl Domain {
 
     async fn write_hold(&self, ready: &Ready) -> Result<bool> {
         let faults = &self.0.faults;
-        let written = transaction::run(&self.0.db, "hold-usage", |txn| {
+        let written = transaction::run(&self.0.writer, "hold-usage", |txn| {
             transaction::work(async move { write::hold(txn, faults, ready).await })
         });
         let is_written = written.await?;
@@ -198,7 +198,7 @@ impl Domain {
 
     async fn write_settled(&self, ready: &ToSettle) -> Result<Option<usage_event::Model>> {
         let faults = &self.0.faults;
-        let written = transaction::run(&self.0.db, "settle-hold", |txn| {
+        let written = transaction::run(&self.0.writer, "settle-hold", |txn| {
             transaction::work(async move { write::settle(txn, faults, ready).await })
         });
         let event = written.await?;

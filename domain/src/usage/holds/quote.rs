@@ -48,7 +48,7 @@ impl Domain {
             hold: usage_hold::Model {
                 price: edges.last().map_or(0, |edge| edge.price),
                 rule_version_id: receipt.map(|receipt| receipt.rule_version_id.clone()),
-                rule_digest: receipt.map(|receipt| receipt.rule_digest.clone()),
+                rule_digest: receipt.map(|receipt| receipt.rule_digest.as_ref().to_owned()),
                 ..draft.clone()
             },
             facts,
@@ -143,7 +143,7 @@ fn event(hold: &usage_hold::Model, quantity: i64) -> usage_event::Model {
 fn pin(
     edge: &usage_hold_edge::Model,
     versions: &HashMap<RuleVersionId, rule_version::Model>,
-    line: &Line,
+    line: &Line<'_>,
 ) -> Pin {
     let id = edge.rule_version_id.as_ref();
     Pin {

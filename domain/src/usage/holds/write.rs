@@ -6,13 +6,13 @@
 use canopy_entity::posting::PostingKind;
 use canopy_entity::time::{self, Timestamp};
 use canopy_entity::usage_hold::{self, HoldStatus};
-use canopy_entity::{AccountId, PlanId, UsageBatchId, UsageHoldId, usage_event, usage_hold_edge};
+use canopy_entity::{AccountId, UsageBatchId, UsageHoldId, usage_event, usage_hold_edge};
 use sea_orm::{ActiveEnum, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Value};
 
 use super::check;
 use crate::domain::Faults;
-use crate::events::{Counted, UsageUpdateKind, outbox, own_charge};
-use crate::ledger::{Books, Currency, Held, Movement};
+use crate::events::{UsageUpdateKind, outbox};
+use crate::ledger::{Books, Held, Movement};
 use crate::pricing::{EdgePrice, Facts};
 use crate::statement::statement;
 use crate::transaction::{LostRace, breaks_uniqueness};
@@ -95,7 +95,7 @@ pub(super) async fn hold(txn: &impl ConnectionTrait, faults: &Faults, ready: &Re
     let held: Vec<Held> = edges
         .iter()
         .zip(&paid)
-        .map(|(edge, movements)| Held::of(&edge.seller, &edge.buyer, Currency::of(&edge.currency), movements))
+        .map(|(edge, movements)| Held::of(&edge.seller, &edge.buyer, edge.currency, movements))
         .collect();
     let rows = edges
         .iter()
@@ -119,8 +119,6 @@ pub(super) async fn hold(txn: &impl ConnectionTrait, faults: &Faults, ready: &Re
 
 fn row(hold: &UsageHoldId, edge: &EdgePrice, held: &Held) -> Result<usage_hold_edge::Model> {
     let receipt = edge.receipt.as_ref();
-    let plan = receipt.map(|receipt| receipt.buyer_plan.as_str());
-    let plan = plan.filter(|plan| !plan.is_empty());
     let period = receipt.map(|receipt| receipt.period).unwrap_or_default();
     Ok(usage_hold_edge::Model {
         hold_id: hold.clone(),
@@ -128,7 +126,7 @@ fn row(hold: &UsageHoldId, edge: &EdgePrice, held: &Held) -> Result<usage_hold_e
         seller_account_id: edge.seller.clone(),
         buyer_account_id: edge.buyer.clone(),
         rule_version_id: receipt.map(|receipt| receipt.rule_version_id.clone()),
-        buyer_plan: plan.map(PlanId::parse).transpose().map_err(Error::internal)?,
+        buyer_plan: receipt.and_then(|receipt| receipt.buyer_plan.clone()),
         period_quantity: period.quantity,
         period_lines: period.lines,
         cost: edge.cost,
@@ -187,11 +185,7 @@ pub(super) async fn settle(
     Additions::of(facts, recorded, now).write(txn, facts, now).await?;
     end(txn, &hold.id, HoldStatus::Settled, Some(&event), now).await?;
     faults.check("hold.settle.summed")?;
-    let news = [Counted {
-        event: &event,
-        charged: own_charge(edges),
-    }];
-    outbox::write(txn, UsageUpdateKind::Recorded, &batch, &news, now).await?;
+    outbox::write(txn, UsageUpdateKind::Recorded, &batch, &[&event], now).await?;
     faults.check("hold.settle.announced")?;
     Ok(Some(event))
 }
