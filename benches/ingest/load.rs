@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use chrono::SecondsFormat;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout_at;
 
 use crate::events::{Event, Source};
 
@@ -95,7 +96,11 @@ impl Load {
         let mut turns = self.turns(begin, place);
         loop {
             let asked = match &mut turns {
-                Some(turns) => turns.tick().await.into_std(),
+                // Not beyond the end, which would count as time in which nothing came.
+                Some(turns) => match timeout_at(end.into(), turns.tick()).await {
+                    Ok(turn) => turn.into_std(),
+                    Err(_) => break,
+                },
                 None => Instant::now(),
             };
             if asked >= end {

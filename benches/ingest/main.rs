@@ -57,7 +57,7 @@ pub(crate) struct Options {
     /// How long after they occurred events are reported, in hours.
     #[arg(long, default_value_t = 0)]
     hours_late: u32,
-    /// How many connections send batches, each again as soon as it was answered.
+    /// How many connections send batches, each again as soon as it was answered: so many that nobody waits for them.
     #[arg(long, default_value_t = 128)]
     connections: usize,
     /// How often everything is measured.

@@ -9,30 +9,14 @@ use std::sync::Arc;
 
 use canopy_entity::digest::Kept;
 use canopy_entity::rule_version::{self, FailurePolicy};
-use canopy_entity::time::Timestamp;
 use canopy_entity::{AccountId, AccountPath, PlanId, RuleVersionId};
-use canopy_rules_host::{Digest, PeriodTotals, PricedLine, PricingAccount, PricingInput, UsageLine};
+use canopy_rules_host::{PeriodTotals, PricedLine, PricingAccount, PricingInput, UsageLine};
 
 use super::receipt::{self, StoredItems};
-use super::{Facts, Totals};
+use super::{Facts, Line, Totals};
 use crate::Micros;
 use crate::ledger::Currency;
 use crate::rules::{Failed, Failure, Fault};
-
-/// Usage that is to be priced.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Line<'u> {
-    /// Where the account stands that used something.
-    pub(crate) path: &'u AccountPath,
-    pub(crate) meter: &'u str,
-    /// In micro-units.
-    pub(crate) quantity: i64,
-    pub(crate) occurred_at: Timestamp,
-    /// The instant in whose month it counts.
-    pub(crate) counted_at: Timestamp,
-    /// A JSON object.
-    pub(crate) attributes: Option<&'u str>,
-}
 
 /// Which rule priced an edge, from what to what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -328,20 +312,6 @@ impl<'a> Folded<'a> {
             attributes: self.line.attributes.map(str::to_owned),
             period: self.before[edge],
         });
-    }
-}
-
-impl Line<'_> {
-    /// What tells this usage from other usage, whatever was used before it and whatever it costs.
-    fn subject(&self) -> String {
-        let facts = (
-            self.path.as_str(),
-            self.meter,
-            self.quantity,
-            self.occurred_at,
-            self.attributes,
-        );
-        Digest::of(serde_json::json!(facts).to_string().as_bytes()).to_string()
     }
 }
 

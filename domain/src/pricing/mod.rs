@@ -10,6 +10,7 @@
 mod facts;
 mod fold;
 mod halving;
+mod line;
 mod pinned;
 mod positions;
 mod rate;
@@ -20,8 +21,9 @@ mod totals;
 #[cfg(test)]
 pub(crate) use facts::AccountFacts;
 pub(crate) use facts::{Facts, RememberedFacts};
-pub(crate) use fold::{EdgePrice, Line, Outcome, Receipt, refusal};
+pub(crate) use fold::{EdgePrice, Outcome, Receipt, refusal};
 pub(crate) use halving::{Oracle, Unanswered, ask_each};
+pub(crate) use line::Line;
 pub(crate) use pinned::Pin;
 #[cfg(test)]
 pub(crate) use receipt::stored;

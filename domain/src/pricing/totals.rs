@@ -8,14 +8,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use canopy_entity::AccountId;
 use canopy_entity::time::Timestamp;
-use canopy_entity::usage_aggregate::BucketLength;
 use canopy_rules_host::PeriodTotals;
 use sea_orm::ConnectionTrait;
 
 use super::{Facts, Line, Pin};
 use crate::Result;
 use crate::statement::{list, statement};
-use crate::usage::bucket;
 
 const MONTHS: &str = "
 SELECT account_id AS buyer, meter, bucket_start, tree_quantity AS quantity, tree_events AS events FROM usage_sums
@@ -108,12 +106,6 @@ impl Totals {
                 before
             })
             .collect()
-    }
-}
-
-impl Line<'_> {
-    pub(crate) fn month(&self) -> Timestamp {
-        bucket::start_of(BucketLength::Month, self.counted_at)
     }
 }
 
